@@ -1,0 +1,13 @@
+"""Dataset formats and built-in datasets. One line each; ``open_dataset`` recognises a path or takes ``demo:NAME``."""
+
+from __future__ import annotations
+
+from dashboard.datasets.base import Dataset, DatasetFormat
+from dashboard.registry import Registry
+
+DATASETS: Registry[DatasetFormat] = Registry("dataset format")
+DATASETS.register("imagefolder", "dashboard.datasets.imagefolder:ImageFolder", task="classification")
+DATASETS.register("csv", "dashboard.datasets.csv_labels:CsvLabels", task="classification")
+
+DEMOS: Registry[type[Dataset]] = Registry("built-in dataset")
+DEMOS.register("digits", "dashboard.datasets.digits:Digits", task="classification")

@@ -1,0 +1,150 @@
+"""What a model is to the rest of the house: a spec (facts, no weights) and an adapter (three steps, timed apart)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from dashboard.types import Image, Prediction
+
+Batch = TypeVar("Batch")
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where a model's numbers come from.
+
+    Attributes:
+        origin: "bundled" (in this project), "package" (a Python package that is installed), "url" (downloaded at first
+            use), "file" (given by the user).
+        location: what to open or download: a path, a package name, a URL or a hub id.
+        size_bytes: of the file, None if unknown before the download.
+        sha256: of the file, None if unknown.
+    """
+
+    origin: Literal["bundled", "package", "url", "file"]
+    location: str
+    size_bytes: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Facts about a model, known without loading it.
+
+    Attributes:
+        name: what a person types; unique over all families.
+        task: "classification", ...
+        family: the registry entry that loads it.
+        class_names: (C,) names in the order of the model's outputs; empty if only known after loading.
+        class_ids: (C,) WordNet ids in the same order, or empty.
+        source: who published it, in words.
+        weights: where its numbers come from.
+        license: SPDX identifier of the weights, or "unknown".
+        paper: a link or citation, or "".
+        input_size: (height, width) in pixels, or None if any.
+        preprocessing: how a picture becomes input, in words (resize backend included): it changes the accuracy.
+    """
+
+    name: str
+    task: str
+    family: str
+    source: str
+    weights: Weights
+    class_names: tuple[str, ...] = ()
+    class_ids: tuple[str, ...] = ()
+    license: str = "unknown"
+    paper: str = ""
+    input_size: tuple[int, int] | None = None
+    preprocessing: str = ""
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How to load a model.
+
+    Attributes:
+        device: "auto", "cpu" or "cuda:N".
+        precision: "fp32", "fp16" or "bf16" (autocast; CPU takes fp32 and bf16).
+        fuse: fold batch norms into convolutions and use channels_last where that is faster.
+        threads: torch threads on the CPU; None for one a core.
+        allow_code: let a weight file run the code inside it (TorchScript, pickles). Local use by choice only.
+        settings: further KEY=VALUE pairs a family may understand.
+    """
+
+    device: str = "auto"
+    precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    fuse: bool = True
+    threads: int | None = None
+    allow_code: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+class ModelAdapter(ABC, Generic[Item, Batch]):
+    """A loaded model. ``predict`` is its three steps in turn; the evaluation loop calls them apart.
+
+    Attributes:
+        spec: with class_names filled in.
+        device: "cpu" or "cuda:N".
+        fingerprint: a short hash of everything that can change its predictions (weights, preprocessing, precision).
+        notes: what happened at loading that a person may want to know ("batch norms folded: 49", ...).
+    """
+
+    spec: ModelSpec
+    device: str
+    fingerprint: str
+    notes: Mapping[str, Any]
+
+    @abstractmethod
+    def preprocess(self, image: Image) -> Item:
+        """One picture, (H, W, 3) uint8 RGB, to one input item on the CPU. Called from several threads at once."""
+
+    @abstractmethod
+    def forward(self, items: Sequence[Item]) -> Batch:
+        """The network itself on a batch of items; returns when the device is done (synchronised)."""
+
+    @abstractmethod
+    def postprocess(self, outputs: Batch) -> list[Prediction]:
+        """Device outputs to one prediction a picture, on the CPU, numpy."""
+
+    def predict(self, images: Sequence[Image]) -> list[Prediction]:
+        """Predictions for pictures, (H, W, 3) uint8 RGB each, any sizes."""
+        return self.postprocess(self.forward([self.preprocess(image) for image in images]))
+
+    def reset(self) -> None:
+        """Forget state between sequences (trackers); nothing for models that see one picture at a time."""
+
+    def close(self) -> None:
+        """Give memory back. The adapter cannot be used after it."""
+
+
+class ModelFamily(Protocol):
+    """A source of models: one file in this package, one line in ``MODELS``."""
+
+    def specs(self) -> Iterable[ModelSpec]:
+        """Everything this family can load by name. Loads no weights and reaches no network."""
+        ...
+
+    def is_here(self, spec: ModelSpec) -> bool:
+        """Whether the weights can be loaded without a download."""
+        ...
+
+    def load(self, spec: ModelSpec, options: LoadOptions) -> ModelAdapter[Any, Any]:
+        """Load it. Raises InputError in one sentence: offline, damaged, of another architecture, out of memory."""
+        ...
+
+
+class FileLoader(Protocol):
+    """A family that also opens files a person drops in, recognised by what is inside them."""
+
+    def accepts(self, path: Path, head: bytes) -> bool:
+        """Whether the file at ``path``, whose first bytes are ``head``, is this family's."""
+        ...
+
+    def load_file(self, path: Path, options: LoadOptions) -> ModelAdapter[Any, Any]:
+        """Load it. Raises InputError; never runs code from the file unless ``options.allow_code``."""
+        ...
