@@ -148,3 +148,7 @@ class FileLoader(Protocol):
     def load_file(self, path: Path, options: LoadOptions) -> ModelAdapter[Any, Any]:
         """Load it. Raises InputError; never runs code from the file unless ``options.allow_code``."""
         ...
+
+
+class OutOfMemory(RuntimeError):
+    """The device ran out of memory during ``forward``; the same items may pass in a smaller batch."""

@@ -1,0 +1,32 @@
+"""Tabs of the app. One file each, one line here; a tab is ``create(engine, app) -> None`` called inside its ``gr.Tab``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+
+from dashboard.engine import Engine
+from dashboard.registry import Registry
+
+
+@dataclass
+class App:
+    """What tabs share while the page is built.
+
+    Attributes:
+        tabs: the outer ``gr.Tabs``, so that a tab can bring another to the front.
+        runs: task to the dropdown of shown runs, so that another tab can open a run there.
+        on_load: ``(function, inputs, outputs)`` to be called when the page opens.
+    """
+
+    tabs: gr.Tabs
+    runs: dict[str, gr.Dropdown] = field(default_factory=dict)
+    on_load: list[tuple[Callable[..., Any], list[Any], list[Any]]] = field(default_factory=list)
+
+
+TABS: Registry[Callable[[Engine, App], None]] = Registry("tab")
+TABS.register("classification", "dashboard.tabs.classification:create")
+TABS.register("runs", "dashboard.tabs.runs:create")

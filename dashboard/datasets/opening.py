@@ -1,0 +1,160 @@
+"""From what a person typed or dropped (``demo:digits``, a folder, a CSV, a zip) to a dataset."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from dashboard.datasets import DATASETS, DEMOS
+from dashboard.datasets.archive import Limits, extract_cached
+from dashboard.datasets.base import Dataset, DatasetFormat
+from dashboard.datasets.files import is_image
+from dashboard.errors import InputError, did_you_mean
+
+_DEMO = "demo:"
+
+
+def open_dataset(
+    source: str | Path,
+    format: str | None = None,
+    task: str = "classification",
+    options: Mapping[str, str] | None = None,
+    cache_dir: str | Path | None = None,
+    limits: Limits | None = None,
+) -> Dataset:
+    """Open a built-in dataset, a folder, a file or a zip.
+
+    Args:
+        source: ``demo:NAME`` or a path. A zip is unpacked into the cache once, and its files are confined to it.
+        format: a name in ``DATASETS``; recognised if None.
+        task: only formats of this task are considered.
+        options: KEY=VALUE pairs for the format.
+        cache_dir: where zips are unpacked; default ``cache_folder()``.
+        limits: what a zip may hold.
+
+    Raises:
+        InputError: one sentence naming the path (and line or entry) and the remedy.
+    """
+    text = str(source)
+    if text.startswith(_DEMO):
+        return _open_demo(text, task)
+    path = Path(text).expanduser()
+    if format is not None:
+        _check_format(format, task)
+    if not path.exists():
+        raise InputError(f"{text} does not exist: check the path{_near(path)}")
+    if not _is_zip(path):
+        return _open_path(path, text, format, task, options or {})
+    unpacked = extract_cached(path, cache_dir or cache_folder(), limits)
+    try:
+        dataset = _open_path(unpacked.root, text, format, task, options or {}, confine=True)
+    except InputError as error:
+        raise InputError(str(error).replace(str(unpacked.root), text)) from error
+    dataset.name, dataset.source = path.stem, text
+    if unpacked.skipped:
+        kinds = ", ".join(f"{suffix or 'no suffix'} {count}" for suffix, count in unpacked.skipped.items())
+        dataset.warnings = (*dataset.warnings, f"{sum(unpacked.skipped.values())} files not unpacked ({kinds}).")
+    return dataset
+
+
+def list_datasets(task: str | None = None) -> list[dict[str, str]]:
+    """Formats and built-in datasets: rows of name, kind ("format" or "built-in"), task and description."""
+    facts = {} if task is None else {"task": task}
+    rows = [_row(name, "format", DATASETS.facts(name)["task"], entry) for name, entry in DATASETS.items(**facts)]
+    return rows + [
+        _row(_DEMO + name, "built-in", DEMOS.facts(name)["task"], entry) for name, entry in DEMOS.items(**facts)
+    ]
+
+
+def cache_folder() -> Path:
+    """Where zips are unpacked: ``$LOUPE_CACHE``, else ``loupe`` in the user's cache folder."""
+    given = os.environ.get("LOUPE_CACHE")
+    if given:
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "loupe" / "datasets"
+
+
+def _row(name: str, kind: str, task: str, entry: object) -> dict[str, str]:
+    description = (inspect.getdoc(entry) or "").partition("\n")[0]
+    return {"name": name, "kind": kind, "task": task, "description": description}
+
+
+def _open_demo(source: str, task: str) -> Dataset:
+    name = source.removeprefix(_DEMO)
+    if name not in DEMOS:
+        known = ", ".join(_DEMO + n for n in DEMOS.names())
+        raise InputError(
+            f"There is no built-in dataset {source!r}.{did_you_mean(name, DEMOS.names())} There are: {known}"
+        )
+    if DEMOS.facts(name)["task"] != task:
+        raise InputError(f"{source} is for {DEMOS.facts(name)['task']}, not for {task}: choose that task")
+    return DEMOS.get(name)()
+
+
+def _check_format(format: str, task: str) -> None:
+    if format not in DATASETS:
+        known = DATASETS.names(task=task)
+        raise InputError(
+            f"No dataset format is called {format!r}.{did_you_mean(format, known)} "
+            f"For {task} there are: {', '.join(known)}"
+        )
+    if DATASETS.facts(format)["task"] != task:
+        raise InputError(f"The format {format!r} is for {DATASETS.facts(format)['task']}, not for {task}")
+
+
+def _open_path(
+    path: Path, text: str, format: str | None, task: str, options: Mapping[str, str], confine: bool = False
+) -> Dataset:
+    """Open a folder or file that is no zip; ``confine`` forbids paths out of it to formats that hold paths."""
+    name = format or _recognise(path, text, task)
+    chosen = _format(name)
+    known = getattr(chosen, "options", {})
+    for option in options:
+        if option not in known:
+            takes = f"it takes {', '.join(known)}" if known else "it takes none"
+            raise InputError(f"The format {name!r} has no option {option!r}: {takes}.{did_you_mean(option, known)}")
+    return chosen.open(path, {**options, "confine": "true"} if confine and "confine" in known else options)
+
+
+def _recognise(path: Path, text: str, task: str) -> str:
+    """The first format of the task that knows the path."""
+    names = DATASETS.names(task=task)
+    for name in names:
+        if _format(name).detect(path):
+            return name
+    if path.is_dir() and not any(path.iterdir()):
+        raise InputError(f"{text} is empty: give a folder with one folder of pictures per class, a CSV or a zip")
+    if path.is_file() and is_image(path.name):
+        raise InputError(
+            f"{text} is a single picture, not a dataset: give a folder with one folder of pictures per class"
+        )
+    here = {f.suffix.lower() for f in path.iterdir()} if path.is_dir() else {path.suffix.lower()}
+    for name in names:  # a format that would have the file by its suffix says best what is wrong in it
+        if here & set(getattr(_format(name), "suffixes", ())):
+            _format(name).open(path, {})
+    if path.is_dir():
+        _format(names[0]).open(path, {})
+    known = "; ".join(f"{row['name']}: {row['description']}" for row in list_datasets(task) if row["kind"] == "format")
+    raise InputError(f"{text} is no dataset for {task} that is recognised; the formats are: {known}")
+
+
+def _format(name: str) -> DatasetFormat:
+    """The format of that name, ready to use: the registry holds classes."""
+    entry = DATASETS.get(name)
+    return entry() if isinstance(entry, type) else entry
+
+
+def _is_zip(path: Path) -> bool:
+    """Whether a file says it is a zip by its name or its contents."""
+    return path.is_file() and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path))
+
+
+def _near(path: Path) -> str:
+    """Close names in the folder where the path should be."""
+    try:
+        return "." + did_you_mean(path.name, sorted(entry.name for entry in path.parent.iterdir()))
+    except OSError:
+        return ""

@@ -1,0 +1,127 @@
+"""From stored predictions to a finished run: rows, metrics, files. No model is needed here, so a new metric never reruns one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dashboard import results as results_io
+from dashboard.metrics import METRICS
+from dashboard.metrics.batch import ClassificationBatch, sample_rows
+from dashboard.predictions import batches, compact
+from dashboard.results import MetricResult, Scalars
+from dashboard.store import Draft, Run, write_json
+
+
+def compute_metrics(
+    predictions: Path, class_names: list[str], task: str, multilabel: bool, rows_path: Path | None = None
+) -> tuple[dict[str, MetricResult], int]:
+    """Every registered metric of a task over stored predictions.
+
+    Args:
+        predictions: what ``compact`` wrote.
+        class_names: (C,) names in score order.
+        task: which metrics of the registry.
+        multilabel: likewise.
+        rows_path: where to write the per-sample rows as well, or None.
+
+    Returns:
+        Results by ``metric.result`` name, and the number of samples.
+    """
+    metrics = {n: m(class_names) for n, m in METRICS.items(task=task, multilabel=multilabel)}  # type: ignore[call-arg]
+    writer: pq.ParquetWriter | None = None
+    samples = 0
+    try:
+        for index, batch in batches(predictions):
+            for metric in metrics.values():
+                metric.update(batch)
+            samples += len(index)
+            if rows_path is not None:
+                table = pa.table({"index": index, **sample_rows(batch), **label_lists(batch)})
+                writer = writer or pq.ParquetWriter(rows_path, table.schema, compression="zstd")
+                writer.write_table(table)
+    finally:
+        if writer is not None:
+            writer.close()
+    results: dict[str, MetricResult] = {}
+    for name, metric in metrics.items():
+        for result, value in metric.compute().items():
+            results[f"{name}.{result}"] = value
+    return results, samples
+
+
+def label_lists(batch: ClassificationBatch) -> dict[str, pa.Array]:
+    """True and decided labels of a multi-label batch, as lists; nothing otherwise."""
+    if not batch.multilabel:
+        return {}
+    decided = batch.read() >= 0.5
+    kind = pa.list_(pa.int32())
+    return {
+        "labels": pa.array([np.flatnonzero(row) for row in batch.targets], kind),
+        "predicted_labels": pa.array([np.flatnonzero(row) for row in decided], kind),
+    }
+
+
+def key_figures(
+    results: Mapping[str, MetricResult],
+) -> tuple[dict[str, float | None], dict[str, tuple[float, float]]]:
+    """All scalars as one mapping (NaN as None), and their intervals."""
+    values: dict[str, float | None] = {}
+    intervals: dict[str, tuple[float, float]] = {}
+    for result in results.values():
+        if isinstance(result, Scalars):
+            values |= {k: (float(v) if np.isfinite(v) else None) for k, v in result.values.items()}
+            intervals |= {k: (float(a), float(b)) for k, (a, b) in result.intervals.items() if np.isfinite([a, b]).all()}
+    return values, intervals
+
+
+def finish(draft: Draft, facts: dict[str, Any], timing: Mapping[str, Any], multilabel: bool) -> Run:
+    """Turn a draft whose parts are all there into a run.
+
+    Args:
+        draft: holds the parts.
+        facts: must name task, model, dataset, class_names, class_ids and environment; the rest is kept as it is.
+        timing: see CONTRACT.
+        multilabel: whether targets are sets.
+
+    Returns:
+        The finished run, now visible to everyone.
+    """
+    compact(draft.parts(), draft.path / "predictions.parquet")
+    results, samples = compute_metrics(
+        draft.path / "predictions.parquet",
+        facts["class_names"],
+        facts["task"],
+        multilabel,
+        draft.path / "rows.parquet",
+    )
+    return write_run(draft, facts | {"multilabel": multilabel}, timing, results, samples)
+
+
+def write_run(
+    draft: Draft, facts: Mapping[str, Any], timing: Mapping[str, Any], results: Mapping[str, MetricResult], samples: int
+) -> Run:
+    """Write what is not predictions or rows, and let the run appear."""
+    facts = dict(facts)
+    names, ids = facts.pop("class_names"), facts.pop("class_ids")
+    values, intervals = key_figures(results)
+    results_io.save(results, draft.path / "results.npz")
+    write_json(draft.path / "classes.json", {"names": names, "ids": ids})
+    run = Run(
+        id=draft.run_id,
+        task=facts.pop("task"),
+        model=facts.pop("model"),
+        dataset=facts.pop("dataset"),
+        samples=samples,
+        metrics=values,
+        intervals=intervals,
+        timing=timing,
+        environment=facts.pop("environment"),
+        facts=facts,
+    )
+    return draft.finish(run)

@@ -1,0 +1,135 @@
+"""Long work outside the request: evaluations run one after another in a thread of their own and outlive a page reload."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from dashboard.errors import Cancelled, InputError
+from dashboard.evaluation import Progress
+
+ACTIVE = ("queued", "running")
+KEEP_S = 6 * 3600
+
+
+@dataclass
+class Step:
+    """One run of a job.
+
+    Attributes:
+        name: for people ("efficientnet_lite0 on photos").
+        progress: the latest.
+        run_id: once it is finished.
+    """
+
+    name: str
+    progress: Progress = field(default_factory=lambda: Progress("queued"))
+    run_id: str | None = None
+
+
+@dataclass
+class Job:
+    """Work a person started and may watch, reload, or cancel.
+
+    Attributes:
+        id: unguessable.
+        steps: in order.
+        state: "queued", "running", "done", "cancelled" or "failed".
+        error: one sentence, when failed.
+        started, ended: seconds since the epoch.
+        cancel: set to stop.
+    """
+
+    id: str
+    steps: list[Step]
+    state: str = "queued"
+    error: str = ""
+    started: float = field(default_factory=time.time)
+    ended: float | None = None
+    cancel: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def run_ids(self) -> list[str]:
+        """Finished runs, in order."""
+        return [s.run_id for s in self.steps if s.run_id]
+
+
+Work = Callable[[Callable[[Progress], None], threading.Event], str]
+"""Does one step: takes ``say`` and ``cancel``, returns the run's id."""
+
+
+class Jobs:
+    """Jobs by id. One device, so one job runs at a time; the others wait their turn."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job] = {}
+        self._guard = threading.Lock()
+        self._device = threading.Lock()
+
+    def start(self, works: Sequence[tuple[str, Work]]) -> Job:
+        """Queue named steps and return at once."""
+        job = Job(uuid.uuid4().hex, [Step(name) for name, _ in works])
+        with self._guard:
+            self._forget_old()
+            self._jobs[job.id] = job
+        context = contextvars.copy_context()  # a Space's visitor is known by context variables
+        thread = threading.Thread(target=context.run, args=(self._run, job, list(works)), daemon=True, name="job")
+        thread.start()
+        return job
+
+    def get(self, job_id: str | None) -> Job | None:
+        """The job, or None if it is unknown (a restart, an old tab)."""
+        return self._jobs.get(job_id or "")
+
+    def wait(self, job: Job, timeout: float) -> None:
+        """Wait until it has ended, at most ``timeout`` seconds."""
+        end = time.monotonic() + timeout
+        while job.state in ACTIVE and time.monotonic() < end:
+            time.sleep(0.02)
+
+    def cancel_all(self) -> None:
+        """Stop everything (the app is closing); what was finished is kept."""
+        for job in list(self._jobs.values()):
+            job.cancel.set()
+
+    def _run(self, job: Job, works: list[tuple[str, Work]]) -> None:
+        try:
+            while not self._device.acquire(timeout=0.1):
+                if job.cancel.is_set():
+                    raise Cancelled("Stopped before it began.")
+            try:
+                job.state = "running"
+                for step, (_, work) in zip(job.steps, works, strict=True):
+                    if job.cancel.is_set():
+                        raise Cancelled("Stopped.")
+
+                    def say(progress: Progress, step: Step = step) -> None:
+                        step.progress = progress
+
+                    step.progress = Progress("loading")
+                    step.run_id = work(say, job.cancel)
+                    step.progress = Progress("done", step.progress.total, step.progress.total)
+                job.state = "done"
+            finally:
+                self._device.release()
+        except Cancelled as stop:
+            job.state, job.error = "cancelled", str(stop)
+        except InputError as error:
+            job.state, job.error = "failed", str(error)
+        except Exception as error:
+            traceback.print_exc()
+            job.state, job.error = "failed", f"Something unexpected went wrong ({type(error).__name__}: {error})."
+        finally:
+            job.ended = time.time()
+
+    def _forget_old(self) -> None:
+        limit = time.time() - KEEP_S
+        for key in [k for k, j in self._jobs.items() if j.ended is not None and j.ended < limit]:
+            with contextlib.suppress(KeyError):
+                del self._jobs[key]

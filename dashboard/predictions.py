@@ -1,0 +1,169 @@
+"""Stored predictions: written in parts as they come, made one file at the end, read back a bounded block at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from dashboard.metrics.batch import ClassificationBatch
+
+BLOCK_BYTES = 16 << 20  # scores in one row group: what a reader holds in memory at a time
+
+
+@dataclass(frozen=True)
+class Part:
+    """Predictions of some samples, in dataset order.
+
+    Attributes:
+        index: (N,) positions in the dataset.
+        ids: N sample ids.
+        scores: (N, C) float32 or float64.
+        targets: (N,) int64 labels or (N, C) bool, in the scores' class order.
+    """
+
+    index: NDArray[np.int64]
+    ids: Sequence[str]
+    scores: NDArray[np.floating]
+    targets: NDArray[np.int64] | NDArray[np.bool_]
+
+    def table(self) -> pa.Table:
+        """As an Arrow table: index, id, target (a label, or a list of labels), scores (a fixed-size list)."""
+        if self.targets.ndim == 1:
+            target = pa.array(self.targets, pa.int32())
+        else:
+            rows, labels = np.nonzero(self.targets)
+            offsets = np.searchsorted(rows, np.arange(len(self.targets) + 1)).astype(np.int32)
+            target = pa.ListArray.from_arrays(pa.array(offsets), pa.array(labels.astype(np.int32)))
+        kind = pa.float64() if self.scores.dtype == np.float64 else pa.float32()
+        width = self.scores.shape[1]
+        values = pa.array(np.ascontiguousarray(self.scores).ravel(), kind)
+        scores = pa.FixedSizeListArray.from_arrays(values, type=pa.list_(pa.field("item", kind, nullable=False), width))
+        fields = [
+            pa.field("index", pa.int64(), nullable=False),
+            pa.field("id", pa.string(), nullable=False),
+            pa.field("target", target.type, nullable=False),
+            pa.field("scores", scores.type, nullable=False),
+        ]
+        return pa.Table.from_arrays(
+            [pa.array(self.index, pa.int64()), pa.array(list(self.ids), pa.string()), target, scores],
+            schema=pa.schema(fields),
+        )
+
+
+def write_part(path: Path, part: Part, facts: Mapping[str, Any]) -> None:
+    """Write a part so that the file is whole or absent. ``facts`` (times, say) travel in its metadata as text."""
+    table = part.table().replace_schema_metadata({k: str(v) for k, v in facts.items()})
+    temporary = path.with_suffix(".tmp")
+    try:
+        pq.write_table(table, temporary, compression="lz4", use_dictionary=False)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def part_facts(path: Path) -> dict[str, str]:
+    """The metadata a part was written with."""
+    metadata = pq.read_schema(path).metadata or {}
+    return {k.decode(): v.decode() for k, v in metadata.items()}
+
+
+def done_indices(parts: Sequence[Path]) -> NDArray[np.int64]:
+    """Dataset positions that have been predicted."""
+    columns = [pq.read_table(p, columns=["index"]).column(0).to_numpy() for p in parts]
+    return np.concatenate(columns) if columns else np.empty(0, np.int64)
+
+
+def compact(parts: Sequence[Path], target: Path) -> None:
+    """Join parts, already in dataset order, into one file of row groups of about ``BLOCK_BYTES``."""
+    writer: pq.ParquetWriter | None = None
+    pending: list[pa.Table] = []
+    waiting = 0
+    temporary = target.with_suffix(".tmp")
+
+    def flush() -> None:
+        nonlocal pending, waiting
+        if pending and writer is not None:
+            writer.write_table(pa.concat_tables(pending).combine_chunks())
+        pending, waiting = [], 0
+
+    try:
+        for path in parts:
+            table = pq.read_table(path).replace_schema_metadata(None)
+            writer = writer or pq.ParquetWriter(temporary, table.schema, compression="lz4", use_dictionary=False)
+            step = max(1, BLOCK_BYTES * table.num_rows // max(1, table.nbytes))
+            for start in range(0, table.num_rows, step):
+                piece = table.slice(start, step)
+                if waiting and waiting + piece.nbytes > BLOCK_BYTES:
+                    flush()
+                pending.append(piece)
+                waiting += piece.nbytes
+        flush()
+    finally:
+        if writer is not None:
+            writer.close()
+    os.replace(temporary, target)
+
+
+def _scores(column: pa.ChunkedArray) -> NDArray[np.floating]:
+    """A fixed-size-list column as an (N, C) array."""
+    array = column.combine_chunks()
+    array = array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
+    return array.flatten().to_numpy(zero_copy_only=False).reshape(len(array), -1)
+
+
+def _targets(column: pa.ChunkedArray, classes: int) -> NDArray[Any]:
+    """Labels (N,), or for lists of labels an (N, C) bool array."""
+    if not pa.types.is_list(column.type):
+        return column.to_numpy().astype(np.int64)
+    hot = np.zeros((len(column), classes), bool)
+    for i, labels in enumerate(column.to_pylist()):
+        hot[i, labels] = True
+    return hot
+
+
+def batches(path: Path) -> Iterator[tuple[NDArray[np.int64], ClassificationBatch]]:
+    """Dataset positions and batches, one a row group. A batch re-reads its scores when asked and keeps none of them."""
+    file = pq.ParquetFile(path)
+    width = file.schema_arrow.field("scores").type.list_size
+    for group in range(file.num_row_groups):
+        small = file.read_row_group(group, columns=["index", "id", "target"])
+
+        def read(group: int = group) -> NDArray[np.floating]:
+            return _scores(pq.ParquetFile(path).read_row_group(group, columns=["scores"]).column(0))
+
+        yield (
+            small.column("index").to_numpy(),
+            ClassificationBatch(small.column("id").to_pylist(), read, _targets(small.column("target"), width)),
+        )
+
+
+def scores_of(path: Path, index: int) -> NDArray[np.floating] | None:
+    """The (C,) scores of the sample at dataset position ``index``, or None if it was not predicted."""
+    file = pq.ParquetFile(path)
+    for group in range(file.num_row_groups):
+        stats = file.metadata.row_group(group).column(0).statistics
+        if stats is not None and stats.has_min_max and not stats.min <= index <= stats.max:
+            continue
+        table = file.read_row_group(group, columns=["index", "scores"])
+        place = np.flatnonzero(table.column("index").to_numpy() == index)
+        if place.size:
+            return _scores(table.column("scores").slice(int(place[0]), 1))[0]
+    return None
+
+
+def class_scores(path: Path, label: int) -> NDArray[np.float32]:
+    """(N,) scores of one class over all samples, in dataset order."""
+    file = pq.ParquetFile(path)
+    columns = [
+        _scores(file.read_row_group(g, columns=["scores"]).column(0))[:, label].astype(np.float32)
+        for g in range(file.num_row_groups)
+    ]
+    return np.concatenate(columns)

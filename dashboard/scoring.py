@@ -1,0 +1,206 @@
+"""Predictions made elsewhere, scored like any run: no model is needed, and the result is explored the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dashboard.datasets.base import Dataset
+from dashboard.environment import describe_environment
+from dashboard.errors import InputError
+from dashboard.finishing import finish, write_run
+from dashboard.labels import read_class_names
+from dashboard.metrics import METRICS
+from dashboard.metrics.batch import ClassificationBatch
+from dashboard.metrics.confusion import Confusion
+from dashboard.metrics.multilabel import MultiLabel
+from dashboard.predictions import Part, write_part
+from dashboard.predictions_import import ImportedPredictions, import_predictions
+from dashboard.results import ClassTable, Curves, MetricResult, Scalars
+from dashboard.store import Draft, Run, Store, friendly_os_errors, run_id_for
+
+CHUNK_BYTES = 8 << 20
+FROM_LABELS = ("f1_macro", "f1_micro", "f1_samples", "hamming_loss", "subset_accuracy")
+OPTIONS = ("activation", "partial")
+
+
+def score(
+    truth: Dataset,
+    predictions: Path,
+    store: Store,
+    name: str | None = None,
+    classes: str | None = None,
+    limit: int | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Run:
+    """Evaluate a file of predictions against a dataset and store the run.
+
+    Args:
+        truth: the dataset.
+        predictions: CSV, Parquet or npz; see ``dashboard.predictions_import``.
+        store: where the run goes; the same file on the same data is scored once.
+        name: what to call the model behind it; default the file's name.
+        classes: a file of names behind the predictions' class numbers.
+        limit: only the first N samples of the dataset.
+        settings: ``activation`` softmax or sigmoid for logits; ``partial`` true to let the file cover only a part.
+
+    Raises:
+        InputError: naming the file, the line and the remedy.
+    """
+    settings = dict(settings or {})
+    for key in settings:
+        if key not in OPTIONS:
+            raise InputError(f"--set {key}: scoring takes {' and '.join(OPTIONS)}.")
+    partial = settings.get("partial", "false").lower() in ("true", "1", "yes")
+    names = read_class_names(classes) if classes else None
+    found = import_predictions(predictions, truth, names, settings.get("activation", "none"), partial or bool(limit))
+    if limit:
+        found = _first(found, limit)
+    if not len(found.rows):
+        raise InputError(f"{predictions} has no prediction for {truth.name}: check that the ids are the dataset's.")
+    digest = sha256(predictions.read_bytes()).hexdigest()
+    key = {"file": digest, "dataset": truth.fingerprint, "classes": found.class_names, "limit": limit} | settings
+    model = name or predictions.stem
+    run_id = run_id_for(model, truth.name, key)
+    if store.has(run_id):
+        return store.get(run_id)
+    facts = {
+        "task": truth.task,
+        "model": model,
+        "dataset": truth.name,
+        "class_names": list(found.class_names),
+        "class_ids": [],
+        "model_facts": {"source": f"predictions imported from {predictions.name}", "fingerprint": digest[:16]},
+        "dataset_facts": {
+            "source": truth.source,
+            "fingerprint": truth.fingerprint,
+            "classes": len(truth.class_names),
+            "warnings": list(truth.warnings),
+            "format": getattr(truth, "format", None),
+            "options": dict(getattr(truth, "options", {})),
+        },
+        "settings": {"limit": limit, **settings},
+        "skipped": [],
+        "notes": {"import": list(found.notes)},
+        "environment": describe_environment(),
+        "has_scores": found.scores is not None,
+    }
+    with friendly_os_errors(store.root), store.draft(run_id) as draft:
+        draft.restart()
+        try:
+            if found.scores is None:
+                return _from_labels(draft, found, facts, truth.multilabel)
+            _write(draft, found)
+            return finish(draft, facts, {}, truth.multilabel)
+        except ValueError as error:
+            draft.restart()
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{predictions}: {error}.") from error
+        except BaseException:
+            draft.restart()
+            raise
+
+
+def _first(found: ImportedPredictions, limit: int) -> ImportedPredictions:
+    """Only samples at dataset positions below ``limit``."""
+    keep = found.rows < limit
+
+    def cut(values: Any) -> Any:
+        return None if values is None else values[keep]
+
+    return ImportedPredictions(
+        rows=found.rows[keep],
+        ids=[i for i, k in zip(found.ids, keep, strict=True) if k],
+        targets=found.targets[keep],
+        class_names=found.class_names,
+        scores=cut(found.scores),
+        predicted=cut(found.predicted),
+        confidence=cut(found.confidence),
+        notes=found.notes,
+    )
+
+
+def _write(draft: Draft, found: ImportedPredictions) -> None:
+    """Scores as parts of bounded size."""
+    assert found.scores is not None
+    step = max(1, CHUNK_BYTES // max(1, found.scores[:1].nbytes))
+    for start in range(0, len(found.rows), step):
+        part = slice(start, start + step)
+        scores = found.scores[part]
+        piece = Part(found.rows[part], found.ids[part], scores, found.targets[part])
+        write_part(draft.next_part(), piece, {})
+
+
+def _from_labels(draft: Draft, found: ImportedPredictions, facts: dict[str, Any], multilabel: bool) -> Run:
+    """Answers without scores: what counts right and wrong is computed, all else is undefined (NaN), not guessed."""
+    rows = {"index": found.rows, "id": pa.array(found.ids)}
+    predicted = found.predicted
+    assert predicted is not None
+    if multilabel:
+        correct = (predicted == found.targets).all(axis=1)
+        lists = {"labels": found.targets, "predicted_labels": predicted}
+        rows |= {k: pa.array([np.flatnonzero(r) for r in v], pa.list_(pa.int32())) for k, v in lists.items()}
+        rows["hamming"] = (predicted != found.targets).mean(axis=1)
+    else:
+        correct = predicted == found.targets
+        confidence = np.ones(len(predicted)) if found.confidence is None else found.confidence
+        rows |= {"label": found.targets, "predicted": predicted, "confidence": confidence}
+    table = pa.table({**rows, "correct": correct})
+    pq.write_table(table, draft.path / "rows.parquet", compression="zstd")
+    pq.write_table(table, draft.path / "predictions.parquet", compression="zstd")
+    results = label_results(found.targets, predicted, found.class_names, multilabel)
+    return write_run(draft, facts | {"multilabel": multilabel}, {}, results, len(found.rows))
+
+
+def label_results(
+    targets: np.ndarray, predicted: np.ndarray, class_names: tuple[str, ...], multilabel: bool
+) -> dict[str, MetricResult]:
+    """The metrics that need answers only; every other registered number is there as NaN.
+
+    Args:
+        targets: (N,) labels or (N, C) bool.
+        predicted: likewise.
+        class_names: (C,).
+        multilabel: which of the two.
+    """
+    if multilabel:
+        metric = MultiLabel(class_names)
+        metric.update(ClassificationBatch([str(i) for i in range(len(targets))], predicted.astype(np.float32), targets))
+        results = {f"multilabel.{k}": v for k, v in metric.compute().items() if not isinstance(v, Curves)}
+        kept = lambda name: name.startswith(("precision_", "recall_")) or name in FROM_LABELS  # noqa: E731
+        return {k: _blank(v, kept) for k, v in results.items()}
+    counts = Confusion(class_names)
+    np.add.at(counts.counts, (targets, predicted), 1)
+    hits = int(np.trace(counts.counts))
+    counts.ranks[0], counts.ranks[-1] = hits, counts.ranks[-1] + len(targets) - hits if len(class_names) > 1 else hits
+    results = {f"confusion.{k}": v for k, v in counts.compute().items()}
+    results["confusion.scores"] = _blank(results["confusion.scores"], lambda name: name != "top5")
+    sample = np.zeros((1, len(class_names)), np.float32)
+    sample[0, 0] = 1
+    for name, kind in METRICS.items(task="classification", multilabel=False):
+        if name != "confusion":
+            other = kind(class_names)  # type: ignore[call-arg]
+            other.update(ClassificationBatch(["0"], sample, np.zeros(1, np.int64)))
+            for key, value in other.compute().items():
+                if isinstance(value, Scalars):
+                    results[f"{name}.{key}"] = _blank(value, lambda _: False)
+    return results
+
+
+def _blank(result: MetricResult, keep: Any) -> MetricResult:
+    """The same result with the numbers that cannot be known as NaN."""
+    if isinstance(result, Scalars):
+        values = {k: v if keep(k) else np.nan for k, v in result.values.items()}
+        intervals = {k: v for k, v in result.intervals.items() if keep(k)}
+        return Scalars(values, intervals, result.units, result.higher_is_better)
+    if isinstance(result, ClassTable):
+        dear = ("auroc", "average_precision", "youden_threshold", "best_f1", "best_f1_threshold")
+        return ClassTable(result.classes, {k: v for k, v in result.columns.items() if k not in dear})
+    return result

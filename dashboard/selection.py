@@ -1,0 +1,141 @@
+"""From a click to exactly the samples behind it: a selection is a small mapping, answered by one query over a run's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from dashboard.errors import InputError
+from dashboard.metrics.losses import LOSSES, focal
+from dashboard.predictions import class_scores
+from dashboard.store import Run
+
+Selection = Mapping[str, Any]
+ALL: Selection = {"kind": "all"}
+
+
+def sorts(columns: Sequence[str]) -> list[str]:
+    """The orders that rows with these columns can be put in: their own, and by each loss, hardest first."""
+    return ["dataset", *(name for name, loss in LOSSES.items() if set(loss.needs) <= set(columns))]
+
+
+def _where(selection: Selection, multilabel: bool) -> tuple[str, list[Any]]:
+    """A selection as SQL over rows; the kinds that need full scores are answered in ``select``."""
+    kind = selection["kind"]
+    if kind in ("all", "score", "one"):
+        return "true", []
+    if kind == "cell":
+        return "label = ? and predicted = ? and confidence >= ?", [
+            selection["true"],
+            selection["predicted"],
+            selection.get("threshold", 0.0),
+        ]
+    if kind == "rejected":
+        return "label = ? and confidence < ?", [selection["true"], selection["threshold"]]
+    if kind == "class":
+        if multilabel:
+            return "list_contains(labels, ?)", [selection["class"]]
+        return "label = ? or predicted = ?", [selection["class"]] * 2
+    if kind == "confidence":
+        closed = "<=" if selection["high"] >= 1 else "<"
+        where = f"confidence >= ? and confidence {closed} ?"
+        if selection.get("correct") is not None:
+            where += " and correct" if selection["correct"] else " and not correct"
+        return where, [selection["low"], selection["high"]]
+    raise ValueError(f"selection kind must be a known one, got {kind!r}")
+
+
+def select(
+    run: Run,
+    selection: Selection = ALL,
+    sort: str = "dataset",
+    gamma: float = 2.0,
+    errors_only: bool = False,
+) -> pd.DataFrame:
+    """The rows of the samples a selection stands for.
+
+    Args:
+        run: whose rows.
+        selection: ``{"kind": ...}``: "all"; "cell" (true, predicted, threshold); "rejected" (true, threshold); "class"
+            (class: samples whose truth or prediction it is); "confidence" (low, high, correct or None: half-open, the
+            last bin closed); "score" (class, threshold: samples whose score for the class reaches it: what a ROC or PR
+            point accepts); "one" (class, cell in tp/fp/fn/tn, threshold on the class's score).
+        sort: "dataset" (its own order) or a loss of ``LOSSES``, hardest first.
+        gamma: of the focal loss.
+        errors_only: leave out what was right.
+
+    Returns:
+        A frame with the rows' columns, plus ``loss`` when sorted by one, plus ``score`` for "score" and "one".
+
+    Raises:
+        InputError: if the sort is unknown or the run has not what the selection needs.
+    """
+    multilabel = bool(run.facts.get("multilabel"))
+    where, values = _where(selection, multilabel)
+    if errors_only:
+        where = f"({where}) and not correct"
+    with duckdb.connect() as db:
+        frame = db.execute(
+            f"select * from read_parquet(?) where {where} order by index", [str(run.rows_path), *values]
+        ).df()
+    if selection["kind"] in ("score", "one"):
+        frame = _by_score(run, frame, selection)
+    if sort == "dataset":
+        return frame.reset_index(drop=True)
+    if sort not in sorts(list(frame.columns)):
+        raise InputError(f"{run.id} cannot be sorted by {sort!r}: choose one of {', '.join(sorts(list(frame.columns)))}.")
+    return _sorted(frame, sort, gamma)
+
+
+def _by_score(run: Run, frame: pd.DataFrame, selection: Selection) -> pd.DataFrame:
+    """Keep the rows on the right side of a threshold on one class's score."""
+    if not run.facts.get("has_scores", True):
+        raise InputError(f"{run.id} has predicted labels only: a threshold on a class needs scores.")
+    label = int(selection["class"])
+    scores = pd.Series(class_scores(run.predictions_path, label), index=_positions(run))
+    score = scores.reindex(frame["index"]).to_numpy()
+    is_class = frame["labels"].map(lambda s: label in s) if "labels" in frame else frame["label"] == label
+    accepted = score >= selection["threshold"]
+    cell = selection.get("cell")
+    keep = {
+        None: accepted,
+        "tp": accepted & is_class,
+        "fp": accepted & ~is_class,
+        "fn": ~accepted & is_class,
+        "tn": ~accepted & ~is_class,
+    }[cell]
+    return frame.assign(score=score)[np.asarray(keep)]
+
+
+def _positions(run: Run) -> np.ndarray:
+    """Dataset positions in the order of the stored predictions."""
+    with duckdb.connect() as db:
+        return db.execute("select index from read_parquet(?)", [str(run.predictions_path)]).fetchnumpy()["index"]
+
+
+def _sorted(frame: pd.DataFrame, sort: str, gamma: float) -> pd.DataFrame:
+    """Hardest first; undefined losses last."""
+    loss = LOSSES[sort]
+    columns = {name: frame[name].to_numpy() for name in loss.needs}
+    values = focal(columns["true_score"], gamma) if sort == "focal" else loss.of(columns)
+    frame = frame.assign(loss=values)
+    return frame.sort_values("loss", ascending=loss.hardest == "lowest", kind="stable", na_position="last").reset_index(
+        drop=True
+    )
+
+
+def join_runs(frame: pd.DataFrame, others: Sequence[Run]) -> list[pd.DataFrame]:
+    """The same samples' rows in other runs, aligned by id; samples another run lacks are missing (NaN) there."""
+    found = []
+    for run in others:
+        with duckdb.connect() as db:
+            db.register("wanted", frame[["id"]])
+            rows = db.execute(
+                "select r.* from read_parquet(?) r semi join wanted using (id)", [str(run.rows_path)]
+            ).df()
+        found.append(rows.set_index("id").reindex(frame["id"]).reset_index())
+    return found

@@ -1,0 +1,106 @@
+"""Build the app and open it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import gradio as gr
+import plotly
+
+from dashboard.engine import Engine
+from dashboard.evaluation import Settings, evaluate
+from dashboard.tabs import TABS, App
+from dashboard.tabs.common import EVENT
+from dashboard.views import STATIC, BrandView
+from dashboard.views.strings import I18N, t
+from models.base import LoadOptions
+
+PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+DEFAULT_DATA, DEFAULT_MODELS = "demo:digits", ("digits_linear", "digits_cnn")
+FONTS = ["Inter", "system-ui", "Noto Sans TC", "Noto Sans CJK TC", "sans-serif"]
+
+
+def theme() -> gr.themes.Base:
+    """Calm, dense, in system fonts (nothing is fetched)."""
+    base = gr.themes.Base(
+        primary_hue="blue", neutral_hue="zinc", radius_size="md", spacing_size="sm", text_size="sm", font=FONTS,
+        font_mono=["ui-monospace", "monospace"],
+    )  # fmt: skip
+    return base.set(
+        body_background_fill="*neutral_50",
+        body_background_fill_dark="*neutral_950",
+        block_background_fill="white",
+        block_background_fill_dark="*neutral_900",
+        block_border_width="1px",
+        block_shadow="none",
+        body_text_color_subdued="*neutral_500",
+        body_text_color_subdued_dark="*neutral_400",
+        block_label_text_color="*neutral_600",
+        block_label_text_color_dark="*neutral_300",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_dark="*primary_600",
+        button_primary_text_color="white",
+    )
+
+
+def head() -> str:
+    """Scripts the views share."""
+    own = (STATIC / "loupe.js").read_text("utf-8")
+    return f'<script>{own}</script><script src="/gradio_api/file={PLOTLY}"></script>'
+
+
+def build(engine: Engine) -> gr.Blocks:
+    """The whole page."""
+    gr.set_static_paths([PLOTLY])
+    with gr.Blocks(title="Loupe", fill_width=True, analytics_enabled=False, delete_cache=(3600, 6 * 3600)) as page:
+        with gr.Row(elem_classes="lp-top"):
+            BrandView({}, elem_id="brand")
+            look = gr.Button(t("ui.theme"), size="sm", elem_id="theme", scale=0, min_width=110)
+        with gr.Tabs(elem_id="tabs") as tabs:
+            app = App(tabs)
+            for name, create in TABS.items():
+                with gr.Tab(t(f"ui.tab.{name}"), id=name, elem_id=f"tab-{name}"):
+                    create(engine, app)
+        look.click(None, js="() => { document.body.classList.toggle('dark'); }", **EVENT)
+        for function, inputs, outputs in app.on_load:
+            page.load(function, inputs, outputs, **EVENT)
+    return page
+
+
+def prepare(engine: Engine) -> None:
+    """Make sure that there is a finished result to look at: the built-in models on the built-in data, a second or two."""
+    if not engine.store.runs("classification"):
+        dataset = engine.dataset(DEFAULT_DATA)
+        for name in DEFAULT_MODELS:
+            evaluate(engine.model(name), dataset, engine.store, Settings(latency=True))
+
+
+def serve(arguments: argparse.Namespace) -> None:
+    """Launch and wait until it is stopped."""
+    on_space = bool(os.environ.get("SPACE_ID"))
+    engine = Engine(
+        arguments.store,
+        LoadOptions(device=arguments.device, allow_code=arguments.allow_code),
+        public=arguments.public or on_space,
+    )
+    prepare(engine)
+    page = build(engine)
+    page.queue(default_concurrency_limit=4).launch(
+        server_name=arguments.host or ("0.0.0.0" if on_space else "127.0.0.1"),
+        server_port=arguments.port,
+        inbrowser=not (arguments.no_browser or on_space) and sys.stdout.isatty(),
+        theme=theme(),
+        css=(STATIC / "loupe.css").read_text("utf-8"),
+        head=head(),
+        i18n=I18N,
+        ssr_mode=False,
+        run_history=False,
+        footer_links=["settings"],
+        max_file_size="2gb" if not engine.public else "200mb",
+        show_error=True,
+    )

@@ -1,0 +1,73 @@
+"""Every finished run: open it, or delete it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from dashboard.engine import Engine
+from dashboard.errors import InputError
+from dashboard.tabs import App
+from dashboard.tabs.common import EVENT, run_choices, toast
+from dashboard.views.strings import t
+
+COLUMNS = ("top1", "top5", "f1_macro", "auroc_macro", "ece", "map")
+
+
+class Runs:
+    """Handlers of the runs tab."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def table(self) -> pd.DataFrame:
+        """One row a run, newest first."""
+        rows = [
+            {"run": r.id, "model": r.model, "dataset": r.dataset, "images": r.samples}
+            | {c: None if r.metrics.get(c) is None else round(r.metrics[c], 4) for c in COLUMNS}  # type: ignore[call-overload,arg-type]
+            | {"created": r.created_at[:16].replace("T", " ")}
+            for r in self.engine.store.runs()
+        ]
+        frame = pd.DataFrame(rows, columns=["run", "model", "dataset", "images", *COLUMNS, "created"])
+        return frame.dropna(axis=1, how="all") if rows else frame
+
+    def picked(self, event: gr.SelectData) -> tuple[Any, ...]:
+        """A row was clicked."""
+        run_id = str(event.row_value[0])
+        return run_id, f"**{run_id}**", gr.Button(interactive=True), gr.Button(interactive=True, visible=True), gr.Button(visible=False)
+
+    def open(self, run_id: str | None) -> tuple[Any, Any]:
+        """Show it where its task is."""
+        if not run_id:
+            raise InputError("Click a run in the list first.")
+        run = self.engine.store.get(run_id)
+        choices = run_choices(self.engine.store.runs(run.task))
+        return gr.Dropdown(choices=choices, value=[run.id]), gr.Tabs(selected=run.task)
+
+    def delete(self, run_id: str | None) -> tuple[Any, ...]:
+        """Remove it for good."""
+        if run_id:
+            self.engine.store.delete(run_id)
+        return self.table(), None, "", gr.Button(interactive=False), gr.Button(interactive=False, visible=True), gr.Button(visible=False)
+
+
+def create(engine: Engine, app: App) -> None:
+    """Build the tab inside the current ``gr.Tab``."""
+    do = Runs(engine)
+    chosen = gr.State(None)
+    gr.Markdown(t("ui.runs.list"))
+    table = gr.Dataframe(interactive=False, elem_id="runs-table", show_search="filter", max_height=520, buttons=[])
+    with gr.Row():
+        name = gr.Markdown("", elem_id="runs-picked")
+        show = gr.Button(t("ui.runs.open"), interactive=False, variant="primary", elem_id="runs-open")
+        delete = gr.Button(t("ui.runs.delete"), interactive=False, elem_id="runs-delete", visible=not engine.public)
+        sure = gr.Button(t("ui.runs.sure"), visible=False, variant="stop", elem_id="runs-sure")
+        refresh = gr.Button(t("ui.runs.refresh"), elem_id="runs-refresh")
+    table.select(do.picked, None, [chosen, name, show, delete, sure], **EVENT)
+    show.click(toast(do.open), chosen, [app.runs["classification"], app.tabs], **EVENT)
+    delete.click(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [delete, sure], **EVENT)
+    sure.click(toast(do.delete), chosen, [table, chosen, name, show, delete, sure], **EVENT)
+    refresh.click(do.table, None, table, **EVENT)
+    app.on_load.append((do.table, [], [table]))

@@ -1,0 +1,223 @@
+// Confusion matrix and threshold, computed in the browser: no server round trip while a slider moves or a button toggles.
+const L = window.loupe, root = element.querySelector(".lp-matrix");
+let d = null, counts = null, rejected = null, hover = null, view = null, drag = null, list = [], cells = [];
+const ui = { mode: "all", norm: "none", off: false, show: "top", t: 0, tc: 500 };
+const TOP = 30;
+root.innerHTML = `<div class="bar"></div><div class="thr"></div><div class="sum"></div><div class="body"><div class="plot"><canvas tabindex="0"></canvas><div class="tip" hidden></div></div><ol class="pairs"></ol></div>`;
+const q = (s) => root.querySelector(s), canvas = q("canvas"), tip = q(".tip");
+
+const load = () => {
+  const v = props.value;
+  if (!v || !v.classes) { d = null; root.style.visibility = "hidden"; return; }
+  root.style.visibility = "visible";
+  const fresh = !d || d.key !== v.key;
+  d = { ...v, label: L.array(v.labels, "u2"), pred: L.array(v.predicted, "u2"), conf: L.array(v.confidence, "u2") };
+  if (fresh) { ui.t = 0; ui.show = v.classes.length > 2 * TOP ? "top" : "every"; ui.norm = "none"; ui.off = false; view = null; }
+  if (v.one && (fresh || v.one.index !== ui.oneIndex)) { ui.mode = "one"; ui.tc = Math.round((v.one.best_f1 ?? 0.5) * 1000); ui.oneIndex = v.one.index; }
+  if (!v.one) { ui.mode = "all"; ui.oneIndex = null; }
+  draw();
+};
+// counts[true * C + predicted]; a prediction below the threshold goes to rejected[true].
+const tally = () => {
+  const C = d.classes.length;
+  counts = new Int32Array(C * C); rejected = new Int32Array(C);
+  for (let i = 0; i < d.label.length; i++) d.conf[i] >= ui.t ? counts[d.label[i] * C + d.pred[i]]++ : rejected[d.label[i]]++;
+};
+// Macro averages as Loupe's tables have them: over classes that occur in truth or (accepted) predictions, 0/0 counts 0.
+const summary = () => {
+  const C = d.classes.length;
+  let p = 0, r = 0, f = 0, k = 0, acc = 0, all = d.label.length, hit = 0;
+  const col = new Int32Array(C), row = new Int32Array(C);
+  for (let i = 0; i < C; i++) { row[i] = rejected[i]; for (let j = 0; j < C; j++) { const n = counts[i * C + j]; row[i] += n; col[j] += n; } }
+  for (let i = 0; i < C; i++) {
+    const tp = counts[i * C + i]; hit += tp; acc += col[i];
+    if (!row[i] && !col[i]) continue;
+    k++; p += col[i] ? tp / col[i] : 0; r += row[i] ? tp / row[i] : 0; f += 2 * tp / (row[i] + col[i]);
+  }
+  return { p: p / k, r: r / k, f: f / k, answered: acc / all, accuracy: acc ? hit / acc : NaN };
+};
+const stat = (label, v, metric) => `<span><small>${L.esc(label)}${metric ? L.info(metric) : ""}</small><b>${L.num(v)}</b></span>`;
+const seg = (name, options, value) => `<span class="seg" role="group">${options.map(([k, text]) => `<button type="button" data-set="${name}" data-to="${k}" aria-pressed="${value === k}">${L.esc(text)}</button>`).join("")}</span>`;
+
+const controls = () => {
+  const C = d.classes.length, one = ui.mode === "one" && d.one;
+  q(".bar").innerHTML =
+    (d.one ? seg("mode", [["all", L.t("ui.matrix.all")], ["one", L.t("ui.matrix.one", { name: d.one.name })]], ui.mode) : "") +
+    (one ? "" : seg("norm", [["none", L.t("ui.matrix.counts")], ["row", L.t("ui.matrix.row")], ["col", L.t("ui.matrix.col")]], ui.norm) +
+      seg("off", [["0", L.t("ui.matrix.full")], ["1", L.t("ui.matrix.errors")]], ui.off ? "1" : "0") +
+      (C > TOP ? seg("show", [["top", L.t("ui.matrix.top", { n: TOP })], ["every", L.t("ui.matrix.every", { n: C })]], ui.show) : "")) + L.info("confusion");
+  const t = one ? ui.tc : ui.t, marks = one ? [["▲", d.one.youden, "youden"], ["◆", d.one.best_f1, "best_f1"]].filter((m) => m[1] !== null) : [];
+  q(".thr").innerHTML = `<label>${L.esc(one ? L.t("ui.thr.one", { name: d.one.name }) : L.t("ui.thr.all"))} <b>${(t / 1000).toFixed(3)}</b>${L.info("threshold")}</label>
+    <div class="track"><input type="range" min="0" max="1000" step="1" value="${t}" aria-label="${L.esc(L.t("ui.threshold"))}">${marks.map((m) => `<button type="button" class="mark" data-mark="${m[1]}" style="left:calc(8px + (100% - 16px) * ${Math.min(1, m[1])})" title="${L.esc(L.name(m[2]))} ${m[1].toFixed(3)}">${m[0]}</button>`).join("")}</div>
+    ${one ? `<span class="legend">▲ ${L.esc(L.name("youden"))} ◆ ${L.esc(L.name("best_f1"))}</span>` : ""}`;
+};
+const numbers = () => {
+  if (ui.mode === "one" && d.one) {
+    const { P, N, tp, fp } = oneCounts(), fn = P - tp, tn = N - fp;
+    q(".sum").innerHTML = stat(L.name("precision"), tp + fp ? tp / (tp + fp) : NaN, "precision") + stat(L.name("recall"), P ? tp / P : NaN, "recall") +
+      stat(L.name("f1"), 2 * tp + fp + fn ? (2 * tp) / (2 * tp + fp + fn) : NaN, "f1") + stat(L.name("specificity"), N ? tn / N : NaN, "specificity") + stat("Youden J", P && N ? tp / P - fp / N : NaN, "youden");
+  } else {
+    const s = summary();
+    q(".sum").innerHTML = stat(L.name("precision_macro"), s.p, "precision_macro") + stat(L.name("recall_macro"), s.r, "recall_macro") + stat(L.name("f1_macro"), s.f, "f1_macro") +
+      stat(L.t("ui.thr.accuracy"), s.accuracy) + `<span><small>${L.esc(L.t("ui.thr.answered"))}</small><b>${(100 * s.answered).toFixed(1)} %</b></span>`;
+  }
+};
+const oneCounts = () => { const k = ui.tc, o = d.one; return { P: o.positives[0], N: o.negatives[0], tp: o.positives[k], fp: o.negatives[k] }; };
+
+// Which classes are rows: all, or those with most errors first.
+const order = () => {
+  const C = d.classes.length, idx = [...Array(C).keys()];
+  if (ui.show !== "top" || C <= TOP) return idx;
+  const err = new Float64Array(C);
+  for (let i = 0; i < C; i++) for (let j = 0; j < C; j++) if (i !== j && counts[i * C + j]) { err[i] += counts[i * C + j]; err[j] += counts[i * C + j]; }
+  return idx.sort((a, b) => err[b] - err[a] || a - b).slice(0, TOP);
+};
+const shade = (share, wrong) => {
+  const s = Math.max(0, Math.min(1, share)), dark = L.dark();
+  const from = dark ? [39, 39, 42] : [248, 250, 252], to = wrong ? (dark ? [251, 146, 60] : [194, 65, 12]) : dark ? [96, 165, 250] : [29, 78, 216];
+  return from.map((f, k) => Math.round(f + (to[k] - f) * s));
+};
+const geometry = () => {
+  const w = canvas.clientWidth, h = canvas.clientHeight, n = list.length, labels = n <= 40;
+  const longest = labels ? Math.max(...list.map((i) => d.classes[i].length)) : 0;
+  const left = labels ? Math.min(110, 22 + 6.4 * longest) : 26, bottom = labels ? (longest * 6.4 > (w - left) / n ? Math.min(84, 22 + 5 * longest) : 34) : 24;
+  const extra = ui.t > 0 ? 1 : 0, W = w - left - 6, H = h - bottom - 6;
+  return { left, top: 6, W, H, n, cols: n + extra, extra, labels, w, h, cw: W / (n + extra), ch: H / n };
+};
+const value = (i, j) => { const C = d.classes.length; return j === -1 ? rejected[i] : counts[i * C + j]; };
+const paint = () => {
+  if (!d) return;
+  const dpr = devicePixelRatio || 1, w = canvas.clientWidth, h = canvas.clientHeight;
+  if (!w || !h) return;
+  canvas.width = w * dpr; canvas.height = h * dpr;
+  const g = canvas.getContext("2d"); g.scale(dpr, dpr); g.clearRect(0, 0, w, h);
+  const fg = L.css("--body-text-color"), sub = L.css("--body-text-color-subdued"), line = L.css("--border-color-primary");
+  g.textBaseline = "middle";
+  if (ui.mode === "one" && d.one) return paintOne(g, w, h, fg, sub);
+  const m = geometry(), C = d.classes.length, n = m.n;
+  const rowSum = new Float64Array(n), colSum = new Float64Array(n);
+  for (let a = 0; a < n; a++) { const i = list[a]; rowSum[a] = rejected[i]; for (let j = 0; j < C; j++) { rowSum[a] += counts[i * C + j]; colSum[a] += counts[j * C + i]; } }
+  const share = (a, b) => { const v = value(list[a], b < n ? list[b] : -1); return ui.norm === "row" ? (rowSum[a] ? v / rowSum[a] : 0) : ui.norm === "col" ? (b < n && colSum[b] ? v / colSum[b] : 0) : v; };
+  let max = 0, maxOff = 0;
+  for (let a = 0; a < n; a++) for (let b = 0; b < m.cols; b++) { const s = share(a, b); if (a === b) max = Math.max(max, s); else maxOff = Math.max(maxOff, s); }
+  if (ui.norm !== "none") max = 1;
+  const tone = (a, b) => { const s = share(a, b); if (a === b) return ui.off ? shade(0, false) : shade(Math.sqrt(s / (max || 1)), false); return s ? shade(0.15 + 0.85 * Math.sqrt(s / (maxOff || 1)), true) : shade(0, true); };
+  const x = (b) => m.left + (b - m.vx) * m.zw, y = (a) => m.top + (a - m.vy) * m.zh;
+  view = view || { x: 0, y: 0, k: 1 };
+  m.vx = view.x; m.vy = view.y; m.zw = m.cw * view.k; m.zh = m.ch * view.k;
+  g.save(); g.beginPath(); g.rect(m.left, m.top, m.W, m.H); g.clip();
+  if (m.zw < 3) { // pixels: one image, scaled
+    const img = new ImageData(m.cols, n);
+    for (let a = 0; a < n; a++) for (let b = 0; b < m.cols; b++) { const c = tone(a, b), o = 4 * (a * m.cols + b); img.data[o] = c[0]; img.data[o + 1] = c[1]; img.data[o + 2] = c[2]; img.data[o + 3] = 255; }
+    const off = new OffscreenCanvas(m.cols, n); off.getContext("2d").putImageData(img, 0, 0);
+    g.imageSmoothingEnabled = m.zw < 1; g.drawImage(off, x(0), y(0), m.zw * m.cols, m.zh * n);
+  } else {
+    const a0 = Math.max(0, Math.floor(m.vy)), a1 = Math.min(n, Math.ceil(m.vy + n / view.k)), b0 = Math.max(0, Math.floor(m.vx)), b1 = Math.min(m.cols, Math.ceil(m.vx + m.cols / view.k));
+    const text = m.zw >= 22 && m.zh >= 12, gap = m.zw > 8 ? 1 : 0;
+    g.font = `${Math.min(12, m.zh * 0.6, m.zw * 0.38)}px ${L.css("--font")}`; g.textAlign = "center";
+    for (let a = a0; a < a1; a++) for (let b = b0; b < b1; b++) {
+      const c = tone(a, b), s = share(a, b);
+      g.fillStyle = `rgb(${c})`; g.fillRect(x(b), y(a), m.zw - gap, m.zh - gap);
+      if (a === b && ui.off) { g.strokeStyle = line; g.beginPath(); g.moveTo(x(b), y(a) + m.zh); g.lineTo(x(b) + m.zw, y(a)); g.stroke(); continue; }
+      if (text && s) { g.fillStyle = 0.299 * c[0] + 0.587 * c[1] + 0.114 * c[2] > 150 ? "#111" : "#fff"; g.fillText(ui.norm === "none" ? s : `${Math.round(100 * s)}%`, x(b) + m.zw / 2, y(a) + m.zh / 2); }
+    }
+  }
+  if (hover) { g.strokeStyle = fg; g.lineWidth = 2; g.strokeRect(x(hover[1]), y(hover[0]), Math.max(2, m.zw - 1), Math.max(2, m.zh - 1)); }
+  g.restore();
+  g.fillStyle = sub; g.font = `11px ${L.css("--font")}`;
+  if (m.labels && view.k === 1) {
+    const clip = (s, width) => { while (s.length > 1 && g.measureText(s).width > width) s = s.slice(0, -2) + "…"; return s; };
+    g.textAlign = "right"; if (m.ch >= 9) for (let a = 0; a < n; a++) g.fillText(clip(d.classes[list[a]], m.left - 24), m.left - 6, y(a) + m.zh / 2);
+    const turn = Math.max(...list.map((i) => g.measureText(d.classes[i]).width)) > m.zw - 2;
+    for (let b = 0; b < m.cols; b++) {
+      const s = b < n ? d.classes[list[b]] : L.t("ui.matrix.rejected");
+      g.save(); g.translate(x(b) + m.zw / 2, m.top + m.H + 8);
+      if (turn) { g.rotate(-Math.PI / 3); g.textAlign = "right"; if (m.zw >= 8) g.fillText(clip(s, (m.h - m.top - m.H - 22) * 1.15), 0, 0); } else { g.textAlign = "center"; g.fillText(s, 0, 2); }
+      g.restore();
+    }
+  }
+  g.textAlign = "center"; g.fillText(L.t("ui.matrix.predicted"), m.left + m.W / 2, h - 7);
+  g.save(); g.translate(8, m.top + m.H / 2); g.rotate(-Math.PI / 2); g.fillText(L.t("ui.matrix.true"), 0, 0); g.restore();
+  cells = m;
+};
+const paintOne = (g, w, h, fg, sub) => {
+  const { P, N, tp, fp } = oneCounts(), fn = P - tp, tn = N - fp, left = 90, top = 30, W = Math.min(w - left - 8, 420), H = Math.min(h - top - 8, 260), max = Math.max(P, N, 1);
+  const grid = [[["TP", tp, 0], ["FN", fn, 1]], [["FP", fp, 1], ["TN", tn, 0]]];
+  g.font = `12px ${L.css("--font")}`; g.textAlign = "center"; g.fillStyle = sub;
+  [L.t("ui.one.accepted"), L.t("ui.one.below")].forEach((s, b) => g.fillText(s, left + W / 4 + (b * W) / 2, 14));
+  g.textAlign = "right"; [L.t("ui.one.is", { name: d.one.name }), L.t("ui.one.not", { name: d.one.name })].forEach((s, a) => g.fillText(s.length > 13 ? s.slice(0, 12) + "…" : s, left - 8, top + H / 4 + (a * H) / 2));
+  grid.forEach((r, a) => r.forEach(([name, v, wrong], b) => {
+    const c = shade(v ? 0.15 + 0.85 * Math.sqrt(v / max) : 0, wrong);
+    g.fillStyle = `rgb(${c})`; g.fillRect(left + (b * W) / 2, top + (a * H) / 2, W / 2 - 2, H / 2 - 2);
+    g.fillStyle = 0.299 * c[0] + 0.587 * c[1] + 0.114 * c[2] > 150 ? "#111" : "#fff"; g.textAlign = "center";
+    g.font = `600 20px ${L.css("--font")}`; g.fillText(v, left + W / 4 + (b * W) / 2, top + H / 4 + (a * H) / 2 - 4);
+    g.font = `12px ${L.css("--font")}`; g.fillText(name, left + W / 4 + (b * W) / 2, top + H / 4 + (a * H) / 2 + 18);
+    if (hover && hover[0] === a && hover[1] === b) { g.strokeStyle = fg; g.lineWidth = 2; g.strokeRect(left + (b * W) / 2, top + (a * H) / 2, W / 2 - 2, H / 2 - 2); }
+  }));
+  cells = { one: true, left, top, W, H, names: [["tp", "fn"], ["fp", "tn"]] };
+};
+const pairs = () => {
+  const C = d.classes.length, found = [];
+  for (let i = 0; i < C; i++) for (let j = 0; j < C; j++) if (i !== j && counts[i * C + j]) found.push([counts[i * C + j], i, j]);
+  found.sort((a, b) => b[0] - a[0] || a[1] - b[1] || a[2] - b[2]);
+  q(".pairs").hidden = ui.mode === "one";
+  q(".pairs").innerHTML = `<li class="head">${L.esc(L.t("ui.matrix.pairs"))}</li>` + (found.length ? found.slice(0, 40).map(([n, i, j]) => `<li><button type="button" data-i="${i}" data-j="${j}"><b>${n}</b> <span>${L.esc(d.classes[i])} → ${L.esc(d.classes[j])}</span></button></li>`).join("") : `<li class="none">${L.esc(L.t("ui.matrix.noerrors"))}</li>`);
+};
+const refresh = () => { tally(); list = order(); numbers(); paint(); pairs(); };
+const draw = () => { if (!d) return; controls(); refresh(); };
+
+const at = (e) => {
+  const r = canvas.getBoundingClientRect(), px = e.clientX - r.left, py = e.clientY - r.top, m = cells;
+  if (m.one) { const b = Math.floor((px - m.left) / (m.W / 2)), a = Math.floor((py - m.top) / (m.H / 2)); return a >= 0 && a < 2 && b >= 0 && b < 2 ? [a, b] : null; }
+  if (!m.n || px < m.left || py < m.top || px > m.left + m.W || py > m.top + m.H) return null;
+  const b = Math.floor((px - m.left) / m.zw + m.vx), a = Math.floor((py - m.top) / m.zh + m.vy);
+  return a >= 0 && a < m.n && b >= 0 && b < m.cols ? [a, b] : null;
+};
+const pick = (i, j) => trigger("select", { index: [i, j], value: { kind: j === -1 ? "rejected" : "cell", true: d.numbers[i], predicted: j === -1 ? -1 : d.numbers[j], threshold: ui.t / 1000 }, selected: true });
+root.addEventListener("click", (e) => {
+  const set = e.target.closest("[data-set]"), mark = e.target.closest("[data-mark]"), pair = e.target.closest("[data-i]");
+  if (set) { const k = set.dataset.set, to = set.dataset.to; ui[k] = k === "off" ? to === "1" : to; view = null; hover = null; draw(); }
+  else if (mark) { ui.tc = Math.round(+mark.dataset.mark * 1000); draw(); }
+  else if (pair) pick(+pair.dataset.i, +pair.dataset.j);
+  else if (e.target === canvas && !(drag && drag.moved)) {
+    const c = at(e); if (!c) return;
+    if (cells.one) trigger("select", { index: c, value: { kind: "one", class: d.one.index, cell: cells.names[c[0]][c[1]], threshold: ui.tc / 1000 }, selected: true });
+    else pick(list[c[0]], c[1] < cells.n ? list[c[1]] : -1);
+  }
+});
+let queued = false;
+root.addEventListener("input", (e) => {
+  if (e.target.type !== "range") return;
+  if (ui.mode === "one" && d.one) ui.tc = +e.target.value; else ui.t = +e.target.value;
+  q(".thr b").textContent = (+e.target.value / 1000).toFixed(3);
+  if (!queued) { queued = true; requestAnimationFrame(() => { queued = false; refresh(); }); }
+});
+canvas.addEventListener("pointermove", (e) => {
+  if (drag) { const m = cells, dx = e.clientX - drag.x, dy = e.clientY - drag.y; if (Math.abs(dx) + Math.abs(dy) > 4) drag.moved = true;
+    if (view && view.k > 1 && drag.moved) { view.x = Math.max(0, Math.min(m.cols - m.cols / view.k, drag.vx - dx / m.zw)); view.y = Math.max(0, Math.min(m.n - m.n / view.k, drag.vy - dy / m.zh)); paint(); } return; }
+  const c = at(e); hover = c; canvas.style.cursor = c ? "pointer" : "default";
+  if (!c || cells.one) tip.hidden = true;
+  else {
+    const i = list[c[0]], j = c[1] < cells.n ? list[c[1]] : -1, n = value(i, j);
+    tip.innerHTML = `${L.esc(L.t("ui.matrix.true"))} <b>${L.esc(d.classes[i])}</b> → ${j < 0 ? L.esc(L.t("ui.matrix.rejected")) : `<b>${L.esc(d.classes[j])}</b>`}<br>${L.esc(L.t("ui.images", { n: L.int(n) }))}`;
+    tip.hidden = false;
+    const r = canvas.getBoundingClientRect(), px = e.clientX - r.left, py = e.clientY - r.top;
+    tip.style.left = `${Math.min(px + 14, r.width - tip.offsetWidth - 4)}px`; tip.style.top = `${Math.max(0, py - tip.offsetHeight - 10)}px`;
+  }
+  paint();
+});
+canvas.addEventListener("pointerleave", () => { hover = null; tip.hidden = true; paint(); });
+canvas.addEventListener("pointerdown", (e) => { drag = { x: e.clientX, y: e.clientY, vx: view?.x ?? 0, vy: view?.y ?? 0, moved: false }; });
+addEventListener("pointerup", () => setTimeout(() => { drag = null; }));
+canvas.addEventListener("wheel", (e) => {
+  if (!d || cells.one || cells.n <= TOP) return; // small matrices: the page scrolls
+  e.preventDefault();
+  const m = cells, r = canvas.getBoundingClientRect(), fx = (e.clientX - r.left - m.left) / m.W, fy = (e.clientY - r.top - m.top) / m.H;
+  const k = Math.max(1, Math.min(m.n / 4, view.k * (e.deltaY < 0 ? 1.25 : 0.8)));
+  view.x = Math.max(0, Math.min(m.cols - m.cols / k, view.x + fx * m.cols * (1 / view.k - 1 / k))); view.y = Math.max(0, Math.min(m.n - m.n / k, view.y + fy * m.n * (1 / view.k - 1 / k))); view.k = k; paint();
+}, { passive: false });
+new ResizeObserver(paint).observe(canvas);
+L.onLook(draw);
+watch("value", load);
+load();
+"select"; // the event Python listens to

@@ -1,0 +1,1 @@
+"""Small models trained by this project, their weights (safetensors) and the scripts that trained them."""
