@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import zipfile
 from collections.abc import Sequence
@@ -106,13 +107,41 @@ def _read_csv(path: Path) -> pa.Table:
     header = head.decode("utf-8-sig", "replace").strip()
     delimiter = max((",", "\t", ";"), key=header.count)
     names = [name.strip().strip('"') for name in header.split(delimiter)]
-    text = {n: pa.string() for n in names if n.lower() in (*_ID_COLUMNS, *LABEL_COLUMNS, *_PREDICTED_COLUMNS)}
+    kinds = {n: pa.string() for n in names if n.lower() in (*_ID_COLUMNS, *LABEL_COLUMNS, *_PREDICTED_COLUMNS)}
+    fast = kinds | {n: pa.float64() for n in names if n.lower().startswith("score")}
+    try:
+        try:
+            return _arrow_csv(path, delimiter, names, fast)
+        except pa.ArrowInvalid as error:
+            if "conversion error" not in str(error):
+                raise
+            return _arrow_csv(path, delimiter, names, kinds)  # the cell that is no number is looked for later
+    except pa.ArrowInvalid as error:
+        if " columns, got " in str(error):
+            _refuse_ragged(path, delimiter)
+        raise
+
+
+def _arrow_csv(path: Path, delimiter: str, names: list[str], kinds: dict[str, pa.DataType]) -> pa.Table:
     return pyarrow.csv.read_csv(
         path,
-        read_options=pyarrow.csv.ReadOptions(column_names=names, skip_rows=1),
+        read_options=pyarrow.csv.ReadOptions(column_names=names, skip_rows=1, block_size=16 << 20),
         parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=False),
-        convert_options=pyarrow.csv.ConvertOptions(column_types=text, strings_can_be_null=False),
+        convert_options=pyarrow.csv.ConvertOptions(column_types=kinds, strings_can_be_null=False),
     )
+
+
+def _refuse_ragged(path: Path, delimiter: str) -> None:
+    """Name the first line with too many or too few cells; only called when Arrow has found one."""
+    with open(path, encoding="utf-8-sig", errors="replace", newline="") as stream:
+        reader = csv.reader(stream, delimiter=delimiter)
+        wanted = len(next(reader))
+        for row in reader:
+            if row and len(row) != wanted:
+                raise InputError(
+                    f"{path}, line {reader.line_num}: {len(row)} cells where the header has {wanted}: "
+                    "put text that contains the delimiter in double quotes"
+                )
 
 
 def _from_table(path: Path, table: pa.Table) -> PredictionsFile:
@@ -215,6 +244,8 @@ def _read_npz(path: Path) -> PredictionsFile:
             for name in ("ids", "scores", "labels", "predicted", "confidence", "class_names"):
                 if name in archive.files:
                     arrays[name] = archive[name]
+                    if not isinstance(arrays[name], np.ndarray):  # an entry that is no array comes as its bytes
+                        raise ValueError(f"{name} is not an array")
             found = ", ".join(archive.files)
     except (ValueError, zipfile.BadZipFile, EOFError, AttributeError, TypeError) as error:
         if "allow_pickle" in str(error) or "pickle" in str(error):

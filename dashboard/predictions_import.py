@@ -164,11 +164,12 @@ def _numbers(
 ) -> NDArray[np.int64] | NDArray[np.bool_]:
     """Class numbers of a column of names or numbers: (N,) int64, or (N, C) bool when multi-label."""
     number = {name: i for i, name in enumerate(names)}
-    values = dict.fromkeys(v for cell in cells for v in _split(cell, set(number), multilabel))
+    known = set(number)
+    values = dict.fromkeys(v for cell in cells for v in _split(cell, known, multilabel))
     if not values.keys() <= number.keys():
         if not _as_numbers(values, len(names)):
             bad = next(v for v in values if v not in number)
-            row = next(i for i, cell in enumerate(cells) if bad in _split(cell, set(number), multilabel))
+            row = next(i for i, cell in enumerate(cells) if bad in _split(cell, known, multilabel))
             raise InputError(
                 f"{file.where(row)}: {column} {bad!r} is neither a class name nor a number in 0..{len(names) - 1}."
                 f"{did_you_mean(bad, names)}"
@@ -178,7 +179,7 @@ def _numbers(
         return np.array([number[cell] for cell in cells], np.int64)
     hot = np.zeros((len(cells), len(names)), bool)
     for i, cell in enumerate(cells):
-        hot[i, [number[v] for v in _split(cell, set(number), True)]] = True
+        hot[i, [number[v] for v in _split(cell, known, True)]] = True
     return hot
 
 
@@ -236,9 +237,8 @@ def _activate(scores: NDArray[np.floating], activation: str) -> NDArray[np.float
                 grown = np.exp(block - block.max(axis=1, keepdims=True))
                 out[i : i + _BLOCK] = grown / grown.sum(axis=1, keepdims=True)
             else:
-                out[i : i + _BLOCK] = np.where(
-                    block >= 0, 1 / (1 + np.exp(-block)), np.exp(block) / (1 + np.exp(block))
-                )
+                small = np.exp(-np.abs(block))  # never overflows
+                out[i : i + _BLOCK] = np.where(block >= 0, 1, small) / (1 + small)
     return out
 
 

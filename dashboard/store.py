@@ -24,6 +24,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -70,11 +71,11 @@ class Run:
     @property
     def classes(self) -> list[str]:
         """The class names behind the numbers, in order."""
-        return json.loads((self.path / "classes.json").read_text("utf-8"))["names"]
+        return list(_classes(self.path, self.created_at))
 
     def results(self) -> dict[str, MetricResult]:
         """Per-class tables, matrices and curves, by ``metric.result`` name."""
-        return results_io.load(self.path / "results.npz")
+        return dict(_results(self.path, self.created_at))
 
     @property
     def rows_path(self) -> Path:
@@ -85,6 +86,18 @@ class Run:
     def predictions_path(self) -> Path:
         """The stored predictions (Parquet)."""
         return self.path / "predictions.parquet"
+
+
+@lru_cache(32)
+def _results(path: Path, _created_at: str) -> Mapping[str, MetricResult]:
+    """A run's results, kept for a while: a run on disk never changes."""
+    return results_io.load(path / "results.npz")
+
+
+@lru_cache(64)
+def _classes(path: Path, _created_at: str) -> tuple[str, ...]:
+    """A run's class names, kept for a while."""
+    return tuple(json.loads((path / "classes.json").read_text("utf-8"))["names"])
 
 
 class Draft:

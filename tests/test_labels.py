@@ -34,7 +34,7 @@ class TestIds:
         assert match(["n03126707"], IDS, ()) == ([2], "names")
 
     def test_model_without_ids(self):
-        with pytest.raises(InputError, match="These are WordNet ids and the model only has names.*mapping file"):
+        with pytest.raises(InputError, match=r"These are WordNet ids and the model only has names.*mapping file"):
             match(["n03126707", "n09999999"], NAMES, ())
 
     def test_unknown_id(self):
@@ -90,11 +90,11 @@ class TestNames:
         assert "\n" not in str(info.value)
 
     def test_nothing_close(self):
-        with pytest.raises(InputError, match="The model has 'tench, Tinca tinca', 'crane', 'crane', ...: rename"):
+        with pytest.raises(InputError, match=r"The model has 'tench, Tinca tinca', 'crane', 'crane', ...: rename"):
             match(["xyzzy"])
 
     def test_model_with_numbers_for_names(self):
-        with pytest.raises(InputError, match="The model has only numbers for names.*--classes FILE"):
+        with pytest.raises(InputError, match=r"The model has only numbers for names.*--classes FILE"):
             match(["cat", "dog"], ["0", "1"], ())
 
     def test_no_names(self):
@@ -149,7 +149,9 @@ class TestMapping:
         assert match(["eel"], mapping={"eel": "tench", "carp": "tench"})[0] == [0]
 
     def test_wrong(self):
-        with pytest.raises(InputError, match="sends 'eel' to 'tensh', which is not a class of the model.*Did you mean"):
+        with pytest.raises(
+            InputError, match=r"sends 'eel' to 'tensh', which is not a class of the model.*Did you mean"
+        ):
             match(["eel"], ["tench"], (), {"eel": "tensh"})
         with pytest.raises(InputError, match="sends 'eel' to '7'"):
             match(["eel"], mapping={"eel": "7"})

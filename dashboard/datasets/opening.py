@@ -38,13 +38,19 @@ def open_dataset(
     Raises:
         InputError: one sentence naming the path (and line or entry) and the remedy.
     """
-    text = str(source)
+    text = str(source).strip().strip("\"'")
+    if not text:
+        raise InputError("No dataset is given: type a path or demo:NAME, or drop a zip or CSV")
     if text.startswith(_DEMO):
         return _open_demo(text, task)
-    path = Path(text).expanduser()
     if format is not None:
         _check_format(format, task)
-    if not path.exists():
+    try:
+        path = Path(text).expanduser()
+        there = path.exists()
+    except (OSError, RuntimeError) as error:  # no permission, a name too long, an unknown ~user
+        raise InputError(f"{text} cannot be opened ({error}): check the path") from error
+    if not there:
         raise InputError(f"{text} does not exist: check the path{_near(path)}")
     if not _is_zip(path):
         return _open_path(path, text, format, task, options or {})

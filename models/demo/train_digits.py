@@ -75,7 +75,7 @@ def main(folder: Path = HERE) -> dict[str, tuple[float, float]]:
             probabilities = torch.softmax(net(held_images), 1).numpy()
         results[name] = judge(probabilities, held_out.targets)
         path = folder / f"{name}.safetensors"
-        facts = {"trained_on": "scikit-learn digits 0..1199", "license": "AGPL-3.0-or-later"}
+        facts = {"about": "trained on scikit-learn's digits 0..1199; AGPL-3.0-or-later"}  # several would be unordered
         save_file({key: tensor.contiguous() for key, tensor in net.state_dict().items()}, path, facts)
         count = sum(p.numel() for p in net.parameters())
         print(

@@ -31,11 +31,18 @@ def test_listing():
         ("demo:digit", "no built-in dataset 'demo:digit'. Did you mean 'digits'"),
         ("demo:", "There are: demo:digits"),
         ("/no/such/folder", "/no/such/folder does not exist"),
+        ("  ", "No dataset is given"),
+        ("x" * 5000, "cannot be opened"),
+        ("~nobody-of-that-name/x", "cannot be opened"),
     ],
 )
 def test_wrong_names(source, sentence):
     with pytest.raises(InputError, match=sentence):
         open_dataset(source)
+
+
+def test_path_pasted_with_quotes(pets):
+    assert len(open_dataset(f' "{pets}" ')) == 3
 
 
 def test_close_path(pets):

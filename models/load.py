@@ -1,0 +1,142 @@
+"""Find and load a model: by name, or from a file a person drops in, recognised by what is inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dashboard.errors import InputError, did_you_mean
+from models import MODELS
+from models.base import LoadOptions, ModelAdapter, ModelFamily, ModelSpec
+from models.sniff import sniff
+
+
+@cache
+def family(name: str) -> ModelFamily:
+    """The family registered as ``name``, made once. Its module is imported, no vendor's library is."""
+    target: Any = MODELS.get(name)
+    return target() if isinstance(target, type) else target
+
+
+def list_specs(task: str | None = None, family: str | None = None) -> list[ModelSpec]:
+    """Everything that can be loaded by name, in the order families are registered. Loads no weights."""
+    return list(_specs(task, family))
+
+
+def find_spec(name: str) -> ModelSpec:
+    """The spec called ``name``: as listed, or without its family's prefix or its tag where that is unique.
+
+    Raises:
+        InputError: no such model (with close names), or a short name that several families have.
+    """
+    short: list[ModelSpec] = []
+    for spec in _specs(None, None):
+        if spec.name == name:
+            return spec
+        prefix, slash, rest = spec.name.partition("/")
+        if slash and rest == name:
+            short.append(spec)
+    for family_name in MODELS.names():  # what a family knows beyond its list: short names, newer models
+        resolve = getattr(family(family_name), "resolve", None)
+        found = resolve(name) if resolve else None
+        if found is not None and found not in short:
+            short.append(found)
+    if len(short) == 1:
+        return short[0]
+    if short:
+        names = " or ".join(spec.name for spec in short)
+        raise InputError(f"{name!r} is the name of several models: write {names}.")
+    known = [spec.name for spec in _specs(None, None)]
+    hint = did_you_mean(name, [*known, *(n.partition("/")[2] for n in known if "/" in n)])
+    raise InputError(f"No model is called {name!r}, and no file is there either.{hint}")
+
+
+def load_model(name_or_path: str | Path, options: LoadOptions | None = None) -> ModelAdapter[Any, Any]:
+    """Load a listed model, or a weight file (detected from its contents, whatever it is called).
+
+    Raises:
+        InputError: one sentence: no such name or file, weights not here and no network, a file of another kind, damaged,
+            of another architecture, or that would run code.
+    """
+    options = options or LoadOptions()
+    path = _as_file(name_or_path)
+    if path is None:
+        spec = find_spec(str(name_or_path))
+        return family(spec.family).load(spec, options)
+    kind = sniff(path)
+    with path.open("rb") as file:
+        head = file.read(4096)
+    for name in MODELS.names():
+        loader: Any = family(name)
+        if hasattr(loader, "accepts") and loader.accepts(path, head):
+            return loader.load_file(path, options)
+    raise InputError(f"{path} is {kind.words}: give an ONNX file, safetensors, or a PyTorch state dict.")
+
+
+def check_loadable(name_or_path: str | Path, task: str | None = None) -> None:
+    """Quick refusal of names and files that cannot be loaded, before anything heavy starts.
+
+    Raises:
+        InputError: no such name or file, a model of another task, or a file that is no weight file.
+    """
+    path = _as_file(name_or_path)
+    if path is not None:
+        kind = sniff(path)
+        if not kind.weights:
+            raise InputError(f"{path} is {kind.words}: give an ONNX file, safetensors, or a PyTorch state dict.")
+        return
+    spec = find_spec(str(name_or_path))
+    if task is not None and spec.task != task:
+        raise InputError(f"{spec.name} is a model for {spec.task}, not for {task}.")
+
+
+def model_rows(task: str | None = None, family: str | None = None) -> list[dict[str, Any]]:
+    """What ``models --json`` prints, a row a model; loads no weights and imports no torch."""
+    return [_row(spec) for spec in _specs(task, family)]
+
+
+def _row(spec: ModelSpec) -> dict[str, Any]:
+    size = spec.weights.size_bytes
+    return {
+        "name": spec.name,
+        "task": spec.task,
+        "family": spec.family,
+        "source": spec.source,
+        "license": spec.license,
+        "size_bytes": size,
+        "size_mb": None if size is None else round(size / 1e6, 2),
+        "here": family(spec.family).is_here(spec),
+        "paper": spec.paper,
+        "input_size": list(spec.input_size) if spec.input_size else None,
+        "weights": {"origin": spec.weights.origin, "location": spec.weights.location, "sha256": spec.weights.sha256},
+        "preprocessing": spec.preprocessing,
+    }
+
+
+def _specs(task: str | None, family_name: str | None) -> Iterator[ModelSpec]:
+    names = MODELS.names() if family_name is None else [family_name]
+    for name in names:
+        if name not in MODELS:
+            MODELS.get(name)  # says what is wrong
+        for spec in family(name).specs():
+            if task is None or spec.task == task:
+                yield spec
+
+
+def _as_file(name_or_path: str | Path) -> Path | None:
+    """The file that is meant, or None for a name."""
+    text = str(name_or_path)
+    path = Path(text).expanduser()
+    try:
+        if path.is_file():
+            return path
+        if path.is_dir() and (isinstance(name_or_path, Path) or text.startswith((".", "/", "~"))):
+            raise InputError(f"{path} is a folder: give the weight file inside it.")
+    except (OSError, ValueError):  # a name too long, or with a NUL, for a path
+        return None
+    suffixes = (".pt", ".pth", ".bin", ".onnx", ".safetensors", ".ckpt", ".pkl", ".torchscript")
+    if isinstance(name_or_path, Path) or text.startswith((".", "/", "~")) or path.suffix.lower() in suffixes:
+        raise InputError(f"There is no file {path}: check the path, or give a model's name (see: models).")
+    return None

@@ -1,0 +1,13 @@
+"""Being written."""
+
+
+class StateDict:
+    """Being written."""
+
+    def specs(self):
+        """None yet."""
+        return ()
+
+    def is_here(self, spec):
+        """No."""
+        return False
