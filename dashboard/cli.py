@@ -6,21 +6,18 @@ Nothing heavy is imported until a command needs it: ``--help`` answers in well u
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
 import os
+import re
 import signal
 import sys
 import threading
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
-from dashboard.errors import Cancelled, InputError
-
-if TYPE_CHECKING:
-    from dashboard.evaluation import Progress
-    from dashboard.store import Run
+from dashboard.errors import Cancelled, InputError, did_you_mean
+from dashboard.printing import Bar, check_writable, print_runs, print_table, write_result
 
 TASKS = ("classification",)
 
@@ -29,8 +26,25 @@ class _Parser(argparse.ArgumentParser):
     """argparse whose complaint is one line."""
 
     def error(self, message: str) -> NoReturn:
-        print(f"error: {message} (see: {self.prog} --help)", file=sys.stderr)
+        print(f"error: {message}{self._near(message)} (see: {self.prog} --help)", file=sys.stderr)
         sys.exit(2)
+
+    def _near(self, message: str) -> str:
+        """The command, option or choice that may be meant."""
+        choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        if choice:
+            return "." + did_you_mean(choice[1], re.findall(r"[\w.-]+", choice[2]))
+        wrong = re.search(r"unrecognized arguments: (--[^\s=]+)", message)
+        return "." + did_you_mean(wrong[1], self.options()) if wrong else ""
+
+    def options(self) -> list[str]:
+        """Every option, its commands' too."""
+        found: list[str] = []
+        for action in self._actions:
+            found += action.option_strings
+            if isinstance(action, argparse._SubParsersAction):
+                found += [o for command in action.choices.values() for o in command.options()]
+        return list(dict.fromkeys(found))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = parser().parse_args(argv)
     try:
-        return arguments.run(arguments) or 0
+        check_writable(getattr(arguments, "json", None))
+        with _Signals() as arguments.signals:
+            return arguments.run(arguments) or 0
     except InputError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -70,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="python -m dashboard", description="Loupe: what does my vision model get right and wrong?")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
 
-    def add(name: str, help: str, run: Any, parents: Sequence[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    def add(name: str, help: str, run: Any, parents: Any) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help, description=help, parents=list(parents))
         command.set_defaults(run=run)
         return command
@@ -104,7 +120,6 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--truth", required=True, metavar="D", help="a path or demo:NAME")
     score.add_argument("--predictions", required=True, metavar="P", help="CSV, Parquet or npz")
     score.add_argument("--name", metavar="NAME", help="what to call the predictions' model (default: the file's name)")
-    score.add_argument("--classes", metavar="FILE", help="names behind predictions' class numbers, one a line")
     _data_options(score)
     return top
 
@@ -123,6 +138,7 @@ def serve_options(command: argparse.ArgumentParser) -> None:
 def _data_options(command: argparse.ArgumentParser) -> None:
     """Options about data that evaluate and score share."""
     command.add_argument("--format", metavar="F", help="the dataset's format, if it is not recognised")
+    command.add_argument("--classes", metavar="FILE", help="the names behind class numbers, one a line, in order")
     command.add_argument("--limit", type=int, metavar="N", help="only the first N samples")
     command.add_argument("--seed", type=int, default=0, metavar="N")
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a further setting")
@@ -149,9 +165,9 @@ def _models(a: argparse.Namespace) -> None:
 
     rows = [r for r in model_rows(task=a.task) if r["here"] or not a.here]
     if a.json:
-        _write_json(a.json, {"schema": 1, "models": rows})
+        write_result(a.json, {"schema": 1, "models": rows})
     else:
-        _table(rows, ("name", "task", "family", "license", "size_mb", "here"), sys.stdout)
+        print_table(rows, ("name", "task", "family", "license", "size_mb", "here"), sys.stdout)
 
 
 def _datasets(a: argparse.Namespace) -> None:
@@ -160,9 +176,9 @@ def _datasets(a: argparse.Namespace) -> None:
 
     rows = list_datasets(a.task)
     if a.json:
-        _write_json(a.json, {"schema": 1, "datasets": rows})
+        write_result(a.json, {"schema": 1, "datasets": rows})
     else:
-        _table(rows, ("name", "kind", "task", "description"), sys.stdout)
+        print_table(rows, ("name", "kind", "task", "description"), sys.stdout)
 
 
 def _runs(a: argparse.Namespace) -> None:
@@ -170,14 +186,15 @@ def _runs(a: argparse.Namespace) -> None:
     from dashboard.engine import default_store
     from dashboard.store import Store
 
-    _print_runs(Store(a.store or default_store()).runs(a.task), a.json)
+    print_runs(Store(a.store or default_store()).runs(a.task), a.json)
 
 
 def _evaluate(a: argparse.Namespace) -> None:
     """Models over a dataset. Names, files and classes are checked before the first inference."""
     from dashboard.engine import Engine
     from dashboard.evaluation import Settings, evaluate
-    from dashboard.labels import read_mapping
+    from dashboard.inference import with_class_names
+    from dashboard.labels import read_class_names, read_mapping
     from models.base import LoadOptions
     from models.load import check_loadable
 
@@ -189,20 +206,24 @@ def _evaluate(a: argparse.Namespace) -> None:
     names = list(dict.fromkeys(a.model))
     for name in names:
         check_loadable(name, task=a.task)
-    dataset = engine.dataset(a.dataset, a.format, a.task, settings_for_data(settings))
+    classes = read_class_names(a.classes) if a.classes else None
     mapping = read_mapping(a.mapping) if a.mapping else None
+    dataset = engine.dataset(a.dataset, a.format, a.task, settings_for_data(settings))
     how = Settings(batch_size=a.batch_size, limit=a.limit, seed=a.seed, mapping=mapping, restart=a.restart)
-    for warning in dataset.warnings:
-        _say(a, f"note: {warning}")
-    cancel = _cancel_on_signals()
+    how.check()
+    if not a.quiet:
+        for warning in dataset.warnings:
+            print(f"note: {warning}", file=sys.stderr)
     runs = []
     for name in names:
         adapter = engine.model(name)
-        show = _Bar(adapter.spec.name, a.quiet)
-        run = evaluate(adapter, dataset, engine.store, how, show, cancel)
-        show.end(run)
-        runs.append(run)
-    _print_runs(runs, a.json)
+        if classes is not None:
+            adapter = with_class_names(adapter, classes)
+        show = Bar(adapter.spec.name, a.quiet)
+        with a.signals.cancelling() as cancel:
+            runs.append(evaluate(adapter, dataset, engine.store, how, show, cancel))
+        show.end(runs[-1])
+    print_runs(runs, a.json)
 
 
 def _score(a: argparse.Namespace) -> None:
@@ -212,9 +233,17 @@ def _score(a: argparse.Namespace) -> None:
 
     settings = settings_of(a.set)
     engine = Engine(a.store)
-    truth = engine.dataset(a.truth, a.format, a.task, settings_for_data(settings))
-    run = score(truth, Path(a.predictions), engine.store, name=a.name, classes=a.classes, limit=a.limit, settings=settings)
-    _print_runs([run], a.json)
+    truth = engine.dataset(a.truth, a.format, a.task, settings_for_data(settings), labels_only=True)
+    run = score(
+        truth,
+        Path(a.predictions),
+        engine.store,
+        name=a.name,
+        classes=a.classes,
+        limit=a.limit,
+        settings=settings_for_models(settings),
+    )
+    print_runs([run], a.json)
 
 
 DATA_SETTINGS = ("multilabel",)
@@ -230,129 +259,39 @@ def settings_for_models(settings: Mapping[str, str]) -> dict[str, str]:
     return {k: v for k, v in settings.items() if k not in DATA_SETTINGS}
 
 
-def _cancel_on_signals() -> threading.Event:
-    """The first Ctrl-C or SIGTERM ends the loop at the next batch, keeping its work; a second one ends at once."""
-    cancel = threading.Event()
+class _Signals:
+    """Ctrl-C and SIGTERM: while a model runs, the first one ends the loop at the next batch and keeps its work.
 
-    def stop(signum: int, _frame: Any) -> None:
-        if cancel.is_set():
+    At any other time, and the second time, they end the program at once. What was there before comes back at the end.
+    """
+
+    NAMES = ("SIGINT", "SIGTERM")
+
+    def __init__(self) -> None:
+        self.cancel: threading.Event | None = None
+        self.before: dict[str, Any] = {}
+
+    def __enter__(self) -> _Signals:
+        if threading.current_thread() is threading.main_thread():
+            self.before = {n: signal.signal(getattr(signal, n), self._stop) for n in self.NAMES}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name, handler in self.before.items():
+            signal.signal(getattr(signal, name), handler)
+
+    @contextlib.contextmanager
+    def cancelling(self) -> Iterator[threading.Event]:
+        """The event that the first signal sets."""
+        self.cancel = threading.Event()
+        try:
+            yield self.cancel
+        finally:
+            stopped, self.cancel = self.cancel.is_set(), None
+        if stopped:  # it came when this run was as good as finished: others do not begin
             raise KeyboardInterrupt
-        cancel.set()
 
-    for name in ("SIGINT", "SIGTERM"):
-        signal.signal(getattr(signal, name), stop)
-    return cancel
-
-
-class _Bar:
-    """Progress on standard error: one line rewritten on a terminal, a line every few seconds elsewhere."""
-
-    def __init__(self, name: str, quiet: bool) -> None:
-        self.name, self.quiet, self.terminal, self.last = name, quiet, sys.stderr.isatty(), 0.0
-
-    def __call__(self, p: Progress) -> None:
-        now = time.monotonic()
-        if self.quiet or p.stage == "done" or (not self.terminal and now - self.last < 5):
-            return
-        self.last = now
-        text = f"{self.name}: {p.stage} {p.done}/{p.total}"
-        if p.rate:
-            text += f" · {p.rate:.1f}/s"
-        if p.seconds_left:
-            text += f" · {p.seconds_left:.0f} s left"
-        text += "".join(f" · {k} {v:.3f}" for k, v in p.live.items())
-        print(f"\r\033[K{text}" if self.terminal else text, end="" if self.terminal else "\n", file=sys.stderr, flush=True)
-
-    def end(self, run: Run) -> None:
-        """The last word."""
-        if self.quiet:
-            return
-        skipped = run.facts.get("skipped", [])
-        print(f"{chr(13)}\033[K" if self.terminal else "", end="", file=sys.stderr)
-        print(f"{self.name}: {run.samples} samples, run {run.id}", file=sys.stderr)
-        for s in skipped[:5]:
-            print(f"note: skipped {s['id']}: {s['reason']}", file=sys.stderr)
-        if len(skipped) > 5:
-            print(f"note: … and {len(skipped) - 5} more skipped", file=sys.stderr)
-
-
-def _say(a: argparse.Namespace, text: str) -> None:
-    """A remark on standard error."""
-    if not a.quiet:
-        print(text, file=sys.stderr)
-
-
-def run_json(run: Run) -> dict[str, Any]:
-    """One run in the contract's shape, per-class numbers included."""
-    from dashboard.results import ClassTable
-    from dashboard.store import jsonable
-
-    per_class: dict[str, dict[str, Any]] = {}
-    for result in run.results().values():
-        if isinstance(result, ClassTable):
-            for i, name in enumerate(result.classes):
-                entry = per_class.setdefault(str(name), {})
-                entry |= {column: values[i] for column, values in result.columns.items()}
-    return jsonable(
-        {
-            "run": run.id,
-            "task": run.task,
-            "model": run.model,
-            "dataset": run.dataset,
-            "samples": run.samples,
-            "metrics": run.metrics,
-            "intervals": run.intervals,
-            "per_class": per_class,
-            "timing": run.timing,
-            "environment": run.environment,
-            "created_at": run.created_at,
-            "skipped": run.facts.get("skipped", []),
-            "settings": run.facts.get("settings", {}),
-        }
-    )
-
-
-def _print_runs(runs: Sequence[Run], target: str | None) -> None:
-    """As JSON where asked for, else as a table."""
-    if target:
-        _write_json(target, {"schema": 1, "runs": [run_json(r) for r in runs]})
-    if target != "-":
-        rows = [
-            {"run": r.id, "model": r.model, "dataset": r.dataset, "samples": r.samples}
-            | {k: r.metrics.get(k) for k in ("top1", "top5", "f1_macro", "auroc_macro", "ece", "map")}
-            | {"created": r.created_at}
-            for r in runs
-        ]
-        columns = [c for c in (rows[0] if rows else {}) if any(row[c] is not None for row in rows)]
-        _table(rows, columns or ("run",), sys.stdout)
-
-
-def _write_json(target: str, value: Any) -> None:
-    """To standard output, or to a file that is whole or absent. Raises InputError if it cannot be written."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1)
-    if target == "-":
-        print(text)
-        return
-    path = Path(target)
-    try:
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_text(text + "\n", "utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"--json {target} cannot be written ({error.strerror}): give another file.") from error
-
-
-def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], out: IO[str]) -> None:
-    """Aligned text."""
-
-    def cell(value: Any) -> str:
-        if value is None:
-            return "n/a"
-        if isinstance(value, bool):
-            return "yes" if value else "no"
-        return f"{value:.4f}" if isinstance(value, float) else str(value)
-
-    cells = [[cell(row.get(c)) for c in columns] for row in rows]
-    widths = [max([len(c), *(len(r[k]) for r in cells)]) for k, c in enumerate(columns)]
-    for line in ([str(c) for c in columns], *cells):
-        print("  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip(), file=out)
+    def _stop(self, _signum: int, _frame: Any) -> None:
+        if self.cancel is None or self.cancel.is_set():
+            raise KeyboardInterrupt
+        self.cancel.set()

@@ -46,14 +46,16 @@ class Engine:
         self.public = public
         if public:
             self.options = replace(self.options, allow_code=False)
-        self._guard = threading.RLock()
+        self._guard = threading.Lock()
+        self._making: dict[Hashable, threading.Lock] = {}
         self._models: OrderedDict[Hashable, ModelAdapter[Any, Any]] = OrderedDict()
         self._datasets: OrderedDict[Hashable, Dataset] = OrderedDict()
 
     def model(self, name: str, options: LoadOptions | None = None) -> ModelAdapter[Any, Any]:
         """A loaded model by name or file; the last four are kept. Raises InputError in one sentence."""
         options = options or self.options
-        key = (name, _stamp(name), options.device, options.precision, options.fuse, tuple(options.settings.items()))
+        how = (options.device, options.precision, options.fuse, options.threads, options.allow_code)
+        key = (name, _stamp(name), *how, tuple(sorted(options.settings.items())))
         return self._kept(self._models, key, 4, lambda: load_model(name, options))
 
     def dataset(
@@ -62,11 +64,19 @@ class Engine:
         format: str | None = None,
         task: str = "classification",
         options: Mapping[str, str] | None = None,
+        labels_only: bool = False,
     ) -> Dataset:
-        """An opened dataset; the last eight are kept. Raises InputError in one sentence."""
+        """An opened dataset; the last eight are kept. Raises InputError in one sentence.
+
+        ``labels_only``: the pictures need not be there (scoring predictions made elsewhere).
+        """
         options = dict(options or {})
-        key = (source, _stamp(source), format, task, tuple(options.items()))
-        return self._kept(self._datasets, key, 8, lambda: open_dataset(source, format, task, options))
+        key = (source, _stamp(source), format, task, labels_only, tuple(sorted(options.items())))
+
+        def make() -> Dataset:
+            return open_dataset(source, format, task, options, labels_only=labels_only)
+
+        return self._kept(self._datasets, key, 8, make)
 
     def pictures(self, run: Run) -> Dataset | None:
         """The dataset behind a run, or None if it has moved or changed (the numbers stay, the pictures are gone)."""
@@ -78,19 +88,41 @@ class Engine:
         return None
 
     def _kept(self, cache: OrderedDict[Hashable, T], key: Hashable, most: int, make: Callable[[], T]) -> T:
-        """From the cache, or made and kept; the one unused for longest goes."""
+        """From the cache, or made and kept; the one unused for longest goes.
+
+        Two visitors who want the same thing wait for one making of it; all others go on.
+        """
         with self._guard:
-            if key not in cache:
-                cache[key] = make()
-                while len(cache) > most:
-                    cache.popitem(last=False)
-            cache.move_to_end(key)
-            return cache[key]
+            making = self._making.setdefault(key, threading.Lock())
+        try:
+            with making:
+                with self._guard:
+                    found = cache.get(key)
+                if found is None:
+                    found = make()
+                with self._guard:
+                    cache[key] = found
+                    cache.move_to_end(key)
+                    while len(cache) > most:
+                        cache.popitem(last=False)
+                return found
+        finally:
+            with self._guard:
+                if not making.locked():
+                    self._making.pop(key, None)
 
 
-def _stamp(source: str) -> float:
-    """When a file or folder last changed, so that a changed one is opened anew; 0 for a name."""
+STAMPED = (".csv", ".tsv", ".txt")  # small files of a dataset's folder that say what is in it
+
+
+def _stamp(source: str) -> tuple[float, ...]:
+    """When a file, or a folder with its folders and tables, last changed, so that it is opened anew; () for a name."""
     try:
-        return os.stat(source).st_mtime
-    except OSError:
-        return 0.0
+        own = os.stat(source).st_mtime
+        if not os.path.isdir(source):
+            return (own,)
+        with os.scandir(source) as entries:
+            inside = [e for e in entries if e.is_dir() or e.name.lower().endswith(STAMPED)]
+            return (own, *sorted(e.stat().st_mtime for e in inside))
+    except (OSError, ValueError):
+        return ()

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dashboard.datasets.base import Dataset
+from dashboard.disk import friendly_os_errors
 from dashboard.environment import describe_environment
 from dashboard.errors import Cancelled, InputError
-from dashboard.finishing import finish
+from dashboard.finishing import dataset_facts, finish
+from dashboard.inference import Inference
 from dashboard.labels import ClassMap, match_classes
 from dashboard.metrics.batch import ClassificationBatch
 from dashboard.metrics.confusion import Confusion
 from dashboard.metrics.multilabel import MultiLabel
-from dashboard.predictions import Part, done_indices, part_facts, write_part
-from dashboard.store import Draft, Run, Store, friendly_os_errors, run_id_for
-from models.base import ModelAdapter, OutOfMemory
+from dashboard.pipeline import decoded, default_workers, measure_latency
+from dashboard.predictions import Part, done_indices, join, part_facts, write_part
+from dashboard.store import Draft, Run, Store, run_id_for
+from models.base import ModelAdapter
 
 PART_SECONDS = 5.0  # at most this much work is lost in a crash
 PART_BYTES = 8 << 20
@@ -53,6 +50,13 @@ class Settings:
     restart: bool = False
     workers: int | None = None
     latency: bool = True
+
+    def check(self) -> None:
+        """Raises InputError for numbers that make no sense."""
+        for name in ("limit", "batch_size", "workers"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"--{name.replace('_', '-')} must be at least 1, got {value}.")
 
 
 @dataclass(frozen=True)
@@ -103,16 +107,14 @@ def plan(adapter: ModelAdapter[Any, Any], dataset: Dataset, settings: Settings) 
     spec = adapter.spec
     if spec.task != dataset.task:
         raise InputError(f"{spec.name} does {spec.task}, but {dataset.name} is a {dataset.task} dataset: pick another.")
-    if settings.limit is not None and settings.limit < 1:
-        raise InputError(f"--limit must be at least 1, got {settings.limit}.")
-    if settings.batch_size is not None and settings.batch_size < 1:
-        raise InputError(f"--batch-size must be at least 1, got {settings.batch_size}.")
+    settings.check()
     classes = match_classes(dataset.class_names, dataset.class_ids, spec.class_names, spec.class_ids, settings.mapping)
     key = {
         "model": adapter.fingerprint,
         "dataset": dataset.fingerprint,
         "limit": settings.limit if settings.limit is not None and settings.limit < len(dataset) else None,
         "classes": classes.to_model.tolist(),
+        "names": spec.class_names,
         "task": spec.task,
     }
     return run_id_for(spec.name, dataset.name, key), classes
@@ -148,16 +150,23 @@ def evaluate(
     say = progress or (lambda _: None)
     run_id, classes = plan(adapter, dataset, settings)
     if store.has(run_id) and not settings.restart:
-        run = store.get(run_id)
-        say(Progress("done", run.samples, run.samples, live=_numbers(run.metrics), resumed=run.samples))
-        return run
+        return _reused(store, run_id, dataset, say)
     with store.draft(run_id) as draft:
         if settings.restart:
             draft.restart()
+        elif store.has(run_id):  # another process finished it just now
+            return _reused(store, run_id, dataset, say)
         try:
             return _Evaluation(adapter, dataset, classes, draft, settings, say, cancel or threading.Event()).run()
         finally:
             adapter.reset()
+
+
+def _reused(store: Store, run_id: str, dataset: Dataset, say: OnProgress) -> Run:
+    """A finished run as it is, except that its pictures are looked for where the dataset is now."""
+    run = store.relocated(store.get(run_id), dataset_facts(dataset))
+    say(Progress("done", run.samples, run.samples, live=_numbers(run.metrics), resumed=run.samples))
+    return run
 
 
 class _Evaluation:
@@ -176,16 +185,17 @@ class _Evaluation:
         self.adapter, self.dataset, self.classes, self.draft = adapter, dataset, classes, draft
         self.settings, self.say, self.cancel = settings, say, cancel
         self.total = min(len(dataset), settings.limit or len(dataset))
-        self.batch_size = settings.batch_size or (128 if adapter.device.startswith("cuda") else 32)
+        self.model = Inference(adapter, dataset, classes, settings.batch_size)
         self.clock = _Clock()
-        self.skipped: dict[int, str] = {}
-        self.notes: dict[str, Any] = {}
+        self.skipped: dict[int, tuple[str, str]] = {}
         names = adapter.spec.class_names
         self.live: Confusion | MultiLabel = MultiLabel(names) if dataset.multilabel else Confusion(names)
         self.live_count = 0
 
     def run(self) -> Run:
         """Predict what is missing, then score everything."""
+        if self.cancel.is_set():
+            raise Cancelled("Stopped before it began.")
         done = self._take_up()
         todo = [i for i in range(self.total) if i not in done]
         self.resumed = self.total - len(todo)
@@ -193,7 +203,7 @@ class _Evaluation:
         with friendly_os_errors(self.draft.store.root):
             self._predict(todo, len(done))
             if len(self.skipped) > MAX_SKIPPED * self.total or len(self.skipped) == self.total:
-                first = next(iter(self.skipped.values()))
+                _, first = next(iter(self.skipped.values()))
                 raise InputError(
                     f"{len(self.skipped)} of {self.total} pictures of {self.dataset.name} cannot be read: {first}"
                 )
@@ -203,12 +213,16 @@ class _Evaluation:
 
     def _take_up(self) -> set[int]:
         """Go on where an earlier try stopped: its samples and its clock."""
-        parts = self.draft.parts()
-        for part in parts:
-            facts = part_facts(part)
+        done: set[int] = set()
+        for part in self.draft.parts():
+            try:
+                facts, indices = part_facts(part), done_indices([part])
+            except (OSError, ValueError):  # cut short when the machine went down: predict it again
+                self.draft.drop_parts_from(part)
+                break
+            done.update(indices.tolist())
             self.clock.wall += float(facts.get("wall_s", 0))
             self.clock.model += float(facts.get("model_s", 0))
-        done = set(done_indices(parts).tolist())
         self.clock.samples = len(done)
         return done
 
@@ -216,7 +230,7 @@ class _Evaluation:
         """The loop. Parts are flushed at batch borders, so a continued run forms the same batches."""
         pending: list[Part] = []
         started = last_part = last_said = time.perf_counter()
-        model_at_part = self.clock.model
+        model_at_part = self.model.seconds
         recent: deque[tuple[float, int]] = deque([(started, already)], maxlen=20)
         done = already
 
@@ -225,17 +239,20 @@ class _Evaluation:
             if not pending:
                 return
             now = time.perf_counter()
-            facts = {"wall_s": now - last_part, "model_s": self.clock.model - model_at_part}
-            write_part(self.draft.next_part(), _join(pending), facts)
+            facts = {"wall_s": now - last_part, "model_s": self.model.seconds - model_at_part}
+            write_part(self.draft.next_part(), join(pending), facts)
             self.clock.wall += facts["wall_s"]
-            last_part, model_at_part = now, self.clock.model
+            self.clock.model += facts["model_s"]
+            last_part, model_at_part = now, self.model.seconds
             pending.clear()
 
-        self._warm_up(todo)
+        self.model.warm_up(todo)
+        workers = self.settings.workers or default_workers()
         last_part = time.perf_counter()
         try:
-            for indices, items in self._decoded(todo):
-                part = self._infer(indices, items)
+            for batch in decoded(self.adapter, self.dataset, todo, lambda: self.model.batch_size, workers, self._skip):
+                part = self.model.run(batch)
+                self._count(part)
                 pending.append(part)
                 done += len(part.ids)
                 self.clock.samples += len(part.ids)
@@ -253,81 +270,17 @@ class _Evaluation:
             flush()
         self._report("running", done, recent)
 
-    def _warm_up(self, todo: Sequence[int]) -> None:
-        """One forward pass outside the clock: the first costs more (allocation, kernel choice)."""
-        for index in todo[:3]:
-            with contextlib.suppress(InputError):
-                self.adapter.forward([self.adapter.preprocess(self.dataset[index].image)])
-                return
+    def _count(self, part: Part) -> None:
+        """Into the numbers shown while it runs; they are a check of the scores, too."""
+        try:
+            self.live.update(ClassificationBatch(part.ids, part.scores, part.targets))
+        except ValueError as error:
+            raise InputError(f"{self.adapter.spec.name}: {error}.") from error
+        self.live_count += len(part.ids)
 
-    def _decoded(self, todo: Sequence[int]) -> Iterator[tuple[list[int], list[Any]]]:
-        """Batches of preprocessed items in order, decoded ahead in threads; unreadable pictures are noted and left out."""
-        workers = self.settings.workers or min(8, os.cpu_count() or 1)
-
-        def load(index: int) -> Any:
-            return self.adapter.preprocess(self.dataset[index].image)
-
-        with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-            ahead: deque[tuple[int, Future[Any]]] = deque()
-            waiting = iter(todo)
-            indices: list[int] = []
-            items: list[Any] = []
-            try:
-                while True:
-                    while len(ahead) < 2 * self.batch_size + workers and (index := next(waiting, None)) is not None:
-                        ahead.append((index, pool.submit(load, index)))
-                    if not ahead:
-                        break
-                    index, future = ahead.popleft()
-                    try:
-                        items.append(future.result())
-                        indices.append(index)
-                    except InputError as error:
-                        self.skipped[index] = str(error)
-                    if len(items) == self.batch_size:
-                        yield indices, items
-                        indices, items = [], []
-                if items:
-                    yield indices, items
-            finally:
-                for _, future in ahead:
-                    future.cancel()
-
-    def _infer(self, indices: list[int], items: list[Any]) -> Part:
-        """One batch through the model. Out of memory halves the batch and goes on."""
-        predictions: list[Any] = []
-        start, size = 0, len(items)
-        while start < len(items):
-            try:
-                begin = time.perf_counter()
-                outputs = self.adapter.forward(items[start : start + size])
-                self.clock.model += time.perf_counter() - begin
-                predictions += self.adapter.postprocess(outputs)
-                start += size
-            except OutOfMemory as error:
-                if size == 1:
-                    raise InputError(
-                        f"{self.adapter.spec.name} does not fit in the memory of {self.adapter.device} even with one "
-                        "picture a batch: choose --device cpu or a smaller model."
-                    ) from error
-                size = max(1, size // 2)
-                self.batch_size = size
-                self.notes["batch size after running out of memory"] = size
-        scores = np.stack([p.scores for p in predictions])
-        part = Part(np.array(indices), [self.dataset[i].id for i in indices], scores, self._targets(indices))
-        self.live.update(ClassificationBatch(part.ids, part.scores, part.targets))
-        self.live_count += len(indices)
-        return part
-
-    def _targets(self, indices: Sequence[int]) -> NDArray[Any]:
-        """The truth of some samples in the model's class order."""
-        truth = self.dataset.targets
-        if not self.dataset.multilabel:
-            return self.classes.to_model[np.asarray([truth[i] for i in indices], np.int64)]
-        hot = np.zeros((len(indices), len(self.adapter.spec.class_names)), bool)
-        for row, index in enumerate(indices):
-            hot[row, self.classes.to_model[list(truth[index])]] = True
-        return hot
+    def _skip(self, index: int, identity: str, reason: str) -> None:
+        """Note a picture that cannot be read."""
+        self.skipped[index] = (identity, reason)
 
     def _report(self, stage: str, done: int, recent: deque[tuple[float, int]] | None = None) -> None:
         """Say how far it is."""
@@ -373,64 +326,13 @@ class _Evaluation:
                 "fingerprint": self.adapter.fingerprint,
                 "notes": dict(self.adapter.notes),
             },
-            "dataset_facts": {
-                "source": self.dataset.source,
-                "fingerprint": self.dataset.fingerprint,
-                "classes": len(self.dataset.class_names),
-                "warnings": list(self.dataset.warnings),
-                "format": getattr(self.dataset, "format", None),
-                "options": dict(getattr(self.dataset, "options", {})),
-            },
+            "dataset_facts": dataset_facts(self.dataset),
             "classes_matched_by": self.classes.how,
-            "settings": {"batch_size": self.batch_size, "limit": limit, "seed": self.settings.seed},
-            "skipped": [{"id": self.dataset[i].id, "reason": why} for i, why in sorted(self.skipped.items())],
-            "notes": self.notes,
+            "settings": {"batch_size": self.model.batch_size, "limit": limit, "seed": self.settings.seed},
+            "skipped": [{"id": name, "reason": why} for _, (name, why) in sorted(self.skipped.items())],
+            "notes": self.model.notes,
             "environment": describe_environment(self.adapter.device),
         }
-
-
-def measure_latency(adapter: ModelAdapter[Any, Any], dataset: Dataset, budget_s: float = 1.5) -> dict[str, Any]:
-    """Batch-1 latency over a few of the dataset's pictures, decoding left out, stages timed apart.
-
-    Returns:
-        ``latency_ms``: p50, p90, p99 of preprocess + forward + postprocess; ``stages_ms``: the median of each stage.
-    """
-    images = []
-    for index in range(min(len(dataset), 16)):
-        with contextlib.suppress(InputError):
-            images.append(dataset[index].image)
-        if len(images) == 4:
-            break
-    if not images:
-        return {"latency_ms": {"p50": None, "p90": None, "p99": None}}
-    times: list[tuple[float, float, float]] = []
-    begin = time.perf_counter()
-    while (time.perf_counter() - begin < budget_s or len(times) < 5) and len(times) < 200:
-        image = images[len(times) % len(images)]
-        t0 = time.perf_counter()
-        item = adapter.preprocess(image)
-        t1 = time.perf_counter()
-        outputs = adapter.forward([item])
-        t2 = time.perf_counter()
-        adapter.postprocess(outputs)
-        times.append((t1 - t0, t2 - t1, time.perf_counter() - t2))
-    ms = np.array(times[2:]) * 1e3  # the first two warm up
-    total = np.percentile(ms.sum(1), [50, 90, 99])
-    stages = np.median(ms, 0)
-    return {
-        "latency_ms": dict(zip(("p50", "p90", "p99"), map(float, total), strict=True)),
-        "stages_ms": dict(zip(("preprocess", "forward", "postprocess"), map(float, stages), strict=True)),
-    }
-
-
-def _join(parts: Sequence[Part]) -> Part:
-    """Several parts as one."""
-    return Part(
-        np.concatenate([p.index for p in parts]),
-        [i for p in parts for i in p.ids],
-        np.concatenate([p.scores for p in parts]),
-        np.concatenate([p.targets for p in parts]),
-    )
 
 
 def _numbers(metrics: Mapping[str, float | None]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""From stored predictions to a finished run: rows, metrics, files. No model is needed here, so a new metric never reruns one."""
+"""From stored predictions to a finished run: rows, metrics, files. No model is needed, whatever metric is new."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dashboard import results as results_io
+from dashboard.datasets.base import Dataset
+from dashboard.disk import write_json
 from dashboard.metrics import METRICS
 from dashboard.metrics.batch import ClassificationBatch, sample_rows
 from dashboard.predictions import batches, compact
 from dashboard.results import MetricResult, Scalars
-from dashboard.store import Draft, Run, write_json
+from dashboard.store import Draft, Run
 
 
 def compute_metrics(
@@ -67,6 +69,19 @@ def label_lists(batch: ClassificationBatch) -> dict[str, pa.Array]:
     }
 
 
+def dataset_facts(dataset: Dataset) -> dict[str, Any]:
+    """What a run keeps of its dataset: enough to open it again, from any folder, and to notice that it has changed."""
+    path = Path(dataset.source).expanduser()
+    return {
+        "source": str(path.resolve()) if path.exists() else dataset.source,
+        "fingerprint": dataset.fingerprint,
+        "classes": len(dataset.class_names),
+        "warnings": list(dataset.warnings),
+        "format": getattr(dataset, "format", None),
+        "options": dict(getattr(dataset, "options", {})),
+    }
+
+
 def key_figures(
     results: Mapping[str, MetricResult],
 ) -> tuple[dict[str, float | None], dict[str, tuple[float, float]]]:
@@ -76,7 +91,9 @@ def key_figures(
     for result in results.values():
         if isinstance(result, Scalars):
             values |= {k: (float(v) if np.isfinite(v) else None) for k, v in result.values.items()}
-            intervals |= {k: (float(a), float(b)) for k, (a, b) in result.intervals.items() if np.isfinite([a, b]).all()}
+            intervals |= {
+                k: (float(a), float(b)) for k, (a, b) in result.intervals.items() if np.isfinite([a, b]).all()
+            }
     return values, intervals
 
 
@@ -90,8 +107,18 @@ def finish(draft: Draft, facts: dict[str, Any], timing: Mapping[str, Any], multi
         multilabel: whether targets are sets.
 
     Returns:
-        The finished run, now visible to everyone.
+        The finished run, now visible to everyone. If anything fails on the way, only the parts are left.
     """
+    draft.clean()
+    try:
+        return _finish(draft, facts, timing, multilabel)
+    except BaseException:
+        draft.clean()
+        raise
+
+
+def _finish(draft: Draft, facts: dict[str, Any], timing: Mapping[str, Any], multilabel: bool) -> Run:
+    """The files beside the parts, one after the other."""
     compact(draft.parts(), draft.path / "predictions.parquet")
     results, samples = compute_metrics(
         draft.path / "predictions.parquet",

@@ -1,4 +1,4 @@
-"""Long work outside the request: evaluations run one after another in a thread of their own and outlive a page reload."""
+"""Long work outside the request: evaluations run one after another in threads of their own and outlive a reload."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 import uuid
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -70,7 +71,8 @@ class Jobs:
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
         self._guard = threading.Lock()
-        self._device = threading.Lock()
+        self._turn = threading.Condition()
+        self._line: deque[Job] = deque()  # the first one runs
 
     def start(self, works: Sequence[tuple[str, Work]]) -> Job:
         """Queue named steps and return at once."""
@@ -78,6 +80,8 @@ class Jobs:
         with self._guard:
             self._forget_old()
             self._jobs[job.id] = job
+        with self._turn:
+            self._line.append(job)
         context = contextvars.copy_context()  # a Space's visitor is known by context variables
         thread = threading.Thread(target=context.run, args=(self._run, job, list(works)), daemon=True, name="job")
         thread.start()
@@ -99,34 +103,44 @@ class Jobs:
             job.cancel.set()
 
     def _run(self, job: Job, works: list[tuple[str, Work]]) -> None:
+        """A job's life in its own thread, whatever happens."""
+        error, state = "", "failed"
         try:
-            while not self._device.acquire(timeout=0.1):
-                if job.cancel.is_set():
-                    raise Cancelled("Stopped before it began.")
-            try:
-                job.state = "running"
-                for step, (_, work) in zip(job.steps, works, strict=True):
+            with self._turn:
+                while self._line[0] is not job:
                     if job.cancel.is_set():
-                        raise Cancelled("Stopped.")
-
-                    def say(progress: Progress, step: Step = step) -> None:
-                        step.progress = progress
-
-                    step.progress = Progress("loading")
-                    step.run_id = work(say, job.cancel)
-                    step.progress = Progress("done", step.progress.total, step.progress.total)
-                job.state = "done"
-            finally:
-                self._device.release()
+                        raise Cancelled("Stopped before it began.")
+                    self._turn.wait(0.1)
+            job.state = "running"
+            for step, (_, work) in zip(job.steps, works, strict=True):
+                self._step(job, step, work)
+            state = "done"
         except Cancelled as stop:
-            job.state, job.error = "cancelled", str(stop)
-        except InputError as error:
-            job.state, job.error = "failed", str(error)
-        except Exception as error:
+            state, error = "cancelled", str(stop)
+        except InputError as problem:
+            error = str(problem)
+        except BaseException as problem:  # a model's own code may even raise SystemExit; the job must not hang
             traceback.print_exc()
-            job.state, job.error = "failed", f"Something unexpected went wrong ({type(error).__name__}: {error})."
+            error = f"Something unexpected went wrong ({type(problem).__name__}: {problem})."
         finally:
-            job.ended = time.time()
+            with self._turn:
+                self._line.remove(job)
+                self._turn.notify_all()
+            job.error, job.ended = error, time.time()
+            job.state = state  # last: who waits for it finds the rest in place
+
+    @staticmethod
+    def _step(job: Job, step: Step, work: Work) -> None:
+        """One run of a job."""
+        if job.cancel.is_set():
+            raise Cancelled("Stopped.")
+
+        def say(progress: Progress) -> None:
+            step.progress = progress
+
+        step.progress = Progress("loading")
+        step.run_id = work(say, job.cancel)
+        step.progress = Progress("done", step.progress.total, step.progress.total)
 
     def _forget_old(self) -> None:
         limit = time.time() - KEEP_S

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,16 @@ class Part:
         )
 
 
+def join(parts: Sequence[Part]) -> Part:
+    """Several parts as one."""
+    return Part(
+        np.concatenate([p.index for p in parts]),
+        [i for p in parts for i in p.ids],
+        np.concatenate([p.scores for p in parts]),
+        np.concatenate([p.targets for p in parts]),
+    )
+
+
 def write_part(path: Path, part: Part, facts: Mapping[str, Any]) -> None:
     """Write a part so that the file is whole or absent. ``facts`` (times, say) travel in its metadata as text."""
     table = part.table().replace_schema_metadata({k: str(v) for k, v in facts.items()})
@@ -82,34 +93,55 @@ def done_indices(parts: Sequence[Path]) -> NDArray[np.int64]:
 
 
 def compact(parts: Sequence[Path], target: Path) -> None:
-    """Join parts, already in dataset order, into one file of row groups of about ``BLOCK_BYTES``."""
-    writer: pq.ParquetWriter | None = None
-    pending: list[pa.Table] = []
-    waiting = 0
+    """Join parts into one file in dataset order, in row groups whose scores take ``BLOCK_BYTES``.
+
+    Row groups depend on the number of rows only, not on where the parts ended (which is a matter of time): so sums over
+    them, taken in turn, are the same to the last bit however often the work was interrupted.
+    """
     temporary = target.with_suffix(".tmp")
-
-    def flush() -> None:
-        nonlocal pending, waiting
-        if pending and writer is not None:
-            writer.write_table(pa.concat_tables(pending).combine_chunks())
-        pending, waiting = [], 0
-
+    writer: pq.ParquetWriter | None = None
     try:
-        for path in parts:
-            table = pq.read_table(path).replace_schema_metadata(None)
-            writer = writer or pq.ParquetWriter(temporary, table.schema, compression="lz4", use_dictionary=False)
-            step = max(1, BLOCK_BYTES * table.num_rows // max(1, table.nbytes))
-            for start in range(0, table.num_rows, step):
-                piece = table.slice(start, step)
-                if waiting and waiting + piece.nbytes > BLOCK_BYTES:
-                    flush()
-                pending.append(piece)
-                waiting += piece.nbytes
-        flush()
-    finally:
+        for group in _regrouped(_in_order(parts)):
+            if writer is None:
+                writer = pq.ParquetWriter(temporary, group.schema, compression="lz4", use_dictionary=False)
+            writer.write_table(group)
         if writer is not None:
             writer.close()
-    os.replace(temporary, target)
+            os.replace(temporary, target)
+    finally:
+        if writer is not None:
+            with contextlib.suppress(OSError):
+                writer.close()
+        temporary.unlink(missing_ok=True)
+
+
+def _in_order(parts: Sequence[Path]) -> Iterator[pa.Table]:
+    """The parts' tables by position in the dataset. They are in order already, but for rows that a later try added."""
+    index = done_indices(parts)
+    if (np.diff(index) > 0).all():
+        yield from (pq.read_table(path).replace_schema_metadata(None) for path in parts)
+    else:
+        yield pa.concat_tables([pq.read_table(p).replace_schema_metadata(None) for p in parts]).take(np.argsort(index))
+
+
+def _regrouped(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of a fixed number of rows, the last one shorter."""
+    pending: list[pa.Table] = []
+    waiting = 0
+    for table in tables:
+        kind = table.schema.field("scores").type
+        rows = max(1, BLOCK_BYTES // (kind.list_size * kind.value_type.bit_width // 8))
+        start = 0
+        while waiting + table.num_rows - start >= rows:
+            pending.append(table.slice(start, rows - waiting))
+            start += rows - waiting
+            yield pa.concat_tables(pending).combine_chunks()
+            pending, waiting = [], 0
+        if start < table.num_rows:
+            pending.append(table.slice(start))
+            waiting += table.num_rows - start
+    if pending:
+        yield pa.concat_tables(pending).combine_chunks()
 
 
 def _scores(column: pa.ChunkedArray) -> NDArray[np.floating]:
@@ -159,11 +191,11 @@ def scores_of(path: Path, index: int) -> NDArray[np.floating] | None:
     return None
 
 
-def class_scores(path: Path, label: int) -> NDArray[np.float32]:
-    """(N,) scores of one class over all samples, in dataset order."""
+def class_scores(path: Path, label: int) -> NDArray[np.floating]:
+    """(N,) scores of one class over all samples, in dataset order and in the precision they were stored in."""
     file = pq.ParquetFile(path)
-    columns = [
-        _scores(file.read_row_group(g, columns=["scores"]).column(0))[:, label].astype(np.float32)
+    columns = [  # copies, so that a row group's other classes are let go
+        _scores(file.read_row_group(g, columns=["scores"]).column(0))[:, label].copy()
         for g in range(file.num_row_groups)
     ]
     return np.concatenate(columns)

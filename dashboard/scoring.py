@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dashboard.datasets.base import Dataset
+from dashboard.disk import friendly_os_errors
 from dashboard.environment import describe_environment
 from dashboard.errors import InputError
-from dashboard.finishing import finish, write_run
+from dashboard.finishing import dataset_facts, finish, write_run
 from dashboard.labels import read_class_names
 from dashboard.metrics import METRICS
 from dashboard.metrics.batch import ClassificationBatch
 from dashboard.metrics.confusion import Confusion
 from dashboard.metrics.multilabel import MultiLabel
 from dashboard.predictions import Part, write_part
-from dashboard.predictions_import import ImportedPredictions, import_predictions
+from dashboard.predictions_import import ImportedPredictions, Truth, import_predictions
 from dashboard.results import ClassTable, Curves, MetricResult, Scalars
-from dashboard.store import Draft, Run, Store, friendly_os_errors, run_id_for
+from dashboard.store import Draft, Run, Store, run_id_for
 
 CHUNK_BYTES = 8 << 20
 FROM_LABELS = ("f1_macro", "f1_micro", "f1_samples", "hamming_loss", "subset_accuracy")
@@ -53,23 +54,26 @@ def score(
     Raises:
         InputError: naming the file, the line and the remedy.
     """
+    if limit is not None and limit < 1:
+        raise InputError(f"--limit must be at least 1, got {limit}.")
     settings = dict(settings or {})
-    for key in settings:
-        if key not in OPTIONS:
-            raise InputError(f"--set {key}: scoring takes {' and '.join(OPTIONS)}.")
+    for option in settings:
+        if option not in OPTIONS:
+            raise InputError(f"--set {option}: scoring takes {' and '.join(OPTIONS)}.")
     partial = settings.get("partial", "false").lower() in ("true", "1", "yes")
     names = read_class_names(classes) if classes else None
-    found = import_predictions(predictions, truth, names, settings.get("activation", "none"), partial or bool(limit))
+    activation = settings.get("activation", "none")
+    found = import_predictions(predictions, cast(Truth, truth), names, activation, partial or bool(limit))
     if limit:
         found = _first(found, limit)
     if not len(found.rows):
         raise InputError(f"{predictions} has no prediction for {truth.name}: check that the ids are the dataset's.")
-    digest = sha256(predictions.read_bytes()).hexdigest()
+    digest = _digest(predictions)
     key = {"file": digest, "dataset": truth.fingerprint, "classes": found.class_names, "limit": limit} | settings
     model = name or predictions.stem
     run_id = run_id_for(model, truth.name, key)
     if store.has(run_id):
-        return store.get(run_id)
+        return store.relocated(store.get(run_id), dataset_facts(truth))
     facts = {
         "task": truth.task,
         "model": model,
@@ -77,14 +81,7 @@ def score(
         "class_names": list(found.class_names),
         "class_ids": [],
         "model_facts": {"source": f"predictions imported from {predictions.name}", "fingerprint": digest[:16]},
-        "dataset_facts": {
-            "source": truth.source,
-            "fingerprint": truth.fingerprint,
-            "classes": len(truth.class_names),
-            "warnings": list(truth.warnings),
-            "format": getattr(truth, "format", None),
-            "options": dict(getattr(truth, "options", {})),
-        },
+        "dataset_facts": dataset_facts(truth),
         "settings": {"limit": limit, **settings},
         "skipped": [],
         "notes": {"import": list(found.notes)},
@@ -106,6 +103,15 @@ def score(
         except BaseException:
             draft.restart()
             raise
+
+
+def _digest(path: Path) -> str:
+    """Hash of a file, read a piece at a time."""
+    digest = sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def _first(found: ImportedPredictions, limit: int) -> ImportedPredictions:
@@ -173,14 +179,14 @@ def label_results(
     if multilabel:
         metric = MultiLabel(class_names)
         metric.update(ClassificationBatch([str(i) for i in range(len(targets))], predicted.astype(np.float32), targets))
-        results = {f"multilabel.{k}": v for k, v in metric.compute().items() if not isinstance(v, Curves)}
+        found = {f"multilabel.{k}": v for k, v in metric.compute().items() if not isinstance(v, Curves)}
         kept = lambda name: name.startswith(("precision_", "recall_")) or name in FROM_LABELS  # noqa: E731
-        return {k: _blank(v, kept) for k, v in results.items()}
+        return {k: _blank(v, kept) for k, v in found.items()}
     counts = Confusion(class_names)
     np.add.at(counts.counts, (targets, predicted), 1)
     hits = int(np.trace(counts.counts))
     counts.ranks[0], counts.ranks[-1] = hits, counts.ranks[-1] + len(targets) - hits if len(class_names) > 1 else hits
-    results = {f"confusion.{k}": v for k, v in counts.compute().items()}
+    results: dict[str, MetricResult] = {f"confusion.{k}": v for k, v in counts.compute().items()}
     results["confusion.scores"] = _blank(results["confusion.scores"], lambda name: name != "top5")
     sample = np.zeros((1, len(class_names)), np.float32)
     sample[0, 0] = 1

@@ -1,8 +1,10 @@
-"""From a click to exactly the samples behind it: a selection is a small mapping, answered by one query over a run's rows."""
+"""From a click to exactly the samples behind it: a selection is a small mapping, answered by one query over rows."""
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -16,6 +18,14 @@ from dashboard.store import Run
 
 Selection = Mapping[str, Any]
 ALL: Selection = {"kind": "all"}
+
+
+SINGLE_LABEL = ("cell", "rejected", "confidence")  # kinds that need one true and one predicted label
+
+
+def _literal(path: Path) -> str:
+    """A path that DuckDB does not read as a pattern."""
+    return glob.escape(str(path))
 
 
 def sorts(columns: Sequence[str]) -> list[str]:
@@ -41,12 +51,24 @@ def _where(selection: Selection, multilabel: bool) -> tuple[str, list[Any]]:
             return "list_contains(labels, ?)", [selection["class"]]
         return "label = ? or predicted = ?", [selection["class"]] * 2
     if kind == "confidence":
-        closed = "<=" if selection["high"] >= 1 else "<"
-        where = f"confidence >= ? and confidence {closed} ?"
+        where, values = _between(float(selection["low"]), float(selection["high"]))
         if selection.get("correct") is not None:
             where += " and correct" if selection["correct"] else " and not correct"
-        return where, [selection["low"], selection["high"]]
+        return where, values
     raise ValueError(f"selection kind must be a known one, got {kind!r}")
+
+
+def _between(low: float, high: float) -> tuple[str, list[Any]]:
+    """SQL for confidences in [low, high), closed at 1.
+
+    A bar of a histogram is counted as ``floor(confidence * bins)``; its edges, rounded, would put a confidence of 0.15
+    (typed by a person, say) in another bar. So an interval that is one of n equal parts is asked for in the same way.
+    """
+    bins = round(1 / (high - low)) if high > low else 0
+    place = round(low * bins)
+    if bins and abs(low * bins - place) < 1e-6 and abs(high * bins - place - 1) < 1e-6:
+        return "least(floor(confidence::double * ?), ?) = ?", [float(bins), bins - 1, place]
+    return f"confidence >= ? and confidence {'<=' if high >= 1 else '<'} ?", [low, high]
 
 
 def select(
@@ -75,19 +97,22 @@ def select(
         InputError: if the sort is unknown or the run has not what the selection needs.
     """
     multilabel = bool(run.facts.get("multilabel"))
+    if multilabel and selection["kind"] in SINGLE_LABEL:
+        raise InputError(f"{run.id} has several labels a picture, so there is no one answer to pick by: pick a class.")
     where, values = _where(selection, multilabel)
     if errors_only:
         where = f"({where}) and not correct"
     with duckdb.connect() as db:
         frame = db.execute(
-            f"select * from read_parquet(?) where {where} order by index", [str(run.rows_path), *values]
+            f"select * from read_parquet(?) where {where} order by index", [_literal(run.rows_path), *values]
         ).df()
     if selection["kind"] in ("score", "one"):
         frame = _by_score(run, frame, selection)
     if sort == "dataset":
         return frame.reset_index(drop=True)
-    if sort not in sorts(list(frame.columns)):
-        raise InputError(f"{run.id} cannot be sorted by {sort!r}: choose one of {', '.join(sorts(list(frame.columns)))}.")
+    known = sorts(list(frame.columns))
+    if sort not in known:
+        raise InputError(f"{run.id} cannot be sorted by {sort!r}: choose one of {', '.join(known)}.")
     return _sorted(frame, sort, gamma)
 
 
@@ -97,7 +122,7 @@ def _by_score(run: Run, frame: pd.DataFrame, selection: Selection) -> pd.DataFra
         raise InputError(f"{run.id} has predicted labels only: a threshold on a class needs scores.")
     label = int(selection["class"])
     scores = pd.Series(class_scores(run.predictions_path, label), index=_positions(run))
-    score = scores.reindex(frame["index"]).to_numpy()
+    score = scores.reindex(frame["index"]).to_numpy().astype(np.float64)  # a threshold is not rounded to float32
     is_class = frame["labels"].map(lambda s: label in s) if "labels" in frame else frame["label"] == label
     accepted = score >= selection["threshold"]
     cell = selection.get("cell")
@@ -114,7 +139,7 @@ def _by_score(run: Run, frame: pd.DataFrame, selection: Selection) -> pd.DataFra
 def _positions(run: Run) -> np.ndarray:
     """Dataset positions in the order of the stored predictions."""
     with duckdb.connect() as db:
-        return db.execute("select index from read_parquet(?)", [str(run.predictions_path)]).fetchnumpy()["index"]
+        return db.execute("select index from read_parquet(?)", [_literal(run.predictions_path)]).fetchnumpy()["index"]
 
 
 def _sorted(frame: pd.DataFrame, sort: str, gamma: float) -> pd.DataFrame:
@@ -135,7 +160,7 @@ def join_runs(frame: pd.DataFrame, others: Sequence[Run]) -> list[pd.DataFrame]:
         with duckdb.connect() as db:
             db.register("wanted", frame[["id"]])
             rows = db.execute(
-                "select r.* from read_parquet(?) r semi join wanted using (id)", [str(run.rows_path)]
+                "select r.* from read_parquet(?) r semi join wanted using (id)", [_literal(run.rows_path)]
             ).df()
         found.append(rows.set_index("id").reindex(frame["id"]).reset_index())
     return found

@@ -61,10 +61,14 @@ def build(engine: Engine) -> gr.Blocks:
         with gr.Row(elem_classes="lp-top"):
             BrandView({}, elem_id="brand")
             look = gr.Button(t("ui.theme"), size="sm", elem_id="theme", scale=0, min_width=110)
+        jobs = {
+            task: (gr.BrowserState(None, storage_key=f"loupe-job-{task}", secret="loupe"), gr.Timer(0.5, active=False))
+            for task in TABS.names(task=True)
+        }
         with gr.Tabs(elem_id="tabs") as tabs:
-            app = App(tabs)
+            app = App(tabs, jobs=jobs)
             for name, create in TABS.items():
-                with gr.Tab(t(f"ui.tab.{name}"), id=name, elem_id=f"tab-{name}"):
+                with gr.Tab(t(f"ui.tab.{name}"), id=name, elem_id=f"tab-{name}") as app.tab:
                     create(engine, app)
         look.click(None, js="() => { document.body.classList.toggle('dark'); }", **EVENT)
         for function, inputs, outputs in app.on_load:

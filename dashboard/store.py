@@ -16,22 +16,23 @@ A run's id follows from model, data and settings (their fingerprints), so the sa
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
-import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from filelock import FileLock, Timeout
 
 from dashboard import results as results_io
+from dashboard.disk import friendly_os_errors, write_json
+from dashboard.disk import jsonable as jsonable  # used with runs
 from dashboard.errors import InputError, did_you_mean
 from dashboard.results import MetricResult
 
@@ -65,17 +66,33 @@ class Run:
     facts: Mapping[str, Any] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
-    created_at: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
+    created_at: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="milliseconds"))
     path: Path = Path()
 
     @property
     def classes(self) -> list[str]:
-        """The class names behind the numbers, in order."""
-        return list(_classes(self.path, self.created_at))
+        """The class names behind the numbers, in order. Raises InputError if their file is damaged."""
+        try:
+            return list(_classes(self.path, self.created_at)[0])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{self.path / 'classes.json'} is missing or damaged ({error}): delete that folder and run again."
+            ) from error
+
+    @property
+    def class_ids(self) -> list[str]:
+        """Their WordNet ids, or none."""
+        _ = self.classes  # says what is wrong
+        return list(_classes(self.path, self.created_at)[1])
 
     def results(self) -> dict[str, MetricResult]:
-        """Per-class tables, matrices and curves, by ``metric.result`` name."""
-        return dict(_results(self.path, self.created_at))
+        """Per-class tables, matrices and curves, by ``metric.result`` name. Raises InputError if they are damaged."""
+        try:
+            return dict(_results(self.path, self.created_at))
+        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+            raise InputError(
+                f"{self.path / 'results.npz'} is missing or damaged ({error}): delete that folder and run again."
+            ) from error
 
     @property
     def rows_path(self) -> Path:
@@ -88,16 +105,17 @@ class Run:
         return self.path / "predictions.parquet"
 
 
-@lru_cache(32)
+@lru_cache(8)  # with a thousand classes one is ten megabytes
 def _results(path: Path, _created_at: str) -> Mapping[str, MetricResult]:
     """A run's results, kept for a while: a run on disk never changes."""
     return results_io.load(path / "results.npz")
 
 
 @lru_cache(64)
-def _classes(path: Path, _created_at: str) -> tuple[str, ...]:
-    """A run's class names, kept for a while."""
-    return tuple(json.loads((path / "classes.json").read_text("utf-8"))["names"])
+def _classes(path: Path, _created_at: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """A run's class names and ids, kept for a while."""
+    facts = json.loads((path / "classes.json").read_text("utf-8"))
+    return tuple(facts["names"]), tuple(facts["ids"])
 
 
 class Draft:
@@ -113,8 +131,22 @@ class Draft:
         return sorted(self.path.glob("part-*.parquet"))
 
     def next_part(self) -> Path:
-        """The name for the next part."""
-        return self.path / f"part-{len(self.parts()):06d}.parquet"
+        """The name for the next part, after all that are there."""
+        last = max((int(p.stem.rpartition("-")[2]) for p in self.parts()), default=-1)
+        return self.path / f"part-{last + 1:06d}.parquet"
+
+    def drop_parts_from(self, part: Path) -> None:
+        """Forget a part that cannot be read (a crash of the machine, say), and those after it: order is kept."""
+        for later in self.parts():
+            if later >= part:
+                later.unlink()
+
+    def clean(self) -> None:
+        """Leave nothing but whole parts: what comes after them is made again from them."""
+        for file in self.path.iterdir():
+            if file not in self.parts():
+                with contextlib.suppress(OSError):
+                    file.unlink()
 
     def restart(self) -> None:
         """Forget what was done so far."""
@@ -122,12 +154,11 @@ class Draft:
         self.path.mkdir(parents=True, exist_ok=True)
 
     def finish(self, run: Run) -> Run:
-        """Write run.json, drop the parts, and let the folder appear among the runs in one rename."""
-        facts = asdict(run) | {"schema": SCHEMA}
-        facts.pop("path")
-        write_json(self.path / "run.json", facts)
-        for part in self.parts():
-            part.unlink()
+        """Write run.json and let the folder appear among the runs in one rename.
+
+        The parts go last: a process killed anywhere before the rename leaves them, and nothing has to be done again.
+        """
+        write_json(self.path / "run.json", _facts_of(run))
         target = self.store.root / "runs" / self.run_id
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():
@@ -138,6 +169,9 @@ class Draft:
             shutil.rmtree(trash, ignore_errors=True)
         else:
             self.path.rename(target)
+        for litter in [*target.glob("part-*"), *target.glob("*.tmp")]:
+            with contextlib.suppress(OSError):
+                litter.unlink()
         return self.store.get(self.run_id)
 
     def release(self) -> None:
@@ -152,21 +186,28 @@ class Store:
     """A folder of runs. Cheap to make; holds no state but its path."""
 
     def __init__(self, root: str | Path) -> None:
-        """Use ``root``, made when first written to. Raises InputError if it is a file."""
-        self.root = Path(root).expanduser().resolve()
-        if self.root.exists() and not self.root.is_dir():
+        """Use ``root``, made when first written to. Raises InputError if it is a file or no path at all."""
+        try:
+            self.root = Path(root).expanduser().resolve()
+            is_file = self.root.exists() and not self.root.is_dir()
+        except (OSError, RuntimeError, ValueError) as error:  # a name too long, an unknown ~user, a NUL
+            raise InputError(
+                f"The store {str(root)[:200]!r} is no usable path ({error}): give a folder with --store."
+            ) from error
+        if is_file:
             raise InputError(f"The store {self.root} is a file: give a folder with --store.")
 
     def get(self, run_id: str) -> Run:
         """The finished run called ``run_id``. Raises InputError if there is none or it is damaged."""
-        folder = self.root / "runs" / run_id
-        if not _ID.fullmatch(run_id) or not (folder / "run.json").is_file():
+        if not self.has(run_id):
             known = [p.name for p in (self.root / "runs").glob("*") if p.is_dir()]
             raise InputError(
                 f"No run is called {run_id!r} in {self.root}.{did_you_mean(run_id, known)} It may have been deleted."
             )
+        folder = self.root / "runs" / run_id
         try:
             facts = json.loads((folder / "run.json").read_text("utf-8"))
+            _check(facts)
             if facts.pop("schema") > SCHEMA:
                 raise InputError(f"{folder} was written by a newer Loupe: update this one to read it.")
             facts["intervals"] = {k: tuple(v) for k, v in facts["intervals"].items()}
@@ -174,7 +215,9 @@ class Store:
         except (ValueError, KeyError, TypeError, OSError) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"{folder / 'run.json'} is damaged ({error}): delete that folder and run again.") from error
+            raise InputError(
+                f"{folder / 'run.json'} is damaged ({error}): delete that folder and run again."
+            ) from error
 
     def runs(self, task: str | None = None) -> list[Run]:
         """Every finished run, newest first; damaged ones are left out."""
@@ -185,26 +228,42 @@ class Store:
         found = [r for r in found if task in (None, r.task)]
         return sorted(found, key=lambda r: (r.created_at, r.id), reverse=True)
 
+    def relocated(self, run: Run, dataset_facts: Mapping[str, Any]) -> Run:
+        """The run, told where its pictures are now, if the place it knew is gone. Numbers never change."""
+        known = run.facts.get("dataset_facts", {})
+        old, new = str(known.get("source", "")), str(dataset_facts["source"])
+        if old == new or Path(old).exists() or not Path(new).exists():
+            return run
+        moved = {k: dataset_facts[k] for k in ("source", "format", "options")}
+        run = replace(run, facts={**run.facts, "dataset_facts": {**known, **moved}})
+        with contextlib.suppress(OSError):  # a store that cannot be written still answers
+            write_json(run.path / "run.json", _facts_of(run))
+        return run
+
     def has(self, run_id: str) -> bool:
-        """Whether that run is finished."""
-        return (self.root / "runs" / run_id / "run.json").is_file()
+        """Whether that run is finished; False for what cannot be a run's id."""
+        return bool(_ID.fullmatch(run_id)) and (self.root / "runs" / run_id / "run.json").is_file()
 
     def unfinished(self, run_id: str) -> bool:
         """Whether something of that run was kept from an earlier try."""
         return any((self.root / "unfinished" / run_id).glob("part-*.parquet"))
 
     def delete(self, run_id: str) -> None:
-        """Remove a finished run. Raises InputError if there is none."""
-        run = self.get(run_id)
-        trash = self.root / "unfinished" / f".old-{run.id}"
-        trash.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(trash, ignore_errors=True)
-        run.path.rename(trash)
+        """Remove a finished run, a damaged one too. Raises InputError if there is none."""
+        if not self.has(run_id):
+            self.get(run_id)  # says what is wrong
+        trash = self.root / "unfinished" / f".old-{run_id}"
+        with friendly_os_errors(self.root):
+            trash.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(trash, ignore_errors=True)
+            (self.root / "runs" / run_id).rename(trash)
         shutil.rmtree(trash, ignore_errors=True)
 
     @contextlib.contextmanager
     def draft(self, run_id: str) -> Iterator[Draft]:
-        """Hold ``run_id`` for writing. Raises InputError if another process or visitor is at it, or the disk is full."""
+        """Hold ``run_id`` for writing. Raises InputError if somebody else is at it, or the disk is full."""
+        if not _ID.fullmatch(run_id):
+            raise ValueError(f"run_id must be letters, digits, '.', '_' and '-', got {run_id!r}")
         with friendly_os_errors(self.root):
             (self.root / "locks").mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.root / "locks" / f"{run_id}.lock", thread_local=False)
@@ -214,7 +273,11 @@ class Store:
                 raise InputError(
                     f"The run {run_id} is being worked on already (by the app or another command): wait for it to end."
                 ) from None
-            draft = Draft(self, run_id, lock)
+            try:
+                draft = Draft(self, run_id, lock)
+            except BaseException:
+                lock.release()
+                raise
             try:
                 yield draft
             finally:
@@ -232,42 +295,20 @@ def _slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.")[:60] or "x"
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that the file is whole or absent. NaN becomes null."""
-    part = path.with_suffix(path.suffix + ".tmp")
-    part.write_text(json.dumps(jsonable(value), ensure_ascii=False, allow_nan=False), "utf-8")
-    os.replace(part, path)
+def _facts_of(run: Run) -> dict[str, Any]:
+    """What ``run.json`` holds."""
+    facts = asdict(run) | {"schema": SCHEMA}
+    facts.pop("path")
+    return facts
 
 
-def jsonable(value: Any) -> Any:
-    """Plain JSON values: NaN and infinities to None, numpy numbers and paths to Python's."""
-    if isinstance(value, Mapping):
-        return {str(k): jsonable(v) for k, v in value.items()}
-    if isinstance(value, str) or value is None or isinstance(value, (bool, int)):
-        return value
-    if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None
-    if hasattr(value, "tolist"):
-        return jsonable(value.tolist())
-    if isinstance(value, Sequence) or isinstance(value, (set, frozenset)):
-        return [jsonable(v) for v in value]
-    return str(value)
-
-
-@contextlib.contextmanager
-def friendly_os_errors(place: Path) -> Iterator[None]:
-    """Turn a full or read-only disk into one sentence. What was finished stays."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, Timeout):
-            raise
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InputError(
-                f"The disk under {place} is full: free some space and start again; finished parts are kept."
-            ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise InputError(
-                f"{error.filename or place} cannot be written ({error.strerror}): choose another folder with --store."
-            ) from error
-        raise
+def _check(facts: Any) -> None:
+    """Raise ValueError unless ``run.json`` holds what a run is made of."""
+    if not isinstance(facts, dict):
+        raise ValueError("not a JSON object")
+    kinds: dict[str, type] = {"samples": int, "schema": int}
+    kinds |= dict.fromkeys(("id", "task", "model", "dataset", "created_at"), str)
+    kinds |= dict.fromkeys(("metrics", "intervals", "facts", "timing", "environment"), dict)
+    for name, kind in kinds.items():
+        if not isinstance(facts.get(name), kind):
+            raise ValueError(f"{name} must be {kind.__name__}, got {facts.get(name)!r:.50}")

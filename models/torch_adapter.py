@@ -127,7 +127,9 @@ class TorchClassifier(ModelAdapter[Item, "torch.Tensor"]):
         self._threads = cpu_threads(options)
         torch.set_num_threads(self._threads)
         self._geometry = geometry
-        self._net: nn.Module | None = net.eval().requires_grad_(False)
+        self._net: nn.Module | None = net.eval()
+        for parameter in net.parameters():
+            parameter.requires_grad_(False)
         self._norms: dict[str, nn.Module] = {}  # folded away; kept to measure what folding gains
         self._channels_last = options.fuse
         self.notes = dict(notes or {})
@@ -215,7 +217,6 @@ class TorchClassifier(ModelAdapter[Item, "torch.Tensor"]):
         import copy
 
         import torch
-        from torch import nn
 
         if not self._norms:
             return 1.0

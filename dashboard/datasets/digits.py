@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,8 @@ class Digits:
     multilabel = False
     source = "demo:digits"
     warnings: tuple[str, ...] = ()
+    format: str | None = None
+    options: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self) -> None:
         images, labels = _load()

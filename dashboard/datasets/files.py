@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,8 @@ class FileDataset:
     """
 
     task = "classification"
+    format: str | None = None  # set by open_dataset, with the options it was given
+    options: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,
@@ -88,7 +91,11 @@ class FileDataset:
         It does not depend on where the dataset lies, so a folder and its zip have the same.
         """
         digest = hashlib.blake2b(digest_size=10)
-        digest.update("\0".join(["files-1", *self.class_names, *self.class_ids, str(self.multilabel)]).encode())
+        digest.update(
+            "\0".join(["files-1", *self.class_names, *self.class_ids, str(self.multilabel)]).encode(
+                "utf-8", "surrogateescape"
+            )
+        )
         blocks = [self.files[i : i + 256] for i in range(0, len(self.files), 256)]
         with ThreadPoolExecutor(8) as pool:
             edges = chain.from_iterable(pool.map(lambda block: [_file_digest(file) for file in block], blocks))

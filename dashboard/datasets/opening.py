@@ -24,6 +24,7 @@ def open_dataset(
     options: Mapping[str, str] | None = None,
     cache_dir: str | Path | None = None,
     limits: Limits | None = None,
+    labels_only: bool = False,
 ) -> Dataset:
     """Open a built-in dataset, a folder, a file or a zip.
 
@@ -34,6 +35,9 @@ def open_dataset(
         options: KEY=VALUE pairs for the format.
         cache_dir: where zips are unpacked; default ``cache_folder()``.
         limits: what a zip may hold.
+        labels_only: the pictures need not be there (scoring predictions made elsewhere).
+
+    The dataset remembers its ``format`` and the ``options`` given, so that it can be opened again.
 
     Raises:
         InputError: one sentence naming the path (and line or entry) and the remedy.
@@ -53,10 +57,10 @@ def open_dataset(
     if not there:
         raise InputError(f"{text} does not exist: check the path{_near(path)}")
     if not _is_zip(path):
-        return _open_path(path, text, format, task, options or {})
+        return _open_path(path, text, format, task, options or {}, labels_only)
     unpacked = extract_cached(path, cache_dir or cache_folder(), limits)
     try:
-        dataset = _open_path(unpacked.root, text, format, task, options or {}, confine=True)
+        dataset = _open_path(unpacked.root, text, format, task, options or {}, labels_only, confine=True)
     except InputError as error:
         raise InputError(str(error).replace(str(unpacked.root), text)) from error
     dataset.name, dataset.source = path.stem, text
@@ -112,7 +116,13 @@ def _check_format(format: str, task: str) -> None:
 
 
 def _open_path(
-    path: Path, text: str, format: str | None, task: str, options: Mapping[str, str], confine: bool = False
+    path: Path,
+    text: str,
+    format: str | None,
+    task: str,
+    options: Mapping[str, str],
+    labels_only: bool,
+    confine: bool = False,
 ) -> Dataset:
     """Open a folder or file that is no zip; ``confine`` forbids paths out of it to formats that hold paths."""
     name = format or _recognise(path, text, task)
@@ -122,7 +132,12 @@ def _open_path(
         if option not in known:
             takes = f"it takes {', '.join(known)}" if known else "it takes none"
             raise InputError(f"The format {name!r} has no option {option!r}: {takes}.{did_you_mean(option, known)}")
-    return chosen.open(path, {**options, "confine": "true"} if confine and "confine" in known else options)
+    implied = {"confine": "true"} if confine else {}
+    if labels_only:
+        implied["require_files"] = "false"
+    dataset = chosen.open(path, {**options, **{key: value for key, value in implied.items() if key in known}})
+    dataset.format, dataset.options = name, dict(options)  # type: ignore[attr-defined]
+    return dataset
 
 
 def _recognise(path: Path, text: str, task: str) -> str:

@@ -28,7 +28,8 @@ class ClassificationBatch:
     Attributes:
         ids: (N,) sample ids.
         scores: (N, C) float32 or float64 probabilities, kept as they are; or a function without arguments that returns
-            them, called anew whenever they are needed (a stored batch is re-read, not held).
+            them, called anew whenever they are needed (a stored batch is re-read, not held). None if only the answers
+            are known: see ``of_answers``.
         targets: (N,) int64 labels, or (N, C) bool if several can be right.
 
     Raises:
@@ -37,7 +38,7 @@ class ClassificationBatch:
     """
 
     ids: Sequence[str]
-    scores: Scores | Callable[[], Scores]
+    scores: Scores | Callable[[], Scores] | None
     targets: NDArray[Any]
     _summary: Summary | MultiLabelSummary | None = field(default=None, repr=False)
     _detail: Detail | None = field(default=None, repr=False)
@@ -53,8 +54,56 @@ class ClassificationBatch:
         if len(self.ids) != len(targets):
             raise ValueError(f"ids and targets must be of one length, got {len(self.ids)} and {len(targets)}")
         self.targets = targets
-        if not callable(self.scores):
+        if self.scores is None and self._summary is None:
+            raise ValueError("scores must be given; for answers without scores use ClassificationBatch.of_answers")
+        if self.scores is not None and not callable(self.scores):
             self.scores = self._checked(self.scores)
+
+    @classmethod
+    def of_answers(
+        cls,
+        ids: Sequence[str],
+        labels: NDArray[np.integer],
+        predicted: NDArray[np.integer],
+        classes: int,
+        confidence: NDArray[np.floating] | None = None,
+    ) -> ClassificationBatch:
+        """A single-label batch of which only the answers are known: what depends on other scores is undefined (NaN).
+
+        Args:
+            ids: (N,) sample ids.
+            labels: (N,) true classes.
+            predicted: (N,) answers.
+            classes: C.
+            confidence: (N,) score of each answer, 0..1, if known.
+
+        Raises:
+            ValueError: if a label, an answer or a confidence is out of range, naming the sample's id.
+        """
+        labels, predicted = np.asarray(labels), np.asarray(predicted)
+        sure = np.full(len(labels), np.nan) if confidence is None else np.asarray(confidence, np.float64)
+        if not len(ids) == len(labels) == len(predicted) == len(sure):
+            raise ValueError("ids, labels, predicted and confidence must be of one length")
+        checks: dict[str, tuple[NDArray[Any], int]] = {
+            "label": (labels, classes - 1),
+            "predicted": (predicted, classes - 1),
+        }
+        if confidence is not None:
+            checks["confidence"] = (sure, 1)
+        for name, (values, most) in checks.items():
+            for row in np.flatnonzero(~((values >= 0) & (values <= most)))[:1]:
+                raise ValueError(f"sample {ids[row]!r}: {name} must be in 0..{most}, got {values[row]}")
+        right, unknown = labels == predicted, np.full(len(labels), np.nan)
+        summary = Summary(
+            classes,
+            unknown.dtype,
+            predicted.astype(np.int64, copy=False),
+            sure,
+            true_score=np.where(right, sure, np.nan),
+            rank=np.where(right, 0, -1).astype(np.int64),
+            brier=unknown,
+        )
+        return cls(ids, None, labels, summary, Detail(unknown, unknown, unknown))
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -65,7 +114,9 @@ class ClassificationBatch:
         return self.targets.ndim == 2
 
     def read(self) -> Scores:
-        """The scores, (N, C); read anew if they are stored elsewhere. Raises ValueError if the shape does not fit."""
+        """The scores, (N, C); read anew if they are stored elsewhere. Raises ValueError if misshapen or none."""
+        if self.scores is None:
+            raise ValueError("this batch holds answers without scores")
         return self._checked(self.scores()) if callable(self.scores) else self.scores
 
     @property

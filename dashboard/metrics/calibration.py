@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dashboard.metrics import losses
 from dashboard.metrics.batch import ClassificationBatch
-from dashboard.metrics.intervals import Interval, normal_mean, z_of
+from dashboard.metrics.intervals import NONE, Interval, normal_mean, z_of
 from dashboard.results import Curves, Distribution, MetricResult, Scalars
 
 HISTOGRAM = 20
@@ -32,7 +32,8 @@ class Calibration:
         if bins < 1:
             raise ValueError(f"bins must be at least 1, got {bins}")
         self.class_names = tuple(class_names)
-        self.bins = np.zeros((3, bins))  # samples, sum of confidence, sum of correct
+        self.samples = 0
+        self.bins = np.zeros((3, bins))  # of those with a confidence: samples, sum of confidence, sum of correct
         self.sums = np.zeros((3, 2))  # log loss, Brier, correct - confidence: their sums and sums of squares
         self.histogram = np.zeros((2, HISTOGRAM), np.int64)  # confidence of wrong and of correct answers
 
@@ -41,12 +42,15 @@ class Calibration:
         batch.check_classes(len(self.class_names))
         summary = batch.summary
         confidence, correct = summary.confidence.astype(np.float64), summary.rank == 0
+        self.samples += len(batch)
+        for row, value in enumerate((losses.cross_entropy(summary.true_score), summary.brier, correct - confidence)):
+            self.sums[row] += value.sum(), np.square(value).sum()  # NaN if unknown for any sample
+        known = np.isfinite(confidence)
+        confidence, correct = confidence[known], correct[known]
         bins = self.bins.shape[1]
         place = bin_of(confidence, bins)
         for row, weights in enumerate((None, confidence, correct)):
             self.bins[row] += np.bincount(place, weights, minlength=bins)
-        for row, value in enumerate((losses.cross_entropy(summary.true_score), summary.brier, correct - confidence)):
-            self.sums[row] += value.sum(), value @ value
         cells = correct * HISTOGRAM + bin_of(confidence, HISTOGRAM)
         self.histogram += np.bincount(cells, minlength=2 * HISTOGRAM).reshape(2, HISTOGRAM)
 
@@ -57,6 +61,7 @@ class Calibration:
         merged = Calibration(self.class_names, self.bins.shape[1])
         merged.bins, merged.sums = self.bins + other.bins, self.sums + other.sums
         merged.histogram = self.histogram + other.histogram
+        merged.samples = self.samples + other.samples
         return merged
 
     def compute(self) -> dict[str, MetricResult]:
@@ -65,19 +70,21 @@ class Calibration:
         Intervals of log_loss and brier are normal. That of ece holds each bin's sign fixed, so it says how far the
         estimate may move, not that a perfectly calibrated model would reach 0 (finite samples never do).
 
+        Answers without scores leave log_loss and brier NaN, those without a confidence ece and mce too.
+
         Raises:
             ValueError: without data.
         """
-        total = int(self.bins[0].sum())
+        total = self.samples
         if total == 0:
             raise ValueError("no samples to evaluate")
         held = self.bins[0] > 0
         samples, confidence, correct = self.bins[:, held]
-        gap = np.abs(correct - confidence)
+        gap = np.abs(correct - confidence) if samples.sum() == total else np.array([np.nan])
         log_loss, brier, _ = self.sums[:, 0] / total
         values = {
             "ece": float(gap.sum() / total),
-            "mce": float((gap / samples).max()),
+            "mce": float((gap / samples).max()) if samples.sum() == total else np.nan,
             "log_loss": float(log_loss),
             "brier": float(brier),
         }
@@ -107,6 +114,8 @@ class Calibration:
 
     def _ece_interval(self, ece: float, total: int) -> Interval:
         """ECE is the mean of +-(correct - confidence) with its bin's sign; the squares do not depend on the sign."""
+        if np.isnan(ece):
+            return NONE
         variance = max(self.sums[2, 1] / total - ece * ece, 0.0)
         half = z_of() * float(np.sqrt(variance / total))
         return max(0.0, ece - half), min(1.0, ece + half)

@@ -23,7 +23,7 @@ def wilson(successes: float, trials: float, level: float = 0.95) -> Interval:
 
     The same as ``scipy.stats.binomtest(k, n).proportion_ci(method="wilson")``.
     """
-    if trials <= 0:
+    if trials <= 0 or math.isnan(successes):
         return NONE
     z2 = z_of(level) ** 2
     p = successes / trials

@@ -56,7 +56,7 @@ class MultiLabel:
         rates = (ratio(hits, decided), ratio(hits, labels), ratio(2 * hits, decided + labels))
         self.samples += [np.nan_to_num(rate).sum() for rate in rates]
         for row, value in enumerate((batch.detail.bce, summary.hamming, summary.brier)):
-            self.sums[row] += value.sum(), value @ value
+            self.sums[row] += value.sum(), np.square(value).sum()
         self.exact += int((summary.hamming == 0).sum())
         self.batches.append(batch)
 
@@ -82,7 +82,9 @@ class MultiLabel:
         n = sum(len(b) for b in self.batches)
         if n == 0:
             raise ValueError("no samples to evaluate")
-        ranked = ranking_results(rank_batches(self.batches, len(self.class_names)), self.class_names)
+        ranked = ranking_results(
+            rank_batches(self.batches, len(self.class_names)), self.class_names, self.counts[2].copy()
+        )
         areas, table = ranked["scores"], ranked["per_class"]
         assert isinstance(areas, Scalars)
         assert isinstance(table, ClassTable)

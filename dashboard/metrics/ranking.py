@@ -68,10 +68,14 @@ class Ranking:
         """``scores``, ``per_class``, ``roc`` and ``pr``; see ``ranking_results``. Raises ValueError without data."""
         if not any(len(b) for b in self.batches):
             raise ValueError("no samples to evaluate")
-        return ranking_results(rank_batches(self.batches, len(self.class_names)), self.class_names)
+        classes = len(self.class_names)
+        scored = all(b.scores is not None for b in self.batches)
+        ranks = rank_batches(self.batches if scored else (), classes)  # answers without scores cannot be ranked
+        support = sum(np.bincount(b.targets, minlength=classes) for b in self.batches)
+        return ranking_results(ranks, self.class_names, np.asarray(support))
 
 
-def ranking_results(ranks: Ranks, class_names: Sequence[str]) -> dict[str, MetricResult]:
+def ranking_results(ranks: Ranks, class_names: Sequence[str], support: Counts) -> dict[str, MetricResult]:
     """Scalars, the per-class table and the two families of curves.
 
     Macro means are over the classes that have positives and negatives. The interval of auroc_macro is by the
@@ -86,7 +90,7 @@ def ranking_results(ranks: Ranks, class_names: Sequence[str]) -> dict[str, Metri
     ladders = [ranks.ladder(k) for k in range(len(class_names))]
     best = np.array([ladder.best() for ladder in ladders])
     columns = {
-        "support": ranks.positives,
+        "support": support,
         "auroc": auroc,
         "average_precision": precision,
         "youden_threshold": best[:, 0],

@@ -157,6 +157,8 @@ def rank_batches(batches: Sequence[ClassificationBatch], classes: int) -> Ranks:
 
 def _positives(batches: Sequence[ClassificationBatch]) -> tuple[Scores, Counts, Counts]:
     """Scores, classes and running row numbers of all positives."""
+    if not batches:
+        return np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64)
     scores, owners, rows, start = [], [], [], 0
     for batch in batches:
         if batch.multilabel:

@@ -8,10 +8,11 @@ they are taken in a pass of their own, when somebody asks.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,7 +25,7 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 THREADS = max(1, min(8, os.cpu_count() or 1))
-BLOCK = 1 << 20  # scores in a block: 4 MB of float32; smaller ones cost more in calls than they win in cache
+BLOCK = 1 << 19  # scores in a block: 2 MB of float32; smaller ones cost more in calls than they win in cache
 RANGE_SLACK = 1e-5
 SUM_SLACK = 1e-3
 
@@ -66,7 +67,7 @@ class Summary:
         confidence: the highest score.
         true_score: the score of the true class.
         rank: int64, the place of the true class, 0 = first: the number of classes with a higher score, or with an equal
-            score at a lower index (so rank 0 is the same as predicted == label).
+            score at a lower index (so rank 0 is the same as predicted == label). -1 if not known.
         brier: see ``losses.brier``.
     """
 
@@ -127,39 +128,46 @@ def summarise(scores: Scores, labels: NDArray[np.int64], ids: Sequence[str]) -> 
     predicted, rank = np.empty(rows, np.int64), np.zeros(rows, np.int64)
     confidence, true_score, squares = (np.empty(rows, scores.dtype) for _ in range(3))
     ones = np.ones(classes, scores.dtype)
+    bits = np.dtype(f"i{scores.itemsize}")  # floats >= 0 order as their bits do, and integers compare twice as fast
 
-    def scan(span: slice) -> list[slice]:
-        """Fill the columns of a span; returns the blocks that may hold a bad row."""
-        work = Workspace(min(block_rows(classes), span.stop - span.start), classes, scores.dtype)
-        suspects = []
+    work = Workspace(min(block_rows(classes), rows), classes, scores.dtype)
+
+    def scan(span: slice) -> bool:
+        """Fill the columns of a span; False if some row in it may be bad."""
+        total = np.empty(span.stop - span.start, scores.dtype)
+        low = np.inf
         for part in blocks(span, classes):
             block, label = scores[part], labels[part]
             every = np.arange(len(block))
-            best = block.argmax(axis=1)
-            highest, true = block[every, best], block[every, label]
+            best = block.view(bits).argmax(axis=1)
+            true = block[every, label]
+            predicted[part], confidence[part], true_score[part] = best, block[every, best], true
             np.vecdot(block, block, out=squares[part])
-            total = np.vecdot(block, ones)
-            predicted[part], confidence[part], true_score[part] = best, highest, true
-            wrong = np.flatnonzero(best != label)
+            np.vecdot(block, ones, out=total[part.start - span.start : part.stop - span.start])
+            low = min(low, block.min())
+            wrong = (best != label).nonzero()[0]
             rank[part][wrong] = _ranks(block, true, label, wrong, work)
-            # A NaN makes each comparison false, so "not fine" catches it.
-            inside = block.min() >= -RANGE_SLACK and highest.max() <= 1 + RANGE_SLACK
-            if not (inside and np.abs(total - 1).max() <= SUM_SLACK):
-                suspects.append(part)
-        return suspects
+        # A NaN makes each of these comparisons false: it is in its row's sum.
+        fine = low >= -RANGE_SLACK and (confidence[span] <= 1 + RANGE_SLACK).all()
+        return bool(fine and (np.abs(total - 1) <= SUM_SLACK).all())
 
-    for part in chain.from_iterable(map_threads(scan, spans(rows, classes))):
-        _reject_row(scores[part], part.start, ids, sums=True)
+    parts = spans(rows, classes)
+    for part, fine in zip(parts, map_threads(scan, parts), strict=True):
+        if not fine:
+            _reject_row(scores[part], part.start, ids, sums=True)
     brier = losses.brier_from_sums(squares, true_score, classes)
     return Summary(classes, scores.dtype, predicted, confidence, true_score, rank, brier)
 
 
-class Workspace:
-    """A thread's buffers of a block's size, used again for each block: fresh ones cost more than the arithmetic."""
+class Workspace(threading.local):
+    """Each thread's buffers of a block's size, used for block after block: touching fresh memory costs more than the
+    arithmetic.
+    """
 
     def __init__(self, rows: int, columns: int, dtype: np.dtype[Any]) -> None:
         self.scores = np.empty((rows, columns), dtype)
-        self.mask = np.zeros((rows, -(-columns // 8) * 8), bool)  # whole words; what lies beyond stays False
+        # Two masks of whole words a row; what lies beyond the columns stays False.
+        self.masks = np.zeros((2, rows, -(-columns // 8) * 8), bool)
 
 
 def _ranks(
@@ -168,25 +176,26 @@ def _ranks(
     """Ranks of the labels of some rows by counting; no sort, exact under ties."""
     classes = block.shape[1]
     some = block.take(rows, axis=0, out=work.scores[: len(rows)], mode="clip")
-    words = work.mask[: len(rows)]
-    mask = words[:, :classes]
-    np.greater(some, true[rows, None], out=mask)
-    rank = _count(words)
-    np.equal(some, true[rows, None], out=mask)
-    tied = np.flatnonzero(_count(words) > 1)
+    words = work.masks[:, : len(rows)]
+    above, level = words[:, :, :classes]
+    true = true[rows, None]
+    np.greater(some, true, out=above)
+    np.equal(some, true, out=level)
+    rank, same = _count(words)
+    tied = (same > 1).nonzero()[0]
     if tied.size:
         earlier = np.arange(classes) < label[rows[tied], None]
-        rank[tied] += (mask[tied] & earlier).sum(axis=1)
+        rank[tied] += (level[tied] & earlier).sum(axis=1)
     return rank
 
 
 def _count(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """``mask.sum(axis=1)`` for rows of a multiple of eight: eight columns a word, 255 words before a byte overflows."""
+    """``mask.sum(axis=-1)`` for rows of whole words: eight columns a word, 255 words before a byte overflows."""
     words = mask.view(np.uint64)
-    count = np.zeros(len(mask), np.int64)
-    for start in range(0, words.shape[1], 255):
-        lanes = words[:, start : start + 255].sum(axis=1, dtype=np.uint64)
-        count += lanes.view(np.uint8).reshape(-1, 8).sum(axis=1, dtype=np.int64)
+    count = np.zeros(mask.shape[:-1], np.int64)
+    for start in range(0, words.shape[-1], 255):
+        lanes = words[..., start : start + 255].sum(axis=-1, dtype=np.uint64)
+        count += lanes[..., None].view(np.uint8).sum(axis=-1, dtype=np.int64)
     return count
 
 
@@ -213,13 +222,14 @@ def summarise_multilabel(scores: Scores, targets: NDArray[np.bool_], ids: Sequen
     brier, hamming, margin = (np.empty(rows) for _ in range(3))
     predicted_count, label_count = np.empty(rows, np.int64), np.empty(rows, np.int64)
 
+    work = Workspace(min(block_rows(classes), rows), classes, scores.dtype)
+
     def scan(span: slice) -> None:
-        work = Workspace(min(block_rows(classes), span.stop - span.start), classes, scores.dtype)
         for part in blocks(span, classes):
             block, target = scores[part], targets[part]
             if not (block.min() >= -RANGE_SLACK and block.max() <= 1 + RANGE_SLACK):
                 _reject_row(block, part.start, ids, sums=False)
-            buffer, words = work.scores[: len(block)], work.mask[: len(block)]
+            buffer, words = work.scores[: len(block)], work.masks[0, : len(block)]
             mask = words[:, :classes]
             np.subtract(block, target, out=buffer)
             brier[part] = np.vecdot(buffer, buffer) / classes
@@ -245,8 +255,9 @@ def detailed(scores: Scores, targets: NDArray[Any]) -> Detail:
     single = targets.ndim == 1
     margin, bce, entropy = (np.full(rows, np.nan) for _ in range(3))
 
+    work = Workspace(min(block_rows(classes), rows), classes, scores.dtype)
+
     def scan(span: slice) -> None:
-        work = Workspace(min(block_rows(classes), span.stop - span.start), classes, scores.dtype)
         for part in blocks(span, classes):
             block, target = scores[part], targets[part]
             buffer = work.scores[: len(block)]

@@ -18,15 +18,20 @@ class App:
 
     Attributes:
         tabs: the outer ``gr.Tabs``, so that a tab can bring another to the front.
+        tab: the ``gr.Tab`` being built, whose ``select`` says that it was opened.
+        jobs: task to the id of its evaluation under way (kept by the browser) and the clock that polls it. They stand outside
+            the tabs because what is in a tab that was never opened does not exist in the browser yet.
         runs: task to the dropdown of shown runs, so that another tab can open a run there.
         on_load: ``(function, inputs, outputs)`` to be called when the page opens.
     """
 
     tabs: gr.Tabs
+    tab: gr.Tab | None = None
+    jobs: dict[str, tuple[gr.BrowserState, gr.Timer]] = field(default_factory=dict)
     runs: dict[str, gr.Dropdown] = field(default_factory=dict)
     on_load: list[tuple[Callable[..., Any], list[Any], list[Any]]] = field(default_factory=list)
 
 
 TABS: Registry[Callable[[Engine, App], None]] = Registry("tab")
-TABS.register("classification", "dashboard.tabs.classification:create")
-TABS.register("runs", "dashboard.tabs.runs:create")
+TABS.register("classification", "dashboard.tabs.classification:create", task=True)
+TABS.register("runs", "dashboard.tabs.runs:create", task=False)

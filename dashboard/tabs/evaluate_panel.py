@@ -128,22 +128,22 @@ def _view(job: Job | None) -> dict[str, Any]:
 def evaluate_panel(engine: Engine, app: App, task: str, inner: gr.Tabs, runs: gr.Dropdown) -> None:
     """Build the panel."""
     do = Evaluate(engine, task)
-    job = gr.BrowserState(None, storage_key=f"loupe-job-{task}", secret="loupe")
+    job, timer = app.jobs[task]
     with gr.Row(elem_classes="lp-row"):
         with gr.Column(scale=1, min_width=320):
+            gr.Markdown(t("ui.data"), elem_classes="lp-step")
             with gr.Group():
-                gr.Markdown(t("ui.data"), elem_classes="lp-step")
                 demo = gr.Dropdown(DEMOS.names(task=task), value=None, label=t("ui.data.demo"), elem_id="ev-demo")
                 path = gr.Textbox(label=t("ui.data.path"), elem_id="ev-path", visible=not engine.public, max_lines=1)
-                file = gr.File(label=t("ui.data.file"), file_types=[".zip", ".csv", ".tsv"], elem_id="ev-file", height=110)
+                file = gr.File(label=t("ui.data.file"), file_types=[".zip", ".csv", ".tsv"], elem_id="ev-file", height=84)
+            gr.Markdown(t("ui.models"), elem_classes="lp-step")
             with gr.Group():
-                gr.Markdown(t("ui.models"), elem_classes="lp-step")
                 here = [r["name"] for r in model_rows(task=task) if r["here"]]
                 names = gr.Dropdown(
                     here, value=[], multiselect=True, max_choices=4, allow_custom_value=True,
                     label=t("ui.models.pick"), info=t("ui.models.hint"), elem_id="ev-models",
                 )  # fmt: skip
-                weights = gr.File(label=t("ui.models.file"), file_count="multiple", elem_id="ev-weights", height=110)
+                weights = gr.File(label=t("ui.models.file"), file_count="multiple", elem_id="ev-weights", height=84)
         with gr.Column(scale=1, min_width=320):
             with gr.Row():
                 run = gr.Button(t("ui.run"), variant="primary", elem_id="ev-run")
@@ -157,7 +157,7 @@ def evaluate_panel(engine: Engine, app: App, task: str, inner: gr.Tabs, runs: gr
                     precision = gr.Dropdown(["fp32", "bf16", "fp16"], value="fp32", label=t("ui.precision"), elem_id="ev-precision")
                 mapping = gr.File(label=t("ui.data.mapping"), file_types=[".csv", ".json"], elem_id="ev-mapping", height=90)
                 more = gr.Textbox(label=t("ui.settings"), lines=2, elem_id="ev-settings")
-    timer = gr.Timer(0.5, active=False)
+            gr.Markdown(t("ui.help.data"), elem_id="ev-help", elem_classes="lp-help")
 
     status = [bar, timer, run, stop, show]
     inputs = [demo, path, file, mapping, names, weights, limit, batch, precision, more, job]

@@ -13,11 +13,12 @@ from typing import Any
 import gradio as gr
 
 from dashboard import explore
+from dashboard.disk import jsonable
 from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.metrics.losses import LOSSES
 from dashboard.selection import ALL, select
-from dashboard.store import Run, jsonable
+from dashboard.store import Run
 from dashboard.tabs import App
 from dashboard.tabs.common import EVENT, run_choices, toast
 from dashboard.views import ChartView, DetailView, FiguresView, GalleryView, MatrixView, TableView
@@ -257,7 +258,6 @@ def results_panel(engine: Engine, app: App, task: str) -> gr.Dropdown:
     order = [sort, gamma, errors]
     everything = [state, focus, figures, table, matrix, chart, kind, gallery, more, how, detail]
     app.on_load.append((toast(do.opened), [], [runs, *everything]))
-    runs.input(toast(do.chosen), [runs, focus, *order], everything, **EVENT)
     focus.input(toast(do.chosen), [runs, focus, *order], everything, **EVENT)
     runs.change(toast(_unless_same(do.chosen)), [state, runs, focus, *order], everything, **EVENT)
     kind.input(toast(do.on_kind), [state, kind], [state, chart], **EVENT)

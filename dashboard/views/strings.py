@@ -121,6 +121,20 @@ STRINGS: dict[str, tuple[str, str]] = {
     "ui.batch": ("Batch size (0 = automatic)", "批次大小（0 = 自動）"),
     "ui.precision": ("Precision", "精度"),
     "ui.settings": ("Further settings, one KEY=VALUE a line", "其他設定，每行一個 KEY=VALUE"),
+    "ui.help.data": (
+        "**What can be evaluated**\n\n"
+        "- a folder with one folder of pictures per class; its name is the class name, a WordNet id (`n01440764`) or the class number\n"
+        "- a CSV with the columns `path` and `label`; several labels joined by `;` make it multi-label\n"
+        "- a zip of either\n\n"
+        "Classes are matched to the model's by WordNet id, name or number before anything runs; what does not match is listed, and a mapping file settles it.\n\n"
+        "Predictions are stored as they come: a stopped or crashed evaluation goes on where it was, the same model on the same data is never run twice, and thresholds, slices and metrics are computed from what is stored.",
+        "**可以評估什麼**\n\n"
+        "- 每個類別一個資料夾的影像；資料夾名稱是類別名稱、WordNet 代號（`n01440764`）或類別編號\n"
+        "- 含 `path` 與 `label` 欄的 CSV；以 `;` 連接多個標籤即為多標籤\n"
+        "- 上述任一種的 zip\n\n"
+        "執行前會依 WordNet 代號、名稱或編號把類別對應到模型；對不上的會列出，可用對應檔解決。\n\n"
+        "預測會邊跑邊存：停止或當機後可從原處繼續，同一模型與同一資料不會重跑，門檻、切片與指標都由已存的預測計算。",
+    ),
     "ui.run": ("Evaluate", "開始評估"),
     "ui.stop": ("Stop", "停止"),
     "ui.job.idle": ("Nothing is running.", "目前沒有執行中的工作。"),
@@ -145,11 +159,10 @@ STRINGS: dict[str, tuple[str, str]] = {
     "ui.photos.disagree": ("models disagree", "模型意見不同"),
     "ui.photos.stages": ("preprocess {pre} ms · forward {fwd} ms · postprocess {post} ms (batch 1, after a warm-up)", "前處理 {pre} ms · 前向 {fwd} ms · 後處理 {post} ms（批次 1，已暖機）"),
     "ui.photos.hint": ("Models see each photo one at a time; the marks tell where they disagree.", "模型逐張辨識；標記顯示它們在哪裡意見不同。"),
-    "ui.runs.list": ("Every finished run in this store. Click a row to open it.", "此儲存區的所有執行結果，點一列即可開啟。"),
+    "ui.runs.list": ("Every finished run in this store. Click a row, then open or delete it.", "此儲存區的所有執行結果：點選一列後可開啟或刪除。"),
     "ui.runs.open": ("Open", "開啟"),
     "ui.runs.delete": ("Delete", "刪除"),
     "ui.runs.sure": ("Delete for good", "確定刪除"),
-    "ui.runs.refresh": ("Refresh", "重新整理"),
     "ui.theme": ("Light / dark", "淺色／深色"),
 }
 

@@ -1,7 +1,7 @@
 """Two small classifiers of handwritten digits, trained by this project on the training split of ``demo:digits``.
 
-One is a straight line (softmax regression), the other a small convolutional network: what they confuse differs, which is
-what a first look at a comparison should show. ``train_digits.py`` made both files.
+One is a straight line (softmax regression), the other a small convolutional network: what they confuse differs, which
+is what a first look at a comparison should show. ``train_digits.py`` made both files.
 """
 
 from __future__ import annotations

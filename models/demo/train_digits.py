@@ -63,7 +63,7 @@ def main(folder: Path = HERE) -> dict[str, tuple[float, float]]:
     """Train both into ``folder``; returns {name: (accuracy, ECE)} on the held-out split."""
     torch.set_num_threads(1)  # sums in one order: the same bytes each time
     torch.use_deterministic_algorithms(True)
-    torch.backends.mkldnn.enabled = False  # its sums depend on where memory happens to lie
+    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]  # its sums depend on where memory happens to lie
     pictures, labels = train_split()
     held_out = Digits()
     held_images = normalised(np.stack([sample.image for sample in held_out]))

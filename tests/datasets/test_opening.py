@@ -45,6 +45,22 @@ def test_path_pasted_with_quotes(pets):
     assert len(open_dataset(f' "{pets}" ')) == 3
 
 
+def test_labels_only(pets, tmp_path):
+    (tmp_path / "truth.csv").write_text("id,label\nnowhere.jpg,cat\n")
+    assert open_dataset(tmp_path / "truth.csv", labels_only=True).ids == ["nowhere.jpg"]
+    with pytest.raises(InputError, match="1 of 1 pictures are missing"):
+        open_dataset(tmp_path / "truth.csv")
+    assert len(open_dataset(pets, labels_only=True)) == 3
+
+
+def test_format_and_options_are_remembered(pets, tmp_path):
+    assert open_dataset(pets).format == "imagefolder"
+    (tmp_path / "t.csv").write_text("path,label\npets/cat/1.jpg,cat\n")
+    data = open_dataset(tmp_path / "t.csv", options={"multilabel": "true"})
+    assert (data.format, data.options) == ("csv", {"multilabel": "true"})
+    assert open_dataset("demo:digits").format is None
+
+
 def test_close_path(pets):
     with pytest.raises(InputError, match="Did you mean 'pets'"):
         open_dataset(str(pets)[:-1])

@@ -4,7 +4,10 @@ from scipy import stats
 
 from dashboard.metrics import scan
 from dashboard.metrics.batch import ClassificationBatch, sample_rows
-from tests.metrics.cases import Stored, batch, multi, single
+from dashboard.metrics.calibration import Calibration
+from dashboard.metrics.confusion import Confusion
+from dashboard.metrics.ranking import Ranking
+from tests.metrics.cases import Stored, batch, multi, names, single
 
 
 def test_single_label_columns_by_hand():
@@ -123,3 +126,39 @@ def test_wrong_kind_of_truth_is_refused():
         _ = single(3, 2).multilabel_summary
     with pytest.raises(ValueError, match="single-label batch was expected"):
         _ = multi(3, 2).summary
+
+
+def answers(confidence=None):
+    ids = ["a", "b", "c", "d"]
+    return ClassificationBatch.of_answers(ids, np.array([0, 1, 2, 0]), np.array([0, 1, 1, 0]), 6, confidence)
+
+
+def test_answers_without_scores_leave_undefined_what_needs_them():
+    values = {}
+    for kind in (Confusion, Calibration, Ranking):
+        metric = kind(names(6))
+        metric.update(answers())
+        results = metric.merge(kind(names(6))).compute()
+        values.update(results["scores"].values)
+    undefined = {name for name, value in values.items() if np.isnan(value)}
+    assert undefined == {"top5", "log_loss", "brier", "ece", "mce", "auroc_macro", "average_precision_macro"}
+    assert values["top1"] == 0.75
+    assert results["per_class"].columns["support"].tolist() == [2, 1, 1, 0, 0, 0]
+    assert sample_rows(answers())["rank"].tolist() == [0, 0, -1, 0]
+
+
+def test_answers_with_a_confidence_have_a_calibration_error():
+    metric = Calibration(names(6))
+    metric.update(answers(np.array([0.9, 0.8, 0.7, 1.0])))
+    values = metric.compute()["scores"].values
+    assert values["ece"] == pytest.approx((0.1 + 0.2 + 0.7 + 0) / 4)
+    assert np.isnan(values["log_loss"])
+
+
+def test_bad_answers_are_named():
+    with pytest.raises(ValueError, match=r"sample 'b': predicted must be in 0..1, got 2"):
+        ClassificationBatch.of_answers(["a", "b"], np.array([0, 1]), np.array([0, 2]), 2)
+    with pytest.raises(ValueError, match=r"sample 'c': confidence must be in 0..1, got 1.7"):
+        answers(np.array([0.9, 0.8, 1.7, 1.0]))
+    with pytest.raises(ValueError, match="without scores"):
+        answers().read()

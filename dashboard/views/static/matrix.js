@@ -36,7 +36,7 @@ const summary = () => {
   }
   return { p: p / k, r: r / k, f: f / k, answered: acc / all, accuracy: acc ? hit / acc : NaN };
 };
-const stat = (label, v, metric) => `<span><small>${L.esc(label)}${metric ? L.info(metric) : ""}</small><b>${L.num(v)}</b></span>`;
+const stat = (label, v, metric) => `<span data-stat="${metric || "accuracy"}"><small>${L.esc(label)}${metric ? L.info(metric) : ""}</small><b>${L.num(v)}</b></span>`;
 const seg = (name, options, value) => `<span class="seg" role="group">${options.map(([k, text]) => `<button type="button" data-set="${name}" data-to="${k}" aria-pressed="${value === k}">${L.esc(text)}</button>`).join("")}</span>`;
 
 const controls = () => {
@@ -59,7 +59,7 @@ const numbers = () => {
   } else {
     const s = summary();
     q(".sum").innerHTML = stat(L.name("precision_macro"), s.p, "precision_macro") + stat(L.name("recall_macro"), s.r, "recall_macro") + stat(L.name("f1_macro"), s.f, "f1_macro") +
-      stat(L.t("ui.thr.accuracy"), s.accuracy) + `<span><small>${L.esc(L.t("ui.thr.answered"))}</small><b>${(100 * s.answered).toFixed(1)} %</b></span>`;
+      stat(L.t("ui.thr.accuracy"), s.accuracy) + `<span data-stat="accepted"><small>${L.esc(L.t("ui.thr.answered"))}</small><b>${(100 * s.answered).toFixed(1)} %</b></span>`;
   }
 };
 const oneCounts = () => { const k = ui.tc, o = d.one; return { P: o.positives[0], N: o.negatives[0], tp: o.positives[k], fp: o.negatives[k] }; };
@@ -74,7 +74,7 @@ const order = () => {
 };
 const shade = (share, wrong) => {
   const s = Math.max(0, Math.min(1, share)), dark = L.dark();
-  const from = dark ? [39, 39, 42] : [248, 250, 252], to = wrong ? (dark ? [251, 146, 60] : [194, 65, 12]) : dark ? [96, 165, 250] : [29, 78, 216];
+  const from = dark ? [39, 39, 42] : [238, 241, 245], to = wrong ? (dark ? [251, 146, 60] : [194, 65, 12]) : dark ? [96, 165, 250] : [29, 78, 216];
   return from.map((f, k) => Math.round(f + (to[k] - f) * s));
 };
 const geometry = () => {
@@ -141,13 +141,13 @@ const paint = () => {
   cells = m;
 };
 const paintOne = (g, w, h, fg, sub) => {
-  const { P, N, tp, fp } = oneCounts(), fn = P - tp, tn = N - fp, left = 90, top = 30, W = Math.min(w - left - 8, 420), H = Math.min(h - top - 8, 260), max = Math.max(P, N, 1);
+  const { P, N, tp, fp } = oneCounts(), fn = P - tp, tn = N - fp, left = 90, top = 30, W = Math.min(w - left - 8, 420), H = Math.min(h - top - 8, 260);
   const grid = [[["TP", tp, 0], ["FN", fn, 1]], [["FP", fp, 1], ["TN", tn, 0]]];
   g.font = `12px ${L.css("--font")}`; g.textAlign = "center"; g.fillStyle = sub;
   [L.t("ui.one.accepted"), L.t("ui.one.below")].forEach((s, b) => g.fillText(s, left + W / 4 + (b * W) / 2, 14));
   g.textAlign = "right"; [L.t("ui.one.is", { name: d.one.name }), L.t("ui.one.not", { name: d.one.name })].forEach((s, a) => g.fillText(s.length > 13 ? s.slice(0, 12) + "…" : s, left - 8, top + H / 4 + (a * H) / 2));
   grid.forEach((r, a) => r.forEach(([name, v, wrong], b) => {
-    const c = shade(v ? 0.15 + 0.85 * Math.sqrt(v / max) : 0, wrong);
+    const c = shade(v ? 0.15 + 0.85 * Math.sqrt(v / Math.max(1, a ? N : P)) : 0, wrong);
     g.fillStyle = `rgb(${c})`; g.fillRect(left + (b * W) / 2, top + (a * H) / 2, W / 2 - 2, H / 2 - 2);
     g.fillStyle = 0.299 * c[0] + 0.587 * c[1] + 0.114 * c[2] > 150 ? "#111" : "#fff"; g.textAlign = "center";
     g.font = `600 20px ${L.css("--font")}`; g.fillText(v, left + W / 4 + (b * W) / 2, top + H / 4 + (a * H) / 2 - 4);
@@ -160,10 +160,15 @@ const pairs = () => {
   const C = d.classes.length, found = [];
   for (let i = 0; i < C; i++) for (let j = 0; j < C; j++) if (i !== j && counts[i * C + j]) found.push([counts[i * C + j], i, j]);
   found.sort((a, b) => b[0] - a[0] || a[1] - b[1] || a[2] - b[2]);
-  q(".pairs").hidden = ui.mode === "one";
+  q(".pairs").style.display = ui.mode === "one" ? "none" : "";
   q(".pairs").innerHTML = `<li class="head">${L.esc(L.t("ui.matrix.pairs"))}</li>` + (found.length ? found.slice(0, 40).map(([n, i, j]) => `<li><button type="button" data-i="${i}" data-j="${j}"><b>${n}</b> <span>${L.esc(d.classes[i])} → ${L.esc(d.classes[j])}</span></button></li>`).join("") : `<li class="none">${L.esc(L.t("ui.matrix.noerrors"))}</li>`);
 };
-const refresh = () => { tally(); list = order(); numbers(); paint(); pairs(); };
+const refresh = () => {
+  tally(); list = order();
+  const tall = ui.mode === "one" ? 300 : list.length > 22 ? Math.min(620, 60 + 17 * list.length) : 350;
+  q(".plot").style.height = q(".pairs").style.maxHeight = `${tall}px`;
+  numbers(); paint(); pairs();
+};
 const draw = () => { if (!d) return; controls(); refresh(); };
 
 const at = (e) => {

@@ -1,0 +1,61 @@
+"""Writing to a disk that may be full or read-only: files whole or absent, and one sentence when it fails."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import Timeout
+
+from dashboard.errors import InputError
+
+UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that the file is whole or absent. NaN becomes null."""
+    part = path.with_suffix(path.suffix + ".tmp")
+    try:
+        part.write_text(json.dumps(jsonable(value), ensure_ascii=False, allow_nan=False), "utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def jsonable(value: Any) -> Any:
+    """Plain JSON values: NaN and infinities to None, numpy numbers and paths to Python's."""
+    if isinstance(value, Mapping):
+        return {str(k): jsonable(v) for k, v in value.items()}
+    if isinstance(value, str) or value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    if hasattr(value, "tolist"):
+        return jsonable(value.tolist())
+    if isinstance(value, (Sequence, set, frozenset)):
+        return [jsonable(v) for v in value]
+    return str(value)
+
+
+@contextlib.contextmanager
+def friendly_os_errors(place: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into one sentence. What was finished stays."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, Timeout):
+            raise
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InputError(
+                f"The disk under {place} is full: free some space and start again; finished parts are kept."
+            ) from error
+        if error.errno in UNWRITABLE:
+            raise InputError(
+                f"{error.filename or place} cannot be written ({error.strerror}): choose another folder with --store."
+            ) from error
+        raise

@@ -1,0 +1,124 @@
+"""One batch through a model: out of memory halves it, and answers that do not fit the dataset are refused."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dashboard.datasets.base import Dataset
+from dashboard.errors import InputError
+from dashboard.labels import ClassMap
+from dashboard.pipeline import Items
+from dashboard.predictions import Part
+from dashboard.types import Classification
+from models.base import ModelAdapter, OutOfMemory
+
+
+class Inference:
+    """A model on a dataset.
+
+    Attributes:
+        batch_size: pictures a forward pass; becomes smaller when the device's memory does not do.
+        seconds: spent inside the model.
+        notes: what happened, for the run's facts.
+    """
+
+    def __init__(
+        self, adapter: ModelAdapter[Any, Any], dataset: Dataset, classes: ClassMap, batch_size: int | None
+    ) -> None:
+        self.adapter, self.dataset, self.classes = adapter, dataset, classes
+        self.batch_size = batch_size or (128 if adapter.device.startswith("cuda") else 32)
+        self.seconds = 0.0
+        self.notes: dict[str, Any] = {}
+
+    def warm_up(self, todo: Sequence[int]) -> None:
+        """One forward pass outside the clock: the first costs more, and it shows whether the answers fit."""
+        for index in todo[:3]:
+            try:
+                item = self.adapter.preprocess(self.dataset[index].image)
+            except InputError:
+                continue
+            with contextlib.suppress(OutOfMemory):  # the loop deals with it
+                self._answers(self.adapter.forward([item]), 1)
+            return
+
+    def run(self, batch: Items) -> Part:
+        """One batch through the model. Out of memory halves the batch and goes on."""
+        predictions: list[Classification] = []
+        start, size = 0, len(batch)
+        while start < len(batch):
+            items = batch.items[start : start + size]
+            try:
+                begin = time.perf_counter()
+                outputs = self.adapter.forward(items)
+                self.seconds += time.perf_counter() - begin
+                predictions += self._answers(outputs, len(items))
+                start += size
+            except OutOfMemory as error:
+                if size == 1:
+                    raise InputError(
+                        f"{self.adapter.spec.name} does not fit in the memory of {self.adapter.device} even with one "
+                        "picture a batch: choose --device cpu or a smaller model."
+                    ) from error
+                size = max(1, size // 2)
+                self.batch_size = min(self.batch_size, size)
+                self.notes["batch size after running out of memory"] = self.batch_size
+        scores = np.stack([p.scores for p in predictions])
+        if scores.dtype not in (np.float32, np.float64):
+            scores = scores.astype(np.float32)
+        return Part(np.array(batch.indices), batch.ids, scores, self._targets(batch.indices))
+
+    def _answers(self, outputs: Any, count: int) -> list[Classification]:
+        """The model's answers, refused in one sentence if they are not what this dataset needs."""
+        spec, several = self.adapter.spec, self.dataset.multilabel
+        try:
+            answers = self.adapter.postprocess(outputs)
+        except InputError:
+            raise
+        except ValueError as error:  # not probabilities
+            raise InputError(f"{spec.name}: {error}.") from error
+        if len(answers) != count:
+            raise InputError(
+                f"{spec.name} gave {len(answers)} answers to {count} pictures: the model does not fit Loupe."
+            )
+        for answer in answers:
+            if len(answer.scores) != len(spec.class_names):
+                raise InputError(
+                    f"{spec.name} gave {len(answer.scores)} scores for its {len(spec.class_names)} class names: "
+                    "give as many names as it has outputs."
+                )
+            if answer.multilabel != several:
+                what = "several labels a picture" if several else "one label a picture"
+                how, fit = ("softmax", "sigmoid") if several else ("sigmoid", "softmax")
+                raise InputError(
+                    f"{self.dataset.name} has {what}, but {spec.name} scores by {how}: "
+                    f"pass --set activation={fit} if the model was trained for that, or pick another."
+                )
+        return answers
+
+    def _targets(self, indices: Sequence[int]) -> NDArray[Any]:
+        """The truth of some samples in the model's class order."""
+        truth: Any = self.dataset.targets  # type: ignore[attr-defined]
+        if not self.dataset.multilabel:
+            return self.classes.to_model[np.asarray([truth[i] for i in indices], np.int64)]
+        hot = np.zeros((len(indices), len(self.adapter.spec.class_names)), bool)
+        for row, index in enumerate(indices):
+            hot[row, self.classes.to_model[list(truth[index])]] = True
+        return hot
+
+
+def with_class_names(adapter: ModelAdapter[Any, Any], names: Sequence[str]) -> ModelAdapter[Any, Any]:
+    """The same model under other names for its outputs (``--classes``). Raises InputError if they are not as many."""
+    spec = adapter.spec
+    if spec.class_names and len(spec.class_names) != len(names):
+        raise InputError(f"{spec.name} has {len(spec.class_names)} outputs, but --classes names {len(names)}.")
+    renamed = copy.copy(adapter)
+    renamed.spec = replace(spec, class_names=tuple(names), class_ids=())
+    return renamed

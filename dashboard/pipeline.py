@@ -1,0 +1,127 @@
+"""Pictures decoded ahead of the model, in threads, handed over in order; and the latency of one picture alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dashboard.datasets.base import Dataset
+from dashboard.errors import InputError
+from models.base import ModelAdapter
+
+
+@dataclass
+class Items:
+    """A batch under way: preprocessed pictures with their positions and ids."""
+
+    indices: list[int] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    items: list[Any] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+def default_workers() -> int:
+    """Decoding threads: one for each core this process may run on, at most 8."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(8, cores)
+
+
+def decoded(
+    adapter: ModelAdapter[Any, Any],
+    dataset: Dataset,
+    todo: Sequence[int],
+    batch_size: Callable[[], int],
+    workers: int,
+    unreadable: Callable[[int, str, str], None],
+) -> Iterator[Items]:
+    """Batches of preprocessed pictures in the order of ``todo``, whatever the number of threads.
+
+    Two batches are kept ahead, so the model never waits unless decoding is slower than it, and memory does not grow.
+
+    Args:
+        adapter: whose ``preprocess`` is called in the threads.
+        dataset: where pictures come from.
+        todo: positions in it.
+        batch_size: asked for anew at each batch (it may shrink).
+        workers: threads.
+        unreadable: told of a picture that cannot be read (position, id, reason); it is left out.
+    """
+
+    def load(index: int) -> tuple[str, Any]:
+        sample = dataset[index]
+        try:
+            return sample.id, adapter.preprocess(sample.image)
+        except InputError as error:
+            return sample.id, error
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+        ahead: deque[tuple[int, Future[tuple[str, Any]]]] = deque()
+        waiting = iter(todo)
+        batch = Items()
+        try:
+            while True:
+                size = batch_size()
+                while len(ahead) < 2 * size + workers and (index := next(waiting, None)) is not None:
+                    ahead.append((index, pool.submit(load, index)))
+                if not ahead:
+                    break
+                index, future = ahead.popleft()
+                identity, item = future.result()
+                if isinstance(item, InputError):
+                    unreadable(index, identity, str(item))
+                    continue
+                batch.indices.append(index)
+                batch.ids.append(identity)
+                batch.items.append(item)
+                if len(batch) >= size:
+                    yield batch
+                    batch = Items()
+            if len(batch):
+                yield batch
+        finally:
+            for _, future in ahead:
+                future.cancel()
+
+
+def measure_latency(adapter: ModelAdapter[Any, Any], dataset: Dataset, budget_s: float = 1.5) -> dict[str, Any]:
+    """Batch-1 latency over a few of the dataset's pictures, decoding left out, stages timed apart.
+
+    Returns:
+        ``latency_ms``: p50, p90, p99 of preprocess + forward + postprocess; ``stages_ms``: the median of each stage.
+    """
+    images = []
+    for index in range(min(len(dataset), 16)):
+        with contextlib.suppress(InputError):
+            images.append(dataset[index].image)
+        if len(images) == 4:
+            break
+    if not images:
+        return {"latency_ms": {"p50": None, "p90": None, "p99": None}}
+    times: list[tuple[float, float, float]] = []
+    begin = time.perf_counter()
+    while (time.perf_counter() - begin < budget_s or len(times) < 5) and len(times) < 200:
+        image = images[len(times) % len(images)]
+        t0 = time.perf_counter()
+        item = adapter.preprocess(image)
+        t1 = time.perf_counter()
+        outputs = adapter.forward([item])
+        t2 = time.perf_counter()
+        adapter.postprocess(outputs)
+        times.append((t1 - t0, t2 - t1, time.perf_counter() - t2))
+    ms = np.array(times[2:]) * 1e3  # the first two warm up
+    total = np.percentile(ms.sum(1), [50, 90, 99])
+    stages = np.median(ms, 0)
+    return {
+        "latency_ms": dict(zip(("p50", "p90", "p99"), map(float, total), strict=True)),
+        "stages_ms": dict(zip(("preprocess", "forward", "postprocess"), map(float, stages), strict=True)),
+    }

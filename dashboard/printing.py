@@ -1,0 +1,159 @@
+"""What the command line shows: progress, tables, and JSON in the contract's shape."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from dashboard.errors import InputError
+
+if TYPE_CHECKING:
+    from dashboard.evaluation import Progress
+    from dashboard.store import Run
+
+
+class Bar:
+    """Progress on standard error: one line rewritten on a terminal, a line every few seconds elsewhere."""
+
+    def __init__(self, name: str, quiet: bool) -> None:
+        self.name, self.quiet, self.terminal, self.last = name, quiet, sys.stderr.isatty(), 0.0
+
+    def __call__(self, p: Progress) -> None:
+        """Show how far it is."""
+        now = time.monotonic()
+        if self.quiet or p.stage == "done" or (not self.terminal and now - self.last < 5):
+            return
+        self.last = now
+        text = f"{self.name}: {p.stage} {p.done}/{p.total}"
+        if p.rate:
+            text += f" · {p.rate:.1f}/s"
+        if p.seconds_left:
+            text += f" · {p.seconds_left:.0f} s left"
+        text += "".join(f" · {k} {v:.3f}" for k, v in p.live.items())
+        line = f"\r\033[K{text}" if self.terminal else f"{text}\n"
+        print(line, end="", file=sys.stderr, flush=True)
+
+    def end(self, run: Run) -> None:
+        """The last word."""
+        if self.quiet:
+            return
+        skipped = run.facts.get("skipped", [])
+        print(f"{chr(13)}\033[K" if self.terminal else "", end="", file=sys.stderr)
+        print(f"{self.name}: {run.samples} samples, run {run.id}", file=sys.stderr)
+        for s in skipped[:5]:
+            print(f"note: skipped {s['id']}: {s['reason']}", file=sys.stderr)
+        if len(skipped) > 5:
+            print(f"note: … and {len(skipped) - 5} more skipped", file=sys.stderr)
+
+
+def run_json(run: Run) -> dict[str, Any]:
+    """One run in the contract's shape, per-class numbers included."""
+    from dashboard.disk import jsonable
+    from dashboard.results import ClassTable
+
+    per_class: dict[str, dict[str, Any]] = {}
+    for result in run.results().values():
+        if isinstance(result, ClassTable):
+            for i, name in enumerate(_distinct(result.classes, run.class_ids)):
+                entry = per_class.setdefault(name, {})
+                entry |= {column: values[i] for column, values in result.columns.items()}
+    return jsonable(
+        {
+            "run": run.id,
+            "task": run.task,
+            "model": run.model,
+            "dataset": run.dataset,
+            "samples": run.samples,
+            "metrics": run.metrics,
+            "intervals": run.intervals,
+            "per_class": per_class,
+            "timing": run.timing,
+            "environment": run.environment,
+            "created_at": run.created_at,
+            "skipped": run.facts.get("skipped", []),
+            "settings": run.facts.get("settings", {}),
+        }
+    )
+
+
+def _distinct(names: Sequence[str], ids: Sequence[str]) -> list[str]:
+    """Class names as keys: ImageNet has two cranes, which are told apart by their WordNet ids, or else by number."""
+    often = Counter(names)
+    return [
+        name if often[name] == 1 else f"{name} ({ids[i] if len(ids) == len(names) else i})"
+        for i, name in enumerate(names)
+    ]
+
+
+def print_runs(runs: Sequence[Run], target: str | None) -> None:
+    """As JSON where asked for, else as a table."""
+    if target:
+        write_result(target, {"schema": 1, "runs": [run_json(r) for r in runs]})
+    if target != "-":
+        rows = [
+            {"run": r.id, "model": r.model, "dataset": r.dataset, "samples": r.samples}
+            | {k: r.metrics.get(k) for k in ("top1", "top5", "f1_macro", "auroc_macro", "ece", "map")}
+            | {"created": r.created_at}
+            for r in runs
+        ]
+        columns = [c for c in (rows[0] if rows else {}) if any(row[c] is not None for row in rows)]
+        print_table(rows, columns or ("run",), sys.stdout)
+
+
+def check_writable(target: str | None) -> None:
+    """Say so before hours of work, not after, if ``--json`` cannot be written. Raises InputError."""
+    if target is None or target == "-":
+        return
+    path = Path(target)
+    why = ""
+    if path.is_dir():
+        why = "it is a folder"
+    elif not path.parent.is_dir():
+        why = f"there is no folder {path.parent}"
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        why = "permission denied"
+    if why:
+        raise InputError(f"--json {target} cannot be written ({why}): give another file.")
+
+
+def write_result(target: str, value: Any) -> None:
+    """To standard output, or to a file that is whole or absent. Raises InputError if it cannot be written."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1)
+    if target == "-":
+        print(text)
+        return
+    path = Path(target)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        if path.exists() and not path.is_file():  # a pipe or a device takes the text, and must stay what it is
+            path.write_text(text + "\n", "utf-8")
+            return
+        try:
+            temporary.write_text(text + "\n", "utf-8")
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"--json {target} cannot be written ({error.strerror}): give another file.") from error
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], out: IO[str]) -> None:
+    """Aligned text."""
+
+    def cell(value: Any) -> str:
+        if value is None:
+            return "n/a"
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+    cells = [[cell(row.get(c)) for c in columns] for row in rows]
+    widths = [max([len(c), *(len(r[k]) for r in cells)]) for k, c in enumerate(columns)]
+    for line in ([str(c) for c in columns], *cells):
+        print("  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip(), file=out)

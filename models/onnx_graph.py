@@ -1,0 +1,156 @@
+"""What can be told of an ONNX file without running it or needing the ``onnx`` package: a reader of its protobuf.
+
+Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+KNOWN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"})
+# Operators that pass values through unchanged (as far as "is this a probability" goes)
+_PASSING = frozenset({"Identity", "Cast", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "QuantizeLinear", "DequantizeLinear"})  # fmt: skip # noqa: E501
+
+
+@dataclass
+class Node:
+    """One operator of the graph."""
+
+    op: str = ""
+    domain: str = ""
+    inputs: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Graph:
+    """What matters of the file.
+
+    Attributes:
+        nodes: of the main graph, in order.
+        outputs: names of the graph's outputs.
+        external: whether tensors lie in other files.
+        domains: of operators that are not ONNX's own, outside functions the file defines itself.
+    """
+
+    nodes: list[Node] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    external: bool = False
+    domains: set[str] = field(default_factory=set)
+
+    def ending(self, output: str) -> str:
+        """What makes ``output``: "softmax", "log_softmax", "sigmoid", or "logits" for anything else."""
+        made_by = {name: node for node in self.nodes for name in node.outputs}
+        for _ in range(32):
+            node = made_by.get(output)
+            if node is None:
+                return "logits"
+            if node.op in _PASSING and node.inputs:
+                output = node.inputs[0]
+                continue
+            if node.op == "Div" and node.inputs and (top := made_by.get(node.inputs[0])) and top.op == "Exp":
+                return "softmax"  # written out: exp / sum of exp
+            return {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}.get(node.op, "logits")
+        return "logits"
+
+
+def parse(data: bytes) -> Graph:
+    """Read a ModelProto. Raises ValueError if it is not one or is cut off."""
+    graph = Graph()
+    functions: set[str] = set()
+    found = False
+    for number, value in _fields(memoryview(data)):
+        if number == 7 and isinstance(value, memoryview):  # graph
+            _read_graph(value, graph, top=True)
+            found = True
+        elif number == 25 and isinstance(value, memoryview):  # functions: their domain is the file's own
+            functions |= {_text(v) for n, v in _fields(value) if n == 10}
+    if not found:
+        raise ValueError("no graph")
+    graph.domains -= functions | KNOWN_DOMAINS
+    return graph
+
+
+def _read_graph(data: memoryview, graph: Graph, top: bool = False) -> None:
+    for number, value in _fields(data):
+        if not isinstance(value, memoryview):
+            continue
+        if number == 1:  # node
+            node = _read_node(value, graph)
+            graph.domains.add(node.domain)
+            if top:
+                graph.nodes.append(node)
+        elif number == 5:  # initializer
+            graph.external |= _is_external(value)
+        elif number == 12 and top:  # output
+            graph.outputs += [_text(v) for n, v in _fields(value) if n == 1]
+
+
+def _read_node(data: memoryview, graph: Graph) -> Node:
+    node = Node()
+    for number, value in _fields(data):
+        if not isinstance(value, memoryview):
+            continue
+        if number == 1:
+            node.inputs.append(_text(value))
+        elif number == 2:
+            node.outputs.append(_text(value))
+        elif number == 4:
+            node.op = _text(value)
+        elif number == 7:
+            node.domain = _text(value)
+        elif number == 5:  # attribute: may hold a tensor, or graphs (If, Loop)
+            for inner, content in _fields(value):
+                if inner in (5, 10) and isinstance(content, memoryview):
+                    graph.external |= _is_external(content)
+                elif inner in (6, 11) and isinstance(content, memoryview):
+                    _read_graph(content, graph)
+    return node
+
+
+def _is_external(tensor: memoryview) -> bool:
+    """TensorProto.external_data (13) or data_location (14) = EXTERNAL."""
+    return any(number == 13 or (number == 14 and value == 1) for number, value in _fields(tensor))
+
+
+def _text(value: int | memoryview) -> str:
+    return bytes(value).decode("utf-8", "replace") if isinstance(value, memoryview) else ""
+
+
+def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """(field number, integer or bytes) of a protobuf message; fixed-width values are skipped."""
+    position, end = 0, len(data)
+    while position < end:
+        key, position = _varint(data, position)
+        number, wire = key >> 3, key & 7
+        if number == 0:
+            raise ValueError("not a protobuf message")
+        if wire == 0:
+            value, position = _varint(data, position)
+            yield number, value
+        elif wire == 2:
+            length, position = _varint(data, position)
+            if length > end - position:
+                raise ValueError("cut off")
+            yield number, data[position : position + length]
+            position += length
+        elif wire in (1, 5):
+            position += 8 if wire == 1 else 4
+            if position > end:
+                raise ValueError("cut off")
+        else:
+            raise ValueError(f"wire type {wire}")
+
+
+def _varint(data: memoryview, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        if position >= len(data) or shift > 63:
+            raise ValueError("cut off")
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+        shift += 7

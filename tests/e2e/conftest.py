@@ -1,0 +1,99 @@
+"""The app in a real browser: one server for the session, one fresh page a test, and no console errors allowed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+HARMLESS = re.compile(r"manifest\.json|favicon|Failed to decode downloaded font")
+
+
+def start_app(store: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
+    """Start the app as a person would; returns the process and its address."""
+    command = [sys.executable, "app.py", "--store", str(store), "--no-browser", *options]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "LOUPE_CACHE": str(store / "cache")}
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    lines: list[str] = []
+    end = time.monotonic() + 180
+    assert process.stdout is not None
+    while time.monotonic() < end:
+        line = process.stdout.readline()
+        lines.append(line)
+        found = re.search(r"http://127\.0\.0\.1:\d+", line)
+        if found:
+            return process, found.group()
+        if not line and process.poll() is not None:
+            break
+    process.kill()
+    pytest.fail("the app did not start:\n" + "".join(lines))
+
+
+def stop_app(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the module's app keeps its runs."""
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def server(store: Path) -> Iterator[str]:
+    """The app's address; one app a module, so that modules do not see each other's runs."""
+    process, address = start_app(store)
+    yield address
+    stop_app(process)
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as instance:
+        yield instance
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    path = os.environ.get("LOUPE_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not path:
+        pytest.fail("no Chromium was found: run tests/run.sh, or set LOUPE_CHROMIUM to one")
+    chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    yield chromium
+    chromium.close()
+
+
+def new_page(browser: Browser, **options: object) -> tuple[Page, list[str]]:
+    """A page that notes what went wrong in it."""
+    context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, "locale": "en-US", **options})  # type: ignore[arg-type]
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda m: problems.append(m.text) if m.type == "error" and not HARMLESS.search(m.text) else None)
+    return page, problems
+
+
+@pytest.fixture
+def page(browser: Browser, server: str) -> Iterator[Page]:
+    """The app, opened on its default result."""
+    page, problems = new_page(browser)
+    page.goto(server)
+    page.wait_for_selector("#cls-gallery .pic")
+    yield page
+    page.context.close()
+    assert problems == []

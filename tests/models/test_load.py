@@ -1,0 +1,164 @@
+"""Finding models by name and recognising files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dashboard.errors import InputError
+from models.base import LoadOptions
+from models.load import check_loadable, find_spec, list_specs, load_model, model_rows
+from models.sniff import sniff
+from tests.models import weights
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("digits_cnn", "digits_cnn"),
+        ("efficientnet_lite0", "efficientnet_lite0"),
+        ("timm/resnet18.a1_in1k", "timm/resnet18.a1_in1k"),
+        ("timm/resnet18", "timm/resnet18.a1_in1k"),
+        ("resnet18.a1_in1k", "timm/resnet18.a1_in1k"),
+        ("torchvision/resnet18", "torchvision/resnet18"),
+        ("torchvision/resnet50.IMAGENET1K_V1", "torchvision/resnet50.IMAGENET1K_V1"),
+        ("alexnet", "torchvision/alexnet"),
+        ("yolo11n-cls", "yolo11n-cls"),
+        ("ultralytics/yolo11n-cls", "yolo11n-cls"),
+    ],
+)
+def test_names(typed, name):
+    assert find_spec(typed).name == name
+
+
+def test_a_name_of_two_families_is_asked_back():
+    with pytest.raises(InputError, match=r"several models: write torchvision/resnet18 or timm/resnet18\.a1_in1k"):
+        find_spec("resnet18")
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("efficientnet_lit0", "efficientnet_lite0"),
+        ("digit_cnn", "digits_cnn"),
+        ("torchvision/resnet181", "torchvision/resnet18"),
+    ],
+)
+def test_did_you_mean(typed, hint):
+    with pytest.raises(InputError, match=f"Did you mean .*'{hint}'"):
+        find_spec(typed)
+
+
+def test_names_are_unique():
+    names = [spec.name for spec in list_specs()]
+    assert len(names) == len(set(names)) > 1000
+    assert [s.name for s in list_specs(family="demo-digits")] == ["digits_linear", "digits_cnn"]
+    assert list_specs(task="no-such-task") == []
+
+
+def test_rows():
+    rows = {row["name"]: row for row in model_rows(task="classification")}
+    row = rows["efficientnet_lite0"]
+    assert row["here"] is True
+    assert row["license"] == "Apache-2.0"
+    assert row["input_size"] == [224, 224]
+    assert row["size_bytes"] > 10_000_000
+    assert row["family"] == "efficientnet-lite"
+    assert rows["timm/resnet18.a1_in1k"]["size_mb"] == pytest.approx(46.8, abs=0.2)
+
+
+def test_listing_imports_nothing_heavy():
+    code = (
+        "import sys, models, models.load\n"
+        "def heavy(): return {'torch', 'timm', 'torchvision', 'ultralytics', 'onnxruntime', 'gradio'} & set(sys.modules)\n"
+        "assert not heavy(), heavy()\n"
+        "models.load.model_rows()\n"
+        "models.load.find_spec('digits_cnn')\n"
+        "assert not heavy(), heavy()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"hello, I am a text file\n", "a text file"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "a picture"),
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(50), "Keras"),
+        (b"PK\x03\x04" + bytes(50), "cut off or damaged"),
+        ((10**7).to_bytes(8, "little") + b'{"a":', "cut off or damaged"),
+        (bytes(range(256)), "not recognised"),
+    ],
+)
+def test_other_files_are_named(tmp_path, content, words):
+    path = tmp_path / "weights.pt"
+    path.write_bytes(content)
+    for attempt in (lambda: load_model(path), lambda: check_loadable(str(path))):
+        with pytest.raises(InputError, match=words) as error:
+            attempt()
+        assert str(path) in str(error.value)
+
+
+def test_kinds(tmp_path):
+    import torch
+
+    torch.save({"a": torch.zeros(1)}, tmp_path / "a")
+    torch.save({"a": torch.zeros(1)}, tmp_path / "b", _use_new_zipfile_serialization=False)
+    weights.onnx_file(tmp_path / "c")
+    weights.state_dict_file(tmp_path / "d")
+    assert [sniff(tmp_path / n).name for n in "abcd"] == ["torch", "pickle", "onnx", "safetensors"]
+
+
+@pytest.mark.parametrize("name", ["missing.onnx", "./nothing", "/no/such/file"])
+def test_missing_files(name):
+    with pytest.raises(InputError, match="There is no file"):
+        load_model(name)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 5000, "a\0b", "../", "."])
+def test_odd_names_are_refused_in_a_sentence(name):
+    with pytest.raises(InputError):
+        load_model(name)
+
+
+def test_another_task_is_refused():
+    with pytest.raises(InputError, match="is a model for classification, not for detection"):
+        check_loadable("digits_cnn", task="detection")
+    check_loadable("digits_cnn", task="classification")
+
+
+@pytest.mark.parametrize("name", ["timm/resnet18", "torchvision/resnet18", "yolo11n-cls"])
+def test_offline_is_one_quick_sentence(name, monkeypatch, tmp_path):
+    import time
+
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("models.downloads.reachable", lambda url: False)
+    begin = time.perf_counter()
+    with pytest.raises(InputError, match="not on this machine and would come from https://.*efficientnet_lite0"):
+        load_model(name, LoadOptions(device="cpu"))
+    assert time.perf_counter() - begin < 5
+    assert "\n" not in str(name)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (LoadOptions(device="tpu"), "Device must be"),
+        (LoadOptions(device="cuda:99"), "cannot be used"),
+        (LoadOptions(device="cpu", precision="fp16"), "fp16 needs a CUDA device"),
+        (LoadOptions(device="cpu", threads=0), "threads must be"),
+        (LoadOptions(device="cpu", settings={"activation": "relu"}), "activation must be"),
+    ],
+)
+def test_options_that_cannot_be_had(options, words):
+    with pytest.raises(InputError, match=words):
+        load_model("digits_cnn", options)
