@@ -1,7 +1,8 @@
 """How much faster the adapter runs a batch than the plain eager model does: ``python -m benchmarks.inference_cpu``.
 
-efficientnet_lite0 with its real weights, the same pictures, the same threads, in alternation. The adapter's time includes
-normalising the pictures; the plain model gets a batch that is ready. Prints plain time / adapter time (median of rounds).
+efficientnet_lite0 with its real weights, the same pictures, the same threads, in alternation. The adapter's time
+includes normalising the pictures; the plain model gets a batch that is ready. Prints plain time / adapter time (median
+of rounds).
 """
 
 from __future__ import annotations

@@ -199,6 +199,8 @@ def _evaluate(a: argparse.Namespace) -> None:
     from models.load import check_loadable
 
     settings = settings_of(a.set)
+    if a.classes:
+        settings["classes"] = a.classes
     options = LoadOptions(
         device=a.device, precision=a.precision, allow_code=a.allow_code, settings=settings_for_models(settings)
     )
@@ -217,7 +219,7 @@ def _evaluate(a: argparse.Namespace) -> None:
     runs = []
     for name in names:
         adapter = engine.model(name)
-        if classes is not None:
+        if classes is not None and adapter.spec.class_names != classes:
             adapter = with_class_names(adapter, classes)
         show = Bar(adapter.spec.name, a.quiet)
         with a.signals.cancelling() as cancel:

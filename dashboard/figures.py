@@ -1,7 +1,7 @@
-"""One function a result shape: numbers to a Plotly figure, as a JSON-ready dict (``plotly.graph_objects.Figure(d)`` takes it).
+"""One function a result shape: numbers to a Plotly figure, a JSON-ready dict (``graph_objects.Figure`` takes it).
 
-Arrays travel as typed base64, which is what Plotly itself does, only without building its objects: milliseconds instead of
-seconds for a thousand curves. Axis titles may be text keys, translated in the browser.
+Arrays travel as typed base64, which is what Plotly itself does, only without building its objects: milliseconds instead
+of seconds for a thousand curves. Axis titles may be text keys, translated in the browser.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ def packed(values: Any) -> dict[str, Any]:
             a = a.astype(np.float64)
     else:
         a = a.astype(np.float32)
-    out: dict[str, Any] = {"dtype": a.dtype.str[1:], "bdata": base64.b64encode(np.ascontiguousarray(a)).decode()}
+    out: dict[str, Any] = {
+        "dtype": a.dtype.str[1:],
+        "bdata": base64.b64encode(np.ascontiguousarray(a).tobytes()).decode(),
+    }
     if a.ndim == 2:
         out["shape"] = f"{a.shape[0]}, {a.shape[1]}"
     return out

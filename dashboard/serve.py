@@ -77,7 +77,7 @@ def build(engine: Engine) -> gr.Blocks:
 
 
 def prepare(engine: Engine) -> None:
-    """Make sure that there is a finished result to look at: the built-in models on the built-in data, a second or two."""
+    """Make sure that there is a finished result to look at: the built-in models on the built-in data, in seconds."""
     if not engine.store.runs("classification"):
         dataset = engine.dataset(DEFAULT_DATA)
         for name in DEFAULT_MODELS:

@@ -18,19 +18,20 @@ _log = logging.getLogger(__name__)
 CONNECT_SECONDS = 4.0
 
 
-def _cache_home() -> Path:
+def cache_home() -> Path:
+    """Where downloads are kept: ``$XDG_CACHE_HOME``, else ``~/.cache``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def torch_file(url: str) -> Path:
     """Where torch keeps a file downloaded from ``url`` (``torch.hub``'s folder, without importing torch)."""
-    home = Path(os.environ.get("TORCH_HOME") or _cache_home() / "torch")
+    home = Path(os.environ.get("TORCH_HOME") or cache_home() / "torch")
     return home.expanduser() / "hub" / "checkpoints" / url.rpartition("/")[2]
 
 
 def hub_folder(repository: str) -> Path:
     """Where the Hugging Face cache keeps ``owner/name`` (without importing huggingface_hub)."""
-    home = Path(os.environ.get("HF_HOME") or _cache_home() / "huggingface")
+    home = Path(os.environ.get("HF_HOME") or cache_home() / "huggingface")
     root = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or home / "hub"
     return Path(root).expanduser() / f"models--{repository.partition('@')[0].replace('/', '--')}"
 

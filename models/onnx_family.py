@@ -65,7 +65,10 @@ class Onnx:
             raise InputError(
                 f"{path} uses operators of its own ({names}), which would need foreign code: export without."
             )
-        return OnnxClassifier(path, data, graph, options)
+        try:
+            return OnnxClassifier(path, data, graph, options)
+        except UnicodeDecodeError as error:  # names inside the file; onnxruntime decodes them late
+            raise InputError(f"{path} is damaged: a name in it is no text; export it again.") from error
 
 
 @dataclass(frozen=True)
@@ -221,10 +224,15 @@ def _session(path: Path, data: bytes, options: LoadOptions, threads: int) -> tup
     how.inter_op_num_threads = 1
     how.log_severity_level = 4
     try:
-        return onnxruntime.InferenceSession(data, how, providers=providers), device
+        session = onnxruntime.InferenceSession(data, how, providers=providers, enable_fallback=0)
     except Exception as error:
         text = " ".join(str(error).split())[:200]
         raise InputError(f"{path} cannot be loaded by onnxruntime; it is damaged or too new: {text}") from error
+    if device != "cpu" and "CUDAExecutionProvider" not in session.get_providers():  # CUDA's libraries did not load
+        if name != "auto":
+            raise InputError(f"Device {options.device!r} cannot be used for {path.name}: onnxruntime finds no CUDA.")
+        device = "cpu"
+    return session, device
 
 
 def _input(path: Path, inputs: list[Any]) -> _Input:

@@ -110,9 +110,7 @@ def import_ultralytics() -> Any:
         os.environ.setdefault("YOLO_OFFLINE", "1")
         os.environ.setdefault("YOLO_VERBOSE", "False")
         if "YOLO_CONFIG_DIR" not in os.environ:
-            folder = Path(tempfile.gettempdir()) / f"loupe-ultralytics-{os.getuid() if hasattr(os, 'getuid') else 0}"
-            folder.mkdir(mode=0o700, exist_ok=True)
-            os.environ["YOLO_CONFIG_DIR"] = str(folder)
+            os.environ["YOLO_CONFIG_DIR"] = str(_settings_folder())
         try:
             from ultralytics.nn import tasks
         finally:
@@ -121,6 +119,18 @@ def import_ultralytics() -> Any:
             if before["OMP_NUM_THREADS"] is None:
                 os.environ.pop("OMP_NUM_THREADS", None)
         return tasks
+
+
+def _settings_folder() -> Path:
+    """Somewhere of our own for the settings file that Ultralytics insists on writing."""
+    folder = downloads.cache_home() / "loupe" / "ultralytics"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except OSError:  # a read-only home
+        pass
+    return Path(tempfile.mkdtemp(prefix="loupe-ultralytics-"))
 
 
 def _adapter(path: Path, spec: ModelSpec, options: LoadOptions) -> TorchClassifier:

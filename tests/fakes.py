@@ -101,7 +101,7 @@ class FakeAdapter(ModelAdapter[int, np.ndarray]):
         return [i for batch in self.batches for i in batch]
 
     def preprocess(self, image: np.ndarray) -> int:
-        number = int(image[0, 0] @ np.array([1 << 16, 1 << 8, 1]))
+        number = int(np.dot(image[0, 0].astype(np.int64), (1 << 16, 1 << 8, 1)))
         if self.decode_delay:
             time.sleep(self.decode_delay * (number % 3))
         return number

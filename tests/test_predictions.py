@@ -27,7 +27,7 @@ from dashboard.predictions import (
 
 def make(rows: int, classes: int = 4, start: int = 0, dtype: type = np.float32, multilabel: bool = False) -> Part:
     rng = np.random.default_rng(start)
-    scores = rng.dirichlet(np.ones(classes), rows).astype(dtype)
+    scores: np.ndarray = rng.dirichlet(np.ones(classes), rows).astype(dtype)
     targets = rng.random((rows, classes)) < 0.4 if multilabel else rng.integers(0, classes, rows)
     return Part(np.arange(start, start + rows), [f"p/{i}.jpg" for i in range(start, start + rows)], scores, targets)
 

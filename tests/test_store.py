@@ -236,7 +236,7 @@ def test_a_thousand_runs_read_small_files_only(store, monkeypatch):
         write_json(folder / "run.json", store_module._facts_of(run))
         for heavy in ("results.npz", "predictions.parquet", "rows.parquet", "classes.json"):
             (folder / heavy).write_bytes(b"not to be read")
-    opened = []
+    opened: list[str] = []
     sys.addaudithook(lambda event, a: opened.append(str(a[0])) if event == "open" and watching else None)
     watching = True
     found = store.runs()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.metrics.batch import ClassificationBatch
-from dashboard.metrics.intervals import Interval, from_error, wilson
+from dashboard.metrics.intervals import Interval, enough, from_error, wilson
 from dashboard.results import ClassTable, Matrix, MetricResult, Scalars
 
 Counts = NDArray[np.int64]
@@ -110,9 +110,9 @@ def delta_intervals(counts: Counts, values: Mapping[str, float]) -> dict[str, In
     Samples are taken as multinomial draws from the cells p[i, j]. To first order a statistic T then varies as the mean
     of its gradient over the samples, so its variance is Var_p(dT/dp) / N (the infinitesimal jackknife; Fleiss, Cohen
     and Everitt 1969 for kappa). For these four the gradient is row[i] + column[j] + diagonal[i] * (i == j). It costs
-    one look at the cells, where a bootstrap would need hundreds, and covers about as well (tested against it); with
-    fewer than some ten samples a class, both are too narrow for balanced_accuracy and f1_macro. The ends are set on the
-    logit scale.
+    one look at the cells, where a bootstrap would need hundreds, and covers about as well (tested against it). With
+    fewer than ``intervals.FEW`` samples in the median class, balanced_accuracy and f1_macro are left out: both ways are
+    too narrow then. The ends are set on the logit scale.
 
     Args:
         counts: (C, C).
@@ -130,10 +130,10 @@ def delta_intervals(counts: Counts, values: Mapping[str, float]) -> dict[str, In
         return np.nan_to_num(ratio(a, b))
 
     f1_side, one = -2 * per(hit, both**2) / occurring, np.ones(len(counts))
-    gradients: dict[str, tuple[Floats, Floats, Floats]] = {
-        "balanced_accuracy": (-per(hit, row**2) / supported, zero, per(one, row) / supported),
-        "f1_macro": (f1_side, f1_side, 2 * per(one, both) / occurring),
-    }
+    gradients: dict[str, tuple[Floats, Floats, Floats]] = {}
+    if enough(counts.sum(axis=1)):
+        gradients["balanced_accuracy"] = (-per(hit, row**2) / supported, zero, per(one, row) / supported)
+        gradients["f1_macro"] = (f1_side, f1_side, 2 * per(one, both) / occurring)
     if np.isfinite(values["cohen_kappa"]):
         side = (agree - 1) / (1 - chance) ** 2
         gradients["cohen_kappa"] = (column * side, row * side, one / (1 - chance))

@@ -45,10 +45,26 @@ def normal_mean(total: float, squares: float, count: int, level: float = 0.95) -
     return float(mean - half), float(mean + half)
 
 
+FEW = 10
+"""Fewer samples than this in the median class, and an interval of a mean over classes is not given: it would be too
+narrow (with one sample a class it would have no width at all, since a class's own spread cannot be seen)."""
+
+
+def enough(support: NDArray[np.integer]) -> bool:
+    """Whether the classes that occur have enough samples for an interval of a mean over classes.
+
+    Args:
+        support: (C,) samples a class.
+    """
+    occurring = support[support > 0]
+    return occurring.size > 0 and float(np.median(occurring)) >= FEW
+
+
 def from_error(value: float, error: float, low: float, high: float, level: float = 0.95) -> Interval:
     """Normal interval of a quantity bounded by ``low`` and ``high``, taken on the logit scale so that it stays inside.
 
-    At a bound, or without an error, the interval is the value itself: the sample holds no evidence of a spread.
+    At a bound, or without an error, there is none (NaN): no spread was seen in the sample, which is no evidence
+    that there is no spread.
 
     Args:
         value: the estimate.
@@ -61,7 +77,7 @@ def from_error(value: float, error: float, low: float, high: float, level: float
         return NONE
     p = (value - low) / (high - low)
     if error == 0 or not 0 < p < 1:
-        return value, value
+        return NONE
     centre = math.log(p / (1 - p))
     half = z_of(level) * error / (high - low) / (p * (1 - p))
     ends = special.expit(np.array([centre - half, centre + half]))

@@ -104,7 +104,7 @@ class MultiLabel:
             values[f"{name}_weighted"] = weighted(rate, labels)
             values[f"{name}_samples"] = float(self.samples[i] / n)
         higher = dict.fromkeys(values, True)
-        intervals = {"subset_accuracy": wilson(self.exact, n), "auroc_macro": areas.intervals["auroc_macro"]}
+        intervals = {"subset_accuracy": wilson(self.exact, n), **areas.intervals}
         for row, name in enumerate(("bce", "hamming_loss", "brier")):
             values[name], higher[name] = float(self.sums[row, 0] / n), False
             intervals[name] = normal_mean(self.sums[row, 0], self.sums[row, 1], n)

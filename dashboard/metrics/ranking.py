@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dashboard.metrics.batch import ClassificationBatch
 from dashboard.metrics.curves import pr_curves, roc_curves
-from dashboard.metrics.intervals import from_error
+from dashboard.metrics.intervals import enough, from_error
 from dashboard.metrics.ranks import Ranks, rank_batches
 from dashboard.metrics.scan import Scores
 from dashboard.results import ClassTable, MetricResult, Scalars
@@ -97,7 +97,9 @@ def ranking_results(ranks: Ranks, class_names: Sequence[str], support: Counts) -
         "best_f1": best[:, 1],
         "best_f1_threshold": best[:, 2],
     }
-    interval = {"auroc_macro": from_error(values["auroc_macro"], ranks.error, 0, 1)}
+    interval = {}
+    if enough(ranks.positives):
+        interval["auroc_macro"] = from_error(values["auroc_macro"], ranks.error, 0, 1)
     return {
         "scores": Scalars(values, interval, dict.fromkeys(values, ""), dict.fromkeys(values, True)),
         "per_class": ClassTable(class_names, columns),

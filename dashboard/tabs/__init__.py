@@ -1,4 +1,4 @@
-"""Tabs of the app. One file each, one line here; a tab is ``create(engine, app) -> None`` called inside its ``gr.Tab``."""
+"""Tabs of the app. One file each, one line here; a tab is ``create(engine, app)``, called inside its ``gr.Tab``."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class App:
     Attributes:
         tabs: the outer ``gr.Tabs``, so that a tab can bring another to the front.
         tab: the ``gr.Tab`` being built, whose ``select`` says that it was opened.
-        jobs: task to the id of its evaluation under way (kept by the browser) and the clock that polls it. They stand outside
-            the tabs because what is in a tab that was never opened does not exist in the browser yet.
+        jobs: task to the id of its evaluation under way (kept by the browser) and the clock that polls it. They stand
+            outside the tabs because what is in a tab that was never opened does not exist in the browser yet.
         runs: task to the dropdown of shown runs, so that another tab can open a run there.
         on_load: ``(function, inputs, outputs)`` to be called when the page opens.
     """

@@ -1,10 +1,10 @@
-"""A new evaluation: pick data and models, watch it run, go on to the results. The work outlives a reload of the page."""
+"""A new evaluation: pick data and models, watch it run, go on to the results. The work outlives a reload."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 
@@ -65,7 +65,7 @@ class Evaluate:
         for name in chosen:
             check_loadable(name, task=self.task)
         dataset = self.engine.dataset(source, None, self.task, settings_for_data(settings))
-        options = replace(self.engine.options, precision=precision, settings=settings_for_models(settings))
+        options = replace(self.engine.options, precision=cast(Any, precision), settings=settings_for_models(settings))
         how = Settings(
             batch_size=int(batch) or None, limit=int(limit) or None, mapping=read_mapping(mapping) if mapping else None
         )
@@ -135,7 +135,9 @@ def evaluate_panel(engine: Engine, app: App, task: str, inner: gr.Tabs, runs: gr
             with gr.Group():
                 demo = gr.Dropdown(DEMOS.names(task=task), value=None, label=t("ui.data.demo"), elem_id="ev-demo")
                 path = gr.Textbox(label=t("ui.data.path"), elem_id="ev-path", visible=not engine.public, max_lines=1)
-                file = gr.File(label=t("ui.data.file"), file_types=[".zip", ".csv", ".tsv"], elem_id="ev-file", height=84)
+                file = gr.File(
+                    label=t("ui.data.file"), file_types=[".zip", ".csv", ".tsv"], elem_id="ev-file", height=84
+                )
             gr.Markdown(t("ui.models"), elem_classes="lp-step")
             with gr.Group():
                 here = [r["name"] for r in model_rows(task=task) if r["here"]]
@@ -154,8 +156,12 @@ def evaluate_panel(engine: Engine, app: App, task: str, inner: gr.Tabs, runs: gr
                 with gr.Row():
                     limit = gr.Number(0, minimum=0, precision=0, label=t("ui.limit"), elem_id="ev-limit")
                     batch = gr.Number(0, minimum=0, precision=0, label=t("ui.batch"), elem_id="ev-batch")
-                    precision = gr.Dropdown(["fp32", "bf16", "fp16"], value="fp32", label=t("ui.precision"), elem_id="ev-precision")
-                mapping = gr.File(label=t("ui.data.mapping"), file_types=[".csv", ".json"], elem_id="ev-mapping", height=90)
+                    precision = gr.Dropdown(
+                        ["fp32", "bf16", "fp16"], value="fp32", label=t("ui.precision"), elem_id="ev-precision"
+                    )
+                mapping = gr.File(
+                    label=t("ui.data.mapping"), file_types=[".csv", ".json"], elem_id="ev-mapping", height=90
+                )
                 more = gr.Textbox(label=t("ui.settings"), lines=2, elem_id="ev-settings")
             gr.Markdown(t("ui.help.data"), elem_id="ev-help", elem_classes="lp-help")
 

@@ -91,7 +91,9 @@ def photos_panel(engine: Engine, task: str) -> None:
     first = [n for n in ("efficientnet_lite0", "efficientnet_lite2") if n in here] or here[:2]
     with gr.Row(elem_classes="lp-row"):
         with gr.Column(scale=3, min_width=300):
-            files = gr.File(label=t("ui.photos.drop"), file_count="multiple", file_types=["image"], elem_id="ph-files", height=130)
+            files = gr.File(
+                label=t("ui.photos.drop"), file_count="multiple", file_types=["image"], elem_id="ph-files", height=130
+            )
         with gr.Column(scale=4, min_width=300):
             names = gr.Dropdown(
                 here, value=first, multiselect=True, max_choices=4, allow_custom_value=True,

@@ -1,4 +1,4 @@
-"""Finished runs side by side: figures, per-class table, charts, matrix with threshold, and the pictures behind each click."""
+"""Finished runs side by side: figures, class table, charts, matrix with threshold, and the pictures behind a click."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PAGE = 24
 
 
 class Results:
-    """Handlers of the results panel. State that belongs to a visitor travels through ``gr.State``; here is only the engine."""
+    """Handlers of the results panel. A visitor's state travels through ``gr.State``; here is only the engine."""
 
     def __init__(self, engine: Engine, task: str) -> None:
         self.engine, self.task = engine, task
@@ -48,13 +48,15 @@ class Results:
 
     def runs(self, ids: Sequence[str] | None) -> list[Run]:
         """The chosen runs that are still there."""
-        found = []
-        for run_id in (ids or [])[:4]:
-            try:
-                found.append(self.engine.store.get(run_id))
-            except InputError as error:
-                gr.Warning(str(error))
-        return found
+        return [run for run in map(self._run, (ids or [])[:4]) if run is not None]
+
+    def _run(self, run_id: str) -> Run | None:
+        """One run, or a warning on the page."""
+        try:
+            return self.engine.store.get(run_id)
+        except InputError as error:
+            gr.Warning(str(error))
+            return None
 
     def opened(self, request: gr.Request) -> tuple[Any, ...]:
         """The page has opened: fill in the runs (``?run=ID`` asks for one)."""
@@ -175,7 +177,9 @@ class Results:
         frame, names = select(run, state["selection"], sort, gamma, errors), run.classes
         for column in ("label", "predicted"):
             if column in frame:
-                frame.insert(int(frame.columns.get_loc(column)) + 1, f"{column}_name", [names[i] for i in frame[column]])  # type: ignore[arg-type]
+                frame.insert(
+                    int(frame.columns.get_loc(column)) + 1, f"{column}_name", [names[i] for i in frame[column]]
+                )  # type: ignore[arg-type]
         path = Path(tempfile.mkdtemp(prefix="loupe-")) / f"{run.id}-{state['selection']['kind']}.csv"
         frame.to_csv(path, index=False)
         return str(path)
@@ -217,7 +221,7 @@ def how_measured(runs: Sequence[Run]) -> str:
             "skipped": run.facts.get("skipped", []),
         }
         text = json.dumps(jsonable(facts), indent=1, ensure_ascii=False)
-        parts.append(f"<h4>{html.escape(run.model)}</h4><pre style='white-space:pre-wrap;font-size:12px'>{html.escape(text)}</pre>")
+        parts.append(f"<h4>{html.escape(run.model)}</h4><pre class='lp-facts'>{html.escape(text)}</pre>")
     return "".join(parts)
 
 
@@ -242,9 +246,23 @@ def results_panel(engine: Engine, app: App, task: str) -> gr.Dropdown:
             matrix = MatrixView(elem_id="cls-matrix")
         with gr.Column(scale=4, min_width=320):
             with gr.Row(elem_classes="lp-tools"):
-                orders = [(t("ui.sort.dataset"), "dataset"), *((loss.title, name) for name, loss in LOSSES.items())]
-                sort = gr.Dropdown(orders, value="cross_entropy", label=t("ui.sort"), elem_id="cls-sort", min_width=150, scale=3)
-                gamma = gr.Number(2.0, minimum=0, maximum=10, step=0.5, label=t("ui.gamma"), elem_id="cls-gamma", min_width=70, scale=1)
+                orders: list[tuple[Any, str]] = [
+                    (t("ui.sort.dataset"), "dataset"),
+                    *((loss.title, name) for name, loss in LOSSES.items()),
+                ]
+                sort = gr.Dropdown(
+                    orders, value="cross_entropy", label=t("ui.sort"), elem_id="cls-sort", min_width=150, scale=3
+                )
+                gamma = gr.Number(
+                    2.0,
+                    minimum=0,
+                    maximum=10,
+                    step=0.5,
+                    label=t("ui.gamma"),
+                    elem_id="cls-gamma",
+                    min_width=70,
+                    scale=1,
+                )
                 errors = gr.Checkbox(False, label=t("ui.errors"), elem_id="cls-errors", min_width=90, scale=2)
             gallery = GalleryView(elem_id="cls-gallery")
             csv = gr.Button(t("ui.csv"), size="sm", elem_id="cls-csv")
@@ -255,7 +273,7 @@ def results_panel(engine: Engine, app: App, task: str) -> gr.Dropdown:
         how = gr.HTML(elem_id="cls-how")
     detail = DetailView(elem_id="cls-detail")
 
-    order = [sort, gamma, errors]
+    order: list[Any] = [sort, gamma, errors]
     everything = [state, focus, figures, table, matrix, chart, kind, gallery, more, how, detail]
     app.on_load.append((toast(do.opened), [], [runs, *everything]))
     focus.input(toast(do.chosen), [runs, focus, *order], everything, **EVENT)

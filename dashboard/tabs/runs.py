@@ -36,7 +36,13 @@ class Runs:
     def picked(self, event: gr.SelectData) -> tuple[Any, ...]:
         """A row was clicked."""
         run_id = str(event.row_value[0])
-        return run_id, f"**{run_id}**", gr.Button(interactive=True), gr.Button(interactive=True, visible=True), gr.Button(visible=False)
+        return (
+            run_id,
+            f"**{run_id}**",
+            gr.Button(interactive=True),
+            gr.Button(interactive=True, visible=True),
+            gr.Button(visible=False),
+        )
 
     def open(self, run_id: str | None) -> tuple[Any, Any]:
         """Show it where its task is."""
@@ -50,7 +56,14 @@ class Runs:
         """Remove it for good."""
         if run_id:
             self.engine.store.delete(run_id)
-        return self.table(), None, "", gr.Button(interactive=False), gr.Button(interactive=False, visible=True), gr.Button(visible=False)
+        return (
+            self.table(),
+            None,
+            "",
+            gr.Button(interactive=False),
+            gr.Button(interactive=False, visible=True),
+            gr.Button(visible=False),
+        )
 
 
 def create(engine: Engine, app: App) -> None:
@@ -58,7 +71,9 @@ def create(engine: Engine, app: App) -> None:
     do = Runs(engine)
     chosen = gr.State(None)
     gr.Markdown(t("ui.runs.list"))
-    table = gr.Dataframe(do.table, interactive=False, elem_id="runs-table", show_search="filter", max_height=520, buttons=[])
+    table = gr.Dataframe(
+        do.table, interactive=False, elem_id="runs-table", show_search="filter", max_height=520, buttons=[]
+    )
     with gr.Row():
         name = gr.Markdown("", elem_id="runs-picked")
         show = gr.Button(t("ui.runs.open"), interactive=False, variant="primary", elem_id="runs-open")

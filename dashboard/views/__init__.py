@@ -1,7 +1,7 @@
 """The pictures: small ``gr.HTML`` components whose work is done in the browser.
 
-Each view is a subclass of ``View`` naming a file in ``static/``; its value is plain JSON data, every text in it is escaped
-there, and its words come from ``strings`` in the reader's language.
+Each view is a subclass of ``View`` naming a file in ``static/``; its value is plain JSON data, every text in it is
+escaped there, and its words come from ``strings`` in the reader's language.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gradio as gr
+from gradio.i18n import I18nData
 
 from dashboard.explain import texts
 
@@ -180,8 +181,8 @@ I18N = gr.I18n(**all_texts())
 """Gradio's own translation, in the language of the reader's browser."""
 
 
-def t(key: str) -> gr.I18n:
+def t(key: str) -> I18nData:
     """A component's text by key. Raises ValueError for an unknown key, so that none is forgotten."""
     if key not in STRINGS:
         raise ValueError(f"key must be one of STRINGS, got {key!r}")
-    return I18N(key)  # type: ignore[return-value]
+    return I18N(key)

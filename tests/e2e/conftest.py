@@ -23,7 +23,9 @@ def start_app(store: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
     """Start the app as a person would; returns the process and its address."""
     command = [sys.executable, "app.py", "--store", str(store), "--no-browser", *options]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "LOUPE_CACHE": str(store / "cache")}
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    )
     lines: list[str] = []
     end = time.monotonic() + 180
     assert process.stdout is not None
@@ -71,7 +73,7 @@ def playwright() -> Iterator[Playwright]:
 def browser(playwright: Playwright) -> Iterator[Browser]:
     path = os.environ.get("LOUPE_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if not path:
-        pytest.fail("no Chromium was found: run tests/run.sh, or set LOUPE_CHROMIUM to one")
+        pytest.fail("no Chromium was found: run scripts/test.sh, or set LOUPE_CHROMIUM to one")
     chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
     yield chromium
     chromium.close()

@@ -102,7 +102,9 @@ def test_class_row_curve_and_its_threshold(page: Page, run: Run) -> None:
     expect(page.locator("#cls-matrix .mark")).to_have_count(2)  # Youden and best F1
     expect(page.locator("#cls-chart .legend")).to_contain_text("digits_linear · 8")
     set_slider(page, 300)
-    cells = {c: len(select(run, {"kind": "one", "class": 8, "cell": c, "threshold": 0.3})) for c in ("tp", "fp", "fn", "tn")}
+    cells = {
+        c: len(select(run, {"kind": "one", "class": 8, "cell": c, "threshold": 0.3})) for c in ("tp", "fp", "fn", "tn")
+    }
     page.wait_for_timeout(120)
     precision = cells["tp"] / (cells["tp"] + cells["fp"])
     assert shown(page, "precision") == pytest.approx(precision, abs=6e-4)

@@ -132,5 +132,5 @@ def test_cut_off(tmp_path, tensors, keep, kind):
         weights.state_dict_file(path)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
-    with pytest.raises(InputError, match="cut off|damaged"):
+    with pytest.raises(InputError, match=r"cut off|damaged"):
         load_model(path, options(arch="test_resnet"))
