@@ -25,7 +25,7 @@ from dashboard.store import Draft, Run, Store, run_id_for
 from models.base import ModelAdapter
 
 PART_SECONDS = 5.0  # at most this much work is lost in a crash
-PART_BYTES = 8 << 20
+PART_BYTES = 2 << 20
 MAX_SKIPPED = 0.5  # more unreadable pictures than this is an error, not a detail
 
 

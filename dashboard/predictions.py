@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dashboard.metrics.batch import ClassificationBatch
 
-BLOCK_BYTES = 16 << 20  # scores in one row group: what a reader holds in memory at a time
+BLOCK_BYTES = 4 << 20  # scores in one row group: what a reader holds in memory at a time
 
 
 @dataclass(frozen=True)
