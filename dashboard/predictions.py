@@ -88,7 +88,7 @@ def part_facts(path: Path) -> dict[str, str]:
 
 def done_indices(parts: Sequence[Path]) -> NDArray[np.int64]:
     """Dataset positions that have been predicted."""
-    columns = [pq.read_table(p, columns=["index"]).column(0).to_numpy() for p in parts]
+    columns = [pq.ParquetFile(p).read(columns=["index"]).column(0).to_numpy() for p in parts]
     return np.concatenate(columns) if columns else np.empty(0, np.int64)
 
 
@@ -119,9 +119,9 @@ def _in_order(parts: Sequence[Path]) -> Iterator[pa.Table]:
     """The parts' tables by position in the dataset. They are in order already, but for rows that a later try added."""
     index = done_indices(parts)
     if (np.diff(index) > 0).all():
-        yield from (pq.read_table(path).replace_schema_metadata(None) for path in parts)
+        yield from (pq.ParquetFile(path).read(use_threads=False).replace_schema_metadata(None) for path in parts)
     else:
-        yield pa.concat_tables([pq.read_table(p).replace_schema_metadata(None) for p in parts]).take(np.argsort(index))
+        yield pa.concat_tables([pq.ParquetFile(p).read(use_threads=False).replace_schema_metadata(None) for p in parts]).take(np.argsort(index))
 
 
 def _regrouped(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:

@@ -127,9 +127,9 @@ def _model_detail(run: Run, frame: pd.DataFrame, index: int, gamma: float, top: 
     """One run's view of one sample."""
     row, names = frame.iloc[0], run.classes
     true = {int(row["label"])} if "label" in row else {int(i) for i in row["labels"]}
-    scores = scores_of(run.predictions_path, index)
+    scores = scores_of(run.predictions_path, index) if run.facts.get("has_scores", True) else None
     best: list[int] = []
-    if scores is not None and run.facts.get("has_scores", True):
+    if scores is not None:
         best = [int(i) for i in np.argsort(-scores, kind="stable")[:top]]
         best += [i for i in sorted(true) if i not in best]
     bars = (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -22,6 +23,20 @@ from dashboard.views.strings import t
 from models.load import check_loadable, model_rows
 
 IDLE = {"state": "idle", "steps": []}
+PUBLIC_SETTINGS = (
+    *("activation", "mean", "std", "normalisation", "input_size", "interpolation", "crop_pct", "arch", "multilabel"),
+)
+
+
+def refuse_paths(names: Sequence[str], settings: Mapping[str, str]) -> None:
+    """On a public server nothing that a visitor typed may be a path. Raises InputError."""
+    known = {row["name"] for row in model_rows()}
+    for name in names:
+        if name not in known and (os.path.exists(name) or name.startswith((".", "/", "~")) or "\\" in name):
+            raise InputError("Paths cannot be typed on a public server: drop the weight file instead.")
+    for key in settings:
+        if key not in PUBLIC_SETTINGS:
+            raise InputError(f"{key} cannot be set on a public server; these can: {', '.join(PUBLIC_SETTINGS)}.")
 
 
 class Evaluate:
@@ -59,9 +74,7 @@ class Evaluate:
             raise InputError(f"Choose one to four models, not {len(chosen)}.")
         settings = settings_of([line.strip() for line in (more or "").splitlines() if line.strip()])
         if self.engine.public:
-            for name in names or []:
-                if "/" in name and name.startswith((".", "/", "~")):
-                    raise InputError("Paths cannot be typed on a public server: drop the weight file instead.")
+            refuse_paths(names or [], settings)
         for name in chosen:
             check_loadable(name, task=self.task)
         dataset = self.engine.dataset(source, None, self.task, settings_for_data(settings))

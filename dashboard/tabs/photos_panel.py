@@ -15,6 +15,7 @@ from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.explore import thumb_data
 from dashboard.tabs.common import DEVICE, toast
+from dashboard.tabs.evaluate_panel import refuse_paths
 from dashboard.views import PhotosView
 from dashboard.views.strings import t
 from models.load import model_rows
@@ -44,6 +45,8 @@ class Photos:
             raise InputError("Drop at least one photo, or use the example photos.")
         if not 1 <= len(names or []) <= 4:
             raise InputError(f"Choose one to four models, not {len(names or [])}.")
+        if self.engine.public:
+            refuse_paths(names or [], {})
         adapters = [self.engine.model(name) for name in names or []]
         photos, notes = [], []
         if len(files) > MOST_PHOTOS:

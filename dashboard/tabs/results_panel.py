@@ -22,7 +22,7 @@ from dashboard.store import Run
 from dashboard.tabs import App
 from dashboard.tabs.common import EVENT, run_choices, toast
 from dashboard.views import ChartView, DetailView, FiguresView, GalleryView, MatrixView, TableView
-from dashboard.views.strings import t
+from dashboard.views.strings import I18N, t
 
 PAGE = 24
 
@@ -78,7 +78,7 @@ class Results:
         place = next((k for k, r in enumerate(runs) if r.id == focus), 0)
         state = {"runs": [r.id for r in runs], "focus": place, "selection": dict(ALL), "label": None, "most": PAGE}
         kinds = explore.charts(runs)
-        kind = kind if kind in kinds else kinds[0]
+        kind = kind if kind in kinds else next(iter(kinds), "")
         state["kind"] = kind
         return (
             state,
@@ -86,8 +86,10 @@ class Results:
             explore.figures_data(runs),
             explore.table_data(runs[place]),
             explore.matrix_data(runs[place]),
-            explore.chart(runs, kind, None, place),
-            gr.Radio(choices=[(t(f"ui.chart.{k}") if k in explore.KNOWN_CHARTS else k, k) for k in kinds], value=kind),
+            explore.chart(runs, kind, None, place) if kind else None,
+            gr.Radio(
+                choices=[(t(f"ui.chart.{k}") if k in explore.KNOWN_CHARTS else k, k) for k in kinds], value=kind or None
+            ),
             self.gallery(state, sort, gamma, errors),
             explore.figures_data(runs, explore.other_figures(runs)),
             how_measured(runs),
@@ -127,7 +129,7 @@ class Results:
         return (
             state,
             explore.table_data(runs[focus], label),
-            explore.chart(runs, state["kind"], label, focus),
+            explore.chart(runs, state["kind"], label, focus) if state["kind"] else None,
             explore.matrix_data(runs[focus], label),
             gallery,
         )
@@ -248,7 +250,7 @@ def results_panel(engine: Engine, app: App, task: str) -> gr.Dropdown:
             with gr.Row(elem_classes="lp-tools"):
                 orders: list[tuple[Any, str]] = [
                     (t("ui.sort.dataset"), "dataset"),
-                    *((loss.title, name) for name, loss in LOSSES.items()),
+                    *((I18N(f"explain.{name}.name"), name) for name in LOSSES),
                 ]
                 sort = gr.Dropdown(
                     orders, value="cross_entropy", label=t("ui.sort"), elem_id="cls-sort", min_width=150, scale=3

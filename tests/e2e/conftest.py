@@ -19,6 +19,14 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 HARMLESS = re.compile(r"manifest\.json|favicon|Failed to decode downloaded font")
 
 
+def chromium() -> str:
+    """The browser to use."""
+    path = os.environ.get("LOUPE_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not path:
+        pytest.fail("no Chromium was found: run scripts/test.sh, or set LOUPE_CHROMIUM to one")
+    return path
+
+
 def start_app(store: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
     """Start the app as a person would; returns the process and its address."""
     command = [sys.executable, "app.py", "--store", str(store), "--no-browser", *options]
@@ -71,12 +79,9 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    path = os.environ.get("LOUPE_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if not path:
-        pytest.fail("no Chromium was found: run scripts/test.sh, or set LOUPE_CHROMIUM to one")
-    chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-    yield chromium
-    chromium.close()
+    instance = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+    yield instance
+    instance.close()
 
 
 def new_page(browser: Browser, **options: object) -> tuple[Page, list[str]]:

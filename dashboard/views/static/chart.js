@@ -12,6 +12,7 @@ const themed = (l) => {
 };
 const said = (s) => (L.has(s) ? L.t(s) : s);
 const draw = () => {
+  el.style.visibility = props.value ? "visible" : "hidden";
   if (!props.value || !window.Plotly || !el.isConnected) return;
   const f = typeof props.value === "string" ? JSON.parse(props.value) : props.value;
   const data = (f.data || []).map((t) => ({ ...t, name: t.name ? said(t.name) : t.name }));

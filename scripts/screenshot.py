@@ -1,0 +1,39 @@
+"""Make README's screenshot from the app: ``.venv/bin/python scripts/screenshot.py`` (needs a Chromium)."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from playwright.sync_api import sync_playwright  # noqa: E402
+
+from tests.e2e.conftest import ARGUMENTS, chromium, start_app, stop_app  # noqa: E402
+
+TARGET = ROOT / "docs" / "screenshot.png"
+
+
+def main() -> None:
+    """Start the app on its default result and photograph it."""
+    with tempfile.TemporaryDirectory() as store, sync_playwright() as playwright:
+        process, address = start_app(Path(store))
+        try:
+            browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+            page = browser.new_page(viewport={"width": 1440, "height": 1180}, locale="en-US")
+            page.goto(address)
+            page.wait_for_selector("#cls-gallery .pic img")
+            page.wait_for_selector("#cls-chart .scatterlayer")
+            page.wait_for_timeout(1500)
+            TARGET.parent.mkdir(exist_ok=True)
+            page.screenshot(path=TARGET)
+            browser.close()
+        finally:
+            stop_app(process)
+    print(f"{TARGET.relative_to(ROOT)}: {TARGET.stat().st_size / 1e3:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
