@@ -222,8 +222,11 @@ def _evaluate(a: argparse.Namespace) -> None:
         if classes is not None and adapter.spec.class_names != classes:
             adapter = with_class_names(adapter, classes)
         show = Bar(adapter.spec.name, a.quiet)
-        with a.signals.cancelling() as cancel:
-            runs.append(evaluate(adapter, dataset, engine.store, how, show, cancel))
+        try:
+            with a.signals.cancelling() as cancel:
+                runs.append(evaluate(adapter, dataset, engine.store, how, show, cancel))
+        finally:
+            show.clear()
         show.end(runs[-1])
     print_runs(runs, a.json)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
@@ -20,6 +21,7 @@ from models.base import LoadOptions, ModelAdapter
 from models.load import load_model
 
 T = TypeVar("T")
+LOOK_AGAIN_S = 60.0  # before looking again for pictures that were gone
 
 
 def default_store() -> Path:
@@ -50,6 +52,7 @@ class Engine:
         self._making: dict[Hashable, threading.Lock] = {}
         self._models: OrderedDict[Hashable, ModelAdapter[Any, Any]] = OrderedDict()
         self._datasets: OrderedDict[Hashable, Dataset] = OrderedDict()
+        self._gone: dict[Hashable, float] = {}  # datasets that were not there, and when that was seen
 
     def model(self, name: str, options: LoadOptions | None = None) -> ModelAdapter[Any, Any]:
         """A loaded model by name or file; the last four are kept. Raises InputError in one sentence."""
@@ -81,10 +84,14 @@ class Engine:
     def pictures(self, run: Run) -> Dataset | None:
         """The dataset behind a run, or None if it has moved or changed (the numbers stay, the pictures are gone)."""
         facts = run.facts.get("dataset_facts", {})
+        key = (run.id, run.created_at, _stamp(str(facts.get("source"))))
+        if self._gone.get(key, 0.0) > time.monotonic() - LOOK_AGAIN_S:
+            return None
         with contextlib.suppress(InputError):
             dataset = self.dataset(facts["source"], facts.get("format"), run.task, facts.get("options"))
             if dataset.fingerprint == facts["fingerprint"]:
                 return dataset
+        self._gone[key] = time.monotonic()
         return None
 
     def _kept(self, cache: OrderedDict[Hashable, T], key: Hashable, most: int, make: Callable[[], T]) -> T:

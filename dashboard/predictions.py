@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -118,10 +119,11 @@ def compact(parts: Sequence[Path], target: Path) -> None:
 def _in_order(parts: Sequence[Path]) -> Iterator[pa.Table]:
     """The parts' tables by position in the dataset. They are in order already, but for rows that a later try added."""
     index = done_indices(parts)
+    tables = (pq.ParquetFile(path).read(use_threads=False).replace_schema_metadata(None) for path in parts)
     if (np.diff(index) > 0).all():
-        yield from (pq.ParquetFile(path).read(use_threads=False).replace_schema_metadata(None) for path in parts)
+        yield from tables
     else:
-        yield pa.concat_tables([pq.ParquetFile(p).read(use_threads=False).replace_schema_metadata(None) for p in parts]).take(np.argsort(index))
+        yield pa.concat_tables(list(tables)).take(np.argsort(index))
 
 
 def _regrouped(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
@@ -192,10 +194,18 @@ def scores_of(path: Path, index: int) -> NDArray[np.floating] | None:
 
 
 def class_scores(path: Path, label: int) -> NDArray[np.floating]:
-    """(N,) scores of one class over all samples, in dataset order and in the precision they were stored in."""
+    """(N,) scores of one class over all samples, in dataset order and as precise as they were stored. Read-only."""
+    return _class_scores(path, label, path.stat().st_mtime_ns)
+
+
+@lru_cache(16)
+def _class_scores(path: Path, label: int, _written: int) -> NDArray[np.floating]:
+    """The same, kept for a while: one click on a class asks several times."""
     file = pq.ParquetFile(path)
     columns = [  # copies, so that a row group's other classes are let go
         _scores(file.read_row_group(g, columns=["scores"]).column(0))[:, label].copy()
         for g in range(file.num_row_groups)
     ]
-    return np.concatenate(columns)
+    scores = np.concatenate(columns)
+    scores.flags.writeable = False
+    return scores

@@ -39,12 +39,16 @@ class Bar:
         line = f"\r\033[K{text}" if self.terminal else f"{text}\n"
         print(line, end="", file=sys.stderr, flush=True)
 
+    def clear(self) -> None:
+        """Take the line away, so that what comes next, an error say, has its own."""
+        if self.terminal and not self.quiet:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
     def end(self, run: Run) -> None:
         """The last word."""
         if self.quiet:
             return
         skipped = run.facts.get("skipped", [])
-        print(f"{chr(13)}\033[K" if self.terminal else "", end="", file=sys.stderr)
         print(f"{self.name}: {run.samples} samples, run {run.id}", file=sys.stderr)
         for s in skipped[:5]:
             print(f"note: skipped {s['id']}: {s['reason']}", file=sys.stderr)
@@ -53,14 +57,19 @@ class Bar:
 
 
 def run_json(run: Run) -> dict[str, Any]:
-    """One run in the contract's shape, per-class numbers included."""
+    """One run in the contract's shape, per-class numbers included (none, and a note, if their file is damaged)."""
     from dashboard.disk import jsonable
     from dashboard.results import ClassTable
 
     per_class: dict[str, dict[str, Any]] = {}
-    for result in run.results().values():
+    try:
+        results, class_ids = run.results(), run.class_ids
+    except InputError as error:
+        print(f"note: {error}", file=sys.stderr)
+        results, class_ids = {}, []
+    for result in results.values():
         if isinstance(result, ClassTable):
-            for i, name in enumerate(_distinct(result.classes, run.class_ids)):
+            for i, name in enumerate(_distinct(result.classes, class_ids)):
                 entry = per_class.setdefault(name, {})
                 entry |= {column: values[i] for column, values in result.columns.items()}
     return jsonable(

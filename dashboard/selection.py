@@ -64,7 +64,7 @@ def _between(low: float, high: float) -> tuple[str, list[Any]]:
     A bar of a histogram is counted as ``floor(confidence * bins)``; its edges, rounded, would put a confidence of 0.15
     (typed by a person, say) in another bar. So an interval that is one of n equal parts is asked for in the same way.
     """
-    bins = round(1 / (high - low)) if high > low else 0
+    bins = round(1 / (high - low)) if high - low > 1e-4 else 0
     place = round(low * bins)
     if bins and abs(low * bins - place) < 1e-6 and abs(high * bins - place - 1) < 1e-6:
         return "least(floor(confidence::double * ?), ?) = ?", [float(bins), bins - 1, place]

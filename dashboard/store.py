@@ -32,7 +32,6 @@ from filelock import FileLock, Timeout
 
 from dashboard import results as results_io
 from dashboard.disk import friendly_os_errors, write_json
-from dashboard.disk import jsonable as jsonable  # used with runs
 from dashboard.errors import InputError, did_you_mean
 from dashboard.results import MetricResult
 

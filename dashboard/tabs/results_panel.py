@@ -102,8 +102,9 @@ class Results:
         if not runs:
             return None
         pictures = self.engine.pictures(runs[state["focus"]])
+        order = (sort, sane(gamma), errors)
         data, _ = explore.gallery_data(
-            runs, pictures, state["selection"], sort, gamma, errors, state["focus"], state["most"], self._thumbnail
+            runs, pictures, state["selection"], *order, state["focus"], state["most"], self._thumbnail
         )
         return data
 
@@ -168,15 +169,15 @@ class Results:
         runs, index = self.runs(state["runs"]), int(event.value["index"])
         step = int(event.value.get("step", 0))
         if step:
-            order = select(runs[state["focus"]], state["selection"], sort, gamma, errors)["index"].tolist()
+            order = select(runs[state["focus"]], state["selection"], sort, sane(gamma), errors)["index"].tolist()
             if index in order:
                 index = order[(order.index(index) + step) % len(order)]
-        return explore.detail_data(runs, self.engine.pictures(runs[state["focus"]]), int(index), gamma)
+        return explore.detail_data(runs, self.engine.pictures(runs[state["focus"]]), int(index), sane(gamma))
 
     def csv(self, state: dict[str, Any], sort: str, gamma: float, errors: bool) -> str:
         """The selection as a CSV file, every row of it, class names beside numbers."""
         run = self.runs(state["runs"])[state["focus"]]
-        frame, names = select(run, state["selection"], sort, gamma, errors), run.classes
+        frame, names = select(run, state["selection"], sort, sane(gamma), errors), run.classes
         for column in ("label", "predicted"):
             if column in frame:
                 frame.insert(
@@ -193,6 +194,11 @@ class Results:
     def _make_thumb(self, _fingerprint: str, source: str, index: int) -> str | None:
         dataset = next((d for d in list(self.engine._datasets.values()) if d.source == source), None)
         return explore.thumb_uri(dataset, index) if dataset is not None else None
+
+
+def sane(gamma: float | None) -> float:
+    """The focal loss's gamma as a person may leave it in a number field: empty is 2, and it stays within 0..10."""
+    return 2.0 if gamma is None else min(10.0, max(0.0, float(gamma)))
 
 
 def _data(run: Run) -> Any:
@@ -257,8 +263,6 @@ def results_panel(engine: Engine, app: App, task: str) -> gr.Dropdown:
                 )
                 gamma = gr.Number(
                     2.0,
-                    minimum=0,
-                    maximum=10,
                     step=0.5,
                     label=t("ui.gamma"),
                     elem_id="cls-gamma",
