@@ -304,6 +304,7 @@ class _Evaluation:
         }
         if self.settings.latency:
             timing |= measure_latency(self.adapter, self.dataset)
+            timing["fusion_gain"] = self.adapter.fusion_gain(batch_size=4, rounds=3)
         return timing
 
     def _facts(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from dashboard import results as results_io
 from dashboard.datasets.base import Dataset
 from dashboard.disk import write_json
+from dashboard.labels import distinct_names
 from dashboard.metrics import METRICS
 from dashboard.metrics.batch import ClassificationBatch, sample_rows
 from dashboard.predictions import batches, compact
@@ -119,6 +120,7 @@ def finish(draft: Draft, facts: dict[str, Any], timing: Mapping[str, Any], multi
 
 def _finish(draft: Draft, facts: dict[str, Any], timing: Mapping[str, Any], multilabel: bool) -> Run:
     """The files beside the parts, one after the other."""
+    facts = facts | {"class_names": distinct_names(facts["class_names"], facts["class_ids"])}
     compact(draft.parts(), draft.path / "predictions.parquet")
     results, samples = compute_metrics(
         draft.path / "predictions.parquet",

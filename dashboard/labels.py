@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -196,6 +196,15 @@ def _as_indices(names: Sequence[str], classes: int) -> list[int] | None:
         return None
     numbers = [int(n) for n in names]
     return numbers if max(numbers) < classes and len(set(numbers)) == len(numbers) else None
+
+
+def distinct_names(names: Sequence[str], ids: Sequence[str]) -> list[str]:
+    """Names that can be keys: ImageNet has two cranes, which are told apart by their WordNet ids, or else by number."""
+    often = Counter(names)
+    return [
+        name if often[name] == 1 else f"{name} ({ids[i] if len(ids) == len(names) else i})"
+        for i, name in enumerate(names)
+    ]
 
 
 def normalise(name: str) -> str:

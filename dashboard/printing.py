@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -63,13 +62,13 @@ def run_json(run: Run) -> dict[str, Any]:
 
     per_class: dict[str, dict[str, Any]] = {}
     try:
-        results, class_ids = run.results(), run.class_ids
+        results = run.results()
     except InputError as error:
         print(f"note: {error}", file=sys.stderr)
-        results, class_ids = {}, []
+        results = {}
     for result in results.values():
         if isinstance(result, ClassTable):
-            for i, name in enumerate(_distinct(result.classes, class_ids)):
+            for i, name in enumerate(result.classes):
                 entry = per_class.setdefault(name, {})
                 entry |= {column: values[i] for column, values in result.columns.items()}
     return jsonable(
@@ -89,15 +88,6 @@ def run_json(run: Run) -> dict[str, Any]:
             "settings": run.facts.get("settings", {}),
         }
     )
-
-
-def _distinct(names: Sequence[str], ids: Sequence[str]) -> list[str]:
-    """Class names as keys: ImageNet has two cranes, which are told apart by their WordNet ids, or else by number."""
-    often = Counter(names)
-    return [
-        name if often[name] == 1 else f"{name} ({ids[i] if len(ids) == len(names) else i})"
-        for i, name in enumerate(names)
-    ]
 
 
 def print_runs(runs: Sequence[Run], target: str | None) -> None:

@@ -23,7 +23,7 @@ ALL: Selection = {"kind": "all"}
 SINGLE_LABEL = ("cell", "rejected", "confidence")  # kinds that need one true and one predicted label
 
 
-def _literal(path: Path) -> str:
+def literal(path: Path) -> str:
     """A path that DuckDB does not read as a pattern."""
     return glob.escape(str(path))
 
@@ -104,7 +104,7 @@ def select(
         where = f"({where}) and not correct"
     with duckdb.connect() as db:
         frame = db.execute(
-            f"select * from read_parquet(?) where {where} order by index", [_literal(run.rows_path), *values]
+            f"select * from read_parquet(?) where {where} order by index", [literal(run.rows_path), *values]
         ).df()
     if selection["kind"] in ("score", "one"):
         frame = _by_score(run, frame, selection)
@@ -139,7 +139,7 @@ def _by_score(run: Run, frame: pd.DataFrame, selection: Selection) -> pd.DataFra
 def _positions(run: Run) -> np.ndarray:
     """Dataset positions in the order of the stored predictions."""
     with duckdb.connect() as db:
-        return db.execute("select index from read_parquet(?)", [_literal(run.predictions_path)]).fetchnumpy()["index"]
+        return db.execute("select index from read_parquet(?)", [literal(run.predictions_path)]).fetchnumpy()["index"]
 
 
 def _sorted(frame: pd.DataFrame, sort: str, gamma: float) -> pd.DataFrame:
@@ -160,7 +160,7 @@ def join_runs(frame: pd.DataFrame, others: Sequence[Run]) -> list[pd.DataFrame]:
         with duckdb.connect() as db:
             db.register("wanted", frame[["id"]])
             rows = db.execute(
-                "select r.* from read_parquet(?) r semi join wanted using (id)", [_literal(run.rows_path)]
+                "select r.* from read_parquet(?) r semi join wanted using (id)", [literal(run.rows_path)]
             ).df()
         found.append(rows.set_index("id").reindex(frame["id"]).reset_index())
     return found

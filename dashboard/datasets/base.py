@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dashboard.types import Sample
 
@@ -21,6 +24,8 @@ class Dataset(Protocol):
         multilabel: whether a sample can have several labels.
         source: where it is, as given ("demo:digits", a path).
         warnings: sentences to show (a class without images, files passed over).
+        ids: (N,) every sample's id, without building samples.
+        targets: (N,) int64 class numbers; when ``multilabel``, N tuples of class numbers.
         fingerprint: short hash that changes when ids, labels, or file contents (size and first and last 8 KB) change.
     """
 
@@ -31,7 +36,13 @@ class Dataset(Protocol):
     multilabel: bool
     source: str
     warnings: tuple[str, ...]
-    fingerprint: str
+    ids: list[str]
+    targets: NDArray[np.int64] | Sequence[tuple[int, ...]]
+
+    @property
+    def fingerprint(self) -> str:
+        """See above; computed at the first demand."""
+        ...
 
     def __len__(self) -> int: ...
 

@@ -17,7 +17,7 @@ from dashboard.errors import InputError
 from dashboard.explore.overview import Data, json_number
 from dashboard.metrics.losses import LOSSES, focal
 from dashboard.predictions import scores_of
-from dashboard.selection import Selection, join_runs, select
+from dashboard.selection import Selection, join_runs, literal, select
 from dashboard.store import Run
 
 THUMB, LARGE = 168, 1280
@@ -113,7 +113,7 @@ def detail_data(runs: Sequence[Run], pictures: Dataset | None, index: int, gamma
     """One sample, large: every run's top scores and losses."""
     with duckdb.connect() as db:
         query = "select * from read_parquet(?) where index = ?"
-        rows = [db.execute(query, [str(r.rows_path), index]).df() for r in runs]
+        rows = [db.execute(query, [literal(r.rows_path), index]).df() for r in runs]
     first = next(r for r in rows if len(r)).iloc[0]
     data: Data = {"id": first["id"], "index": index, "truth": _truth(first, runs[0].classes), "models": []}
     data |= _picture(pictures, index)

@@ -10,6 +10,7 @@ import numpy as np
 from dashboard.explore.overview import Data, class_columns, json_number
 from dashboard.metrics.ranking import threshold_counts
 from dashboard.predictions import class_scores
+from dashboard.selection import literal
 from dashboard.store import Run
 
 
@@ -32,7 +33,7 @@ def matrix_data(run: Run, label: int | None = None) -> Data | None:
         return None
     with duckdb.connect() as db:
         columns = db.execute(
-            "select label, predicted, confidence from read_parquet(?) order by index", [str(run.rows_path)]
+            "select label, predicted, confidence from read_parquet(?) order by index", [literal(run.rows_path)]
         ).fetchnumpy()
     names = run.classes
     used = np.unique(np.concatenate([columns["label"], columns["predicted"]]))
@@ -71,4 +72,4 @@ def truth_of(run: Run, label: int) -> np.ndarray:
     column = "list_contains(labels, ?)" if run.facts.get("multilabel") else "label = ?"
     with duckdb.connect() as db:
         query = f"select {column} as hit from read_parquet(?) order by index"
-        return np.asarray(db.execute(query, [label, str(run.rows_path)]).fetchnumpy()["hit"], bool)
+        return np.asarray(db.execute(query, [label, literal(run.rows_path)]).fetchnumpy()["hit"], bool)

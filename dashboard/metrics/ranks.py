@@ -22,8 +22,8 @@ from dashboard.metrics.scan import Scores, map_threads
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-GATHERED = 1 << 22  # scores of small batches put together before they are sorted: 16 MB of float32
-CHUNK = 1 << 24  # scores sorted at a time of a large batch
+GATHERED = 1 << 20  # scores of small batches put together before they are sorted: 4 MB of float32
+CHUNK = 1 << 22  # scores sorted at a time of a large batch
 STRIP = 32  # columns a thread turns and sorts at a time
 JACKKNIFE = 1 << 23  # scores looked at for the interval, at most
 
