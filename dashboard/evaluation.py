@@ -13,7 +13,7 @@ from dashboard.datasets.base import Dataset
 from dashboard.disk import friendly_os_errors
 from dashboard.environment import describe_environment
 from dashboard.errors import Cancelled, InputError
-from dashboard.finishing import dataset_facts, finish
+from dashboard.finishing import dataset_facts, finish, out_of_date, refresh
 from dashboard.inference import Inference
 from dashboard.labels import ClassMap, match_classes
 from dashboard.metrics.batch import ClassificationBatch
@@ -165,6 +165,8 @@ def evaluate(
 def _reused(store: Store, run_id: str, dataset: Dataset, say: OnProgress) -> Run:
     """A finished run as it is, except that its pictures are looked for where the dataset is now."""
     run = store.relocated(store.get(run_id), dataset_facts(dataset))
+    if out_of_date(run):
+        run = refresh(store, run)
     say(Progress("done", run.samples, run.samples, live=_numbers(run.metrics), resumed=run.samples))
     return run
 

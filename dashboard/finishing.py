@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,14 @@ import pyarrow.parquet as pq
 
 from dashboard import results as results_io
 from dashboard.datasets.base import Dataset
-from dashboard.disk import write_json
+from dashboard.disk import friendly_os_errors, write_json
+from dashboard.errors import InputError
 from dashboard.labels import distinct_names
-from dashboard.metrics import METRICS
+from dashboard.metrics import METRICS, signature
 from dashboard.metrics.batch import ClassificationBatch, sample_rows
 from dashboard.predictions import batches, compact
 from dashboard.results import MetricResult, Scalars
-from dashboard.store import Draft, Run
+from dashboard.store import Draft, Run, Store
 
 
 def compute_metrics(
@@ -138,9 +141,11 @@ def write_run(
     """Write what is not predictions or rows, and let the run appear."""
     facts = dict(facts)
     names, ids = facts.pop("class_names"), facts.pop("class_ids")
+    facts["metrics_by"] = signature(facts["task"], facts["multilabel"])
     values, intervals = key_figures(results)
     results_io.save(results, draft.path / "results.npz")
     write_json(draft.path / "classes.json", {"names": names, "ids": ids})
+    kept = {"created_at": facts.pop("created_at")} if "created_at" in facts else {}
     run = Run(
         id=draft.run_id,
         task=facts.pop("task"),
@@ -152,5 +157,40 @@ def write_run(
         timing=timing,
         environment=facts.pop("environment"),
         facts=facts,
+        **kept,
     )
     return draft.finish(run)
+
+
+def out_of_date(run: Run) -> bool:
+    """Whether metrics were added or changed since the run's numbers were computed."""
+    multilabel = bool(run.facts.get("multilabel"))
+    return bool(run.facts.get("has_scores", True)) and run.facts.get("metrics_by") != signature(run.task, multilabel)
+
+
+def refresh(store: Store, run: Run) -> Run:
+    """Compute a run's numbers anew from its stored predictions; no model runs, and its id and date stay.
+
+    Raises:
+        InputError: somebody else is at it, its predictions are damaged, or the disk is full.
+    """
+    with friendly_os_errors(store.root), store.draft(run.id) as draft:
+        draft.restart()
+        predictions = draft.path / "predictions.parquet"
+        try:
+            os.link(run.predictions_path, predictions)
+        except OSError:  # a file system without links
+            shutil.copyfile(run.predictions_path, predictions)
+        multilabel = bool(run.facts.get("multilabel"))
+        try:
+            computed = compute_metrics(predictions, run.classes, run.task, multilabel, draft.path / "rows.parquet")
+        except (ValueError, pa.ArrowException) as error:
+            raise InputError(f"{run.predictions_path} is damaged ({error}): delete that run, start anew.") from error
+        named: dict[str, Any] = {
+            "task": run.task,
+            "model": run.model,
+            "dataset": run.dataset,
+            "created_at": run.created_at,
+        }
+        named |= {"class_names": run.classes, "class_ids": run.class_ids, "environment": dict(run.environment)}
+        return write_run(draft, {**run.facts, **named}, run.timing, *computed)

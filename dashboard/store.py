@@ -72,7 +72,7 @@ class Run:
     def classes(self) -> list[str]:
         """The class names behind the numbers, in order. Raises InputError if their file is damaged."""
         try:
-            return list(_classes(self.path, self.created_at)[0])
+            return list(_classes(self.path, _written(self.path / "classes.json"))[0])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{self.path / 'classes.json'} is missing or damaged ({error}): delete that folder and run again."
@@ -82,12 +82,12 @@ class Run:
     def class_ids(self) -> list[str]:
         """Their WordNet ids, or none."""
         _ = self.classes  # says what is wrong
-        return list(_classes(self.path, self.created_at)[1])
+        return list(_classes(self.path, _written(self.path / "classes.json"))[1])
 
     def results(self) -> dict[str, MetricResult]:
         """Per-class tables, matrices and curves, by ``metric.result`` name. Raises InputError if they are damaged."""
         try:
-            return dict(_results(self.path, self.created_at))
+            return dict(_results(self.path, _written(self.path / "results.npz")))
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
             raise InputError(
                 f"{self.path / 'results.npz'} is missing or damaged ({error}): delete that folder and run again."
@@ -104,14 +104,19 @@ class Run:
         return self.path / "predictions.parquet"
 
 
+def _written(file: Path) -> int:
+    """When a file was written, so that what is kept of it is dropped when it changes. Raises OSError if it is gone."""
+    return file.stat().st_mtime_ns
+
+
 @lru_cache(8)  # with a thousand classes one is ten megabytes
-def _results(path: Path, _created_at: str) -> Mapping[str, MetricResult]:
-    """A run's results, kept for a while: a run on disk never changes."""
+def _results(path: Path, _written_at: int) -> Mapping[str, MetricResult]:
+    """A run's results, kept for a while."""
     return results_io.load(path / "results.npz")
 
 
 @lru_cache(64)
-def _classes(path: Path, _created_at: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _classes(path: Path, _written_at: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """A run's class names and ids, kept for a while."""
     facts = json.loads((path / "classes.json").read_text("utf-8"))
     return tuple(facts["names"]), tuple(facts["ids"])

@@ -16,6 +16,7 @@ from dashboard import explore
 from dashboard.disk import jsonable
 from dashboard.engine import Engine
 from dashboard.errors import InputError
+from dashboard.finishing import out_of_date, refresh
 from dashboard.metrics.losses import LOSSES
 from dashboard.selection import ALL, select
 from dashboard.store import Run
@@ -53,7 +54,11 @@ class Results:
     def _run(self, run_id: str) -> Run | None:
         """One run, or a warning on the page."""
         try:
-            return self.engine.store.get(run_id)
+            run = self.engine.store.get(run_id)
+            if out_of_date(run):
+                gr.Info(f"Computing the metrics of {run.model} anew from its stored predictions …")
+                run = refresh(self.engine.store, run)
+            return run
         except InputError as error:
             gr.Warning(str(error))
             return None
