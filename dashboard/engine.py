@@ -74,6 +74,8 @@ class Engine:
         ``labels_only``: the pictures need not be there (scoring predictions made elsewhere).
         """
         options = dict(options or {})
+        if self.public and Path(source).suffix.lower() in (".csv", ".tsv"):
+            options["confine"] = "true"  # a stranger's table must not point at this machine's pictures
         key = (source, _stamp(source), format, task, labels_only, tuple(sorted(options.items())))
 
         def make() -> Dataset:

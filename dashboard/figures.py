@@ -7,6 +7,7 @@ of seconds for a thousand curves. Axis titles may be text keys, translated in th
 from __future__ import annotations
 
 import base64
+import html
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,11 @@ def packed(values: Any) -> dict[str, Any]:
     return out
 
 
+def plain(text: str) -> str:
+    """A name as Plotly shows it letter for letter: it takes tags, links and ``%{...}`` in texts for its own."""
+    return html.escape(str(text), quote=False).replace("%{", "%&#123;")
+
+
 def layout(x: str, y: str, **more: Any) -> dict[str, Any]:
     """The layout every chart shares; zoom is kept while ``uirevision`` stays the same."""
     return {
@@ -60,15 +66,15 @@ def line(
     trace: dict[str, Any] = {
         "type": "scatter",
         "mode": "lines",
-        "name": name,
+        "name": plain(name),
         "x": packed(x),
         "y": packed(y),
         "line": {"color": COLORS[k % 4], "dash": DASHES[k % 4], "width": 2},
-        "hovertemplate": f"{name}<br>x %{{x:.3f}} · y %{{y:.3f}}<extra></extra>",
+        "hovertemplate": f"{plain(name)}<br>x %{{x:.3f}} · y %{{y:.3f}}<extra></extra>",
     }
     if thresholds is not None:
         trace["customdata"] = packed(thresholds)
-        trace["hovertemplate"] = f"{name}<br>x %{{x:.3f}} · y %{{y:.3f}} · t %{{customdata:.3f}}<extra></extra>"
+        trace["hovertemplate"] = f"{plain(name)}<br>x %{{x:.3f}} · y %{{y:.3f}} · t %{{customdata:.3f}}<extra></extra>"
     return trace | more
 
 
@@ -117,8 +123,8 @@ def matrix(result: Matrix) -> Figure:
     heat = {
         "type": "heatmap",
         "z": packed(result.counts),
-        "x": list(result.columns),
-        "y": list(result.rows),
+        "x": [plain(c) for c in result.columns],
+        "y": [plain(r) for r in result.rows],
         "colorscale": "Blues",
         "colorbar": {"thickness": 10},
     }
@@ -173,7 +179,7 @@ def timeline(result: Timeline) -> Figure:
 def class_table(result: ClassTable) -> Figure:
     """Every rate as grouped bars over classes."""
     traces = [
-        {"type": "bar", "name": name, "x": list(result.classes), "y": packed(values)}
+        {"type": "bar", "name": name, "x": [plain(c) for c in result.classes], "y": packed(values)}
         for name, values in result.columns.items()
         if np.asarray(values).dtype.kind == "f"
     ]

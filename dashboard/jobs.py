@@ -17,6 +17,7 @@ from dashboard.evaluation import Progress
 
 ACTIVE = ("queued", "running")
 KEEP_S = 6 * 3600
+MOST_ACTIVE = 16
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Job:
         state: "queued", "running", "done", "cancelled" or "failed".
         error: one sentence, when failed.
         started, ended: seconds since the epoch.
+        owner: whose it is, "" for nobody's.
         cancel: set to stop.
     """
 
@@ -53,6 +55,7 @@ class Job:
     error: str = ""
     started: float = field(default_factory=time.time)
     ended: float | None = None
+    owner: str = ""
     cancel: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -74,11 +77,24 @@ class Jobs:
         self._turn = threading.Condition()
         self._line: deque[Job] = deque()  # the first one runs
 
-    def start(self, works: Sequence[tuple[str, Work]]) -> Job:
-        """Queue named steps and return at once."""
-        job = Job(uuid.uuid4().hex, [Step(name) for name, _ in works])
+    def start(self, works: Sequence[tuple[str, Work]], owner: str = "") -> Job:
+        """Queue named steps and return at once.
+
+        Args:
+            works: name and work of each step.
+            owner: whose job it is (a browser session); one at a time for each, ``MOST_ACTIVE`` for all.
+
+        Raises:
+            InputError: too many are waiting already.
+        """
+        job = Job(uuid.uuid4().hex, [Step(name) for name, _ in works], owner=owner)
         with self._guard:
             self._forget_old()
+            active = [j for j in self._jobs.values() if j.state in ACTIVE]
+            if owner and any(j.owner == owner for j in active):
+                raise InputError("An evaluation of yours is running already: wait for it or stop it first.")
+            if len(active) >= MOST_ACTIVE:
+                raise InputError(f"{len(active)} evaluations are waiting already: try again when some are done.")
             self._jobs[job.id] = job
         with self._turn:
             self._line.append(job)

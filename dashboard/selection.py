@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from dashboard.errors import InputError
 from dashboard.metrics.losses import LOSSES, focal
@@ -31,6 +32,48 @@ def literal(path: Path) -> str:
 def sorts(columns: Sequence[str]) -> list[str]:
     """The orders that rows with these columns can be put in: their own, and by each loss, hardest first."""
     return ["dataset", *(name for name, loss in LOSSES.items() if set(loss.needs) <= set(columns))]
+
+
+def checked(selection: Any, classes: int) -> Selection:
+    """A selection from outside (a browser), if it is one. Raises InputError otherwise.
+
+    Args:
+        selection: see ``select``.
+        classes: how many the run has.
+    """
+    wanted = {
+        "all": (),
+        "cell": ("true", "predicted", "threshold"),
+        "rejected": ("true", "threshold"),
+        "class": ("class",),
+        "score": ("class", "threshold"),
+        "one": ("class", "threshold"),
+        "confidence": ("low", "high"),
+    }
+    good = isinstance(selection, Mapping) and selection.get("kind") in wanted
+    for name in wanted[selection["kind"]] if good else ():
+        value = selection.get(name)
+        whole = name in ("true", "predicted", "class")
+        good &= isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+        good = good and (0 <= value < classes if whole else -1 <= value <= 2)  # NaN is in no range
+    if good and selection["kind"] == "one":
+        good = selection.get("cell") in ("tp", "fp", "fn", "tn")
+    if good and selection["kind"] == "confidence":
+        good = selection.get("correct") in (True, False, None)
+    if not good:
+        raise InputError("That selection is not understood: reload the page and click again.")
+    return selection
+
+
+def usable_sort(run: Run, sort: str) -> str:
+    """``sort`` if the run's rows allow it, else a loss they have, else their own order (answers without scores)."""
+    possible = run_sorts(run)
+    return sort if sort in possible else possible[min(1, len(possible) - 1)]
+
+
+def run_sorts(run: Run) -> list[str]:
+    """The orders that a run's rows can be put in."""
+    return sorts(pq.read_schema(run.rows_path).names)
 
 
 def _where(selection: Selection, multilabel: bool) -> tuple[str, list[Any]]:

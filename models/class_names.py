@@ -70,7 +70,7 @@ def parse(text: str) -> tuple[str, ...]:
     """Names from ``{0: 'a', 1: 'b'}`` or ``["a", "b"]`` as exporters write them; () if it is neither."""
     try:
         value = ast.literal_eval(text) if 0 < len(text) <= MOST_BYTES else None
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):  # TypeError: {[]: 1}
         return ()
     return from_value(value)
 
@@ -80,7 +80,7 @@ def from_value(value: object) -> tuple[str, ...]:
     if isinstance(value, dict):
         try:
             by_number = {int(key): str(name) for key, name in value.items()}
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError, RecursionError):
             return ()
         if sorted(by_number) != list(range(len(by_number))):
             return ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+DEEPEST = 64  # graphs inside graphs (If, Loop); real files have two or three levels
 KNOWN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"})
 # Operators that pass values through unchanged (as far as "is this a probability" goes)
 _PASSING = frozenset({"Identity", "Cast", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "QuantizeLinear", "DequantizeLinear"})  # fmt: skip # noqa: E501
@@ -30,8 +31,8 @@ class Graph:
     Attributes:
         nodes: of the main graph, in order.
         outputs: names of the graph's outputs.
-        external: whether tensors lie in other files.
-        domains: of operators that are not ONNX's own, outside functions the file defines itself.
+        external: whether any tensor, wherever it hides, lies in another file.
+        domains: of operators that are neither ONNX's own nor functions the file defines itself.
     """
 
     nodes: list[Node] = field(default_factory=list)
@@ -56,42 +57,57 @@ class Graph:
 
 
 def parse(data: bytes) -> Graph:
-    """Read a ModelProto. Raises ValueError if it is not one or is cut off."""
+    """Read a ModelProto. Raises ValueError if it is not one, is cut off, or nests graphs too deeply."""
     graph = Graph()
-    functions: set[str] = set()
+    own: set[str] = set()
     found = False
     for number, value in _fields(memoryview(data)):
-        if number == 7 and isinstance(value, memoryview):  # graph
-            _read_graph(value, graph, top=True)
+        if not isinstance(value, memoryview):
+            continue
+        if number == 7:  # graph
+            _read_graph(value, graph, 0)
             found = True
-        elif number == 25 and isinstance(value, memoryview):  # functions: their domain is the file's own
-            functions |= {_text(v) for n, v in _fields(value) if n == 10}
+        elif number == 20:  # training_info: initialization and algorithm
+            for inner, content in _messages(value):
+                if inner in (1, 2):
+                    _read_graph(content, graph, 1)
+        elif number == 25:  # functions: their domain is the file's own
+            own |= {_text(content) for inner, content in _messages(value) if inner == 10}
+            _read_function(value, graph)
     if not found:
         raise ValueError("no graph")
-    graph.domains -= functions | KNOWN_DOMAINS
+    graph.domains -= own | KNOWN_DOMAINS
     return graph
 
 
-def _read_graph(data: memoryview, graph: Graph, top: bool = False) -> None:
-    for number, value in _fields(data):
-        if not isinstance(value, memoryview):
-            continue
+def _read_graph(data: memoryview, graph: Graph, depth: int) -> None:
+    if depth > DEEPEST:
+        raise ValueError(f"graphs nested more than {DEEPEST} deep")
+    for number, value in _messages(data):
         if number == 1:  # node
-            node = _read_node(value, graph)
-            graph.domains.add(node.domain)
-            if top:
+            node = _read_node(value, graph, depth)
+            if depth == 0:
                 graph.nodes.append(node)
         elif number == 5:  # initializer
             graph.external |= _is_external(value)
-        elif number == 12 and top:  # output
-            graph.outputs += [_text(v) for n, v in _fields(value) if n == 1]
+        elif number == 15:  # sparse_initializer
+            graph.external |= _is_sparse_external(value)
+        elif number == 12 and depth == 0:  # output
+            graph.outputs += [_text(content) for inner, content in _messages(value) if inner == 1]
 
 
-def _read_node(data: memoryview, graph: Graph) -> Node:
+def _read_function(data: memoryview, graph: Graph) -> None:
+    """A FunctionProto: its nodes, and the default values of its attributes."""
+    for number, value in _messages(data):
+        if number == 7:
+            _read_node(value, graph, 1)
+        elif number == 11:
+            _read_attribute(value, graph, 1)
+
+
+def _read_node(data: memoryview, graph: Graph, depth: int) -> Node:
     node = Node()
-    for number, value in _fields(data):
-        if not isinstance(value, memoryview):
-            continue
+    for number, value in _messages(data):
         if number == 1:
             node.inputs.append(_text(value))
         elif number == 2:
@@ -100,13 +116,21 @@ def _read_node(data: memoryview, graph: Graph) -> Node:
             node.op = _text(value)
         elif number == 7:
             node.domain = _text(value)
-        elif number == 5:  # attribute: may hold a tensor, or graphs (If, Loop)
-            for inner, content in _fields(value):
-                if inner in (5, 10) and isinstance(content, memoryview):
-                    graph.external |= _is_external(content)
-                elif inner in (6, 11) and isinstance(content, memoryview):
-                    _read_graph(content, graph)
+        elif number == 5:
+            _read_attribute(value, graph, depth)
+    graph.domains.add(node.domain)
     return node
+
+
+def _read_attribute(data: memoryview, graph: Graph, depth: int) -> None:
+    """May hold tensors, sparse tensors, or graphs (If, Loop)."""
+    for number, value in _messages(data):
+        if number in (5, 10):
+            graph.external |= _is_external(value)
+        elif number in (22, 23):
+            graph.external |= _is_sparse_external(value)
+        elif number in (6, 11):
+            _read_graph(value, graph, depth + 1)
 
 
 def _is_external(tensor: memoryview) -> bool:
@@ -114,8 +138,20 @@ def _is_external(tensor: memoryview) -> bool:
     return any(number == 13 or (number == 14 and value == 1) for number, value in _fields(tensor))
 
 
+def _is_sparse_external(tensor: memoryview) -> bool:
+    """The values (1) or the indices (2) of a SparseTensorProto."""
+    return any(_is_external(value) for number, value in _messages(tensor) if number in (1, 2))
+
+
 def _text(value: int | memoryview) -> str:
     return bytes(value).decode("utf-8", "replace") if isinstance(value, memoryview) else ""
+
+
+def _messages(data: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """The fields that are messages, texts or bytes."""
+    for number, value in _fields(data):
+        if isinstance(value, memoryview):
+            yield number, value
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
@@ -124,7 +160,7 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     while position < end:
         key, position = _varint(data, position)
         number, wire = key >> 3, key & 7
-        if number == 0:
+        if number == 0 or key >> 32:  # protobuf drops what exceeds 32 bits: the field would be another to it
             raise ValueError("not a protobuf message")
         if wire == 0:
             value, position = _varint(data, position)

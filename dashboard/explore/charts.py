@@ -83,7 +83,9 @@ def _class_line(curves: Curves, i: int, label: int, name: str, k: int, **more: A
     if curves.thresholds is not None:
         t = np.nan_to_num(np.asarray(curves.thresholds[i], float), posinf=1.0000001)
         trace["customdata"] = [[label, float(v)] for v in t]
-        trace["hovertemplate"] = f"{name}<br>x %{{x:.3f}} · y %{{y:.3f}} · t %{{customdata[1]:.3f}}<extra></extra>"
+        trace["hovertemplate"] = (
+            f"{figures.plain(name)}<br>x %{{x:.3f}} · y %{{y:.3f}} · t %{{customdata[1]:.3f}}<extra></extra>"
+        )
     return trace
 
 
@@ -131,7 +133,9 @@ def _reliability(present: Sequence[tuple[str, int, Curves]]) -> figures.Figure:
             "size": list(6 + 14 * np.sqrt(counts / max(1, counts.sum()))),
         }
         trace["customdata"] = [[float(a), float(a + 1 / bins), None, int(n)] for a, n in zip(low, counts, strict=True)]
-        trace["hovertemplate"] = f"{name}<br>%{{x:.3f}} → %{{y:.3f}}<br>n %{{customdata[3]}}<extra></extra>"
+        trace["hovertemplate"] = (
+            f"{figures.plain(name)}<br>%{{x:.3f}} → %{{y:.3f}}<br>n %{{customdata[3]}}<extra></extra>"
+        )
         traces.append(trace)
     shared = figures.unit_square(figures.layout("ui.axis.confidence", "ui.axis.accuracy"))
     return {"data": traces, "layout": shared}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,10 +34,11 @@ def gallery_data(
     focus: int = 0,
     most: int = 24,
     thumb: Callable[[Dataset, int], str | None] | None = None,
+    start: int = 0,
 ) -> tuple[Data, list[int]]:
-    """Cards of a selection, and all its dataset positions in order."""
+    """Cards ``start`` to ``most`` of a selection, and all its dataset positions in order."""
     frame = select(runs[focus], selection, sort, gamma, errors_only)
-    head = frame.head(most)
+    head = frame.iloc[start:most]
     joined = join_runs(head, runs)
     names = runs[focus].classes
     cards = []
@@ -57,6 +59,8 @@ def gallery_data(
         "total": len(frame),
         "title": title_of(selection, names),
         "reset": selection["kind"] != "all",
+        "start": start,
+        "stamp": uuid.uuid4().hex,  # tells a new answer from the same one drawn again
     }
     return data, [int(i) for i in frame["index"]]
 

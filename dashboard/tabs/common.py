@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import functools
+import html
+import os
+import re
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
 
+from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.store import Run
+
+_UPLOADS = os.environ.get("GRADIO_TEMP_DIR") or os.path.join(tempfile.gettempdir(), "gradio")
+_UPLOADED = re.compile(re.escape(_UPLOADS) + r"/[0-9A-Za-z]{16,}/")
 
 EVENT: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """Keyword arguments of an internal event."""
@@ -26,9 +34,24 @@ def toast(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(*args, **kwargs)
         except InputError as error:
-            raise gr.Error(str(error), print_exception=False, duration=12) from error
+            raise gr.Error(html.escape(shown(error)), print_exception=False, duration=12) from error
 
     return guarded
+
+
+def shown(message: object) -> str:
+    """A message for the page: an uploaded file by its name, not by where the server has put it."""
+    return _UPLOADED.sub("", str(message))
+
+
+def visible(engine: Engine, task: str | None = None) -> list[Run]:
+    """The runs that are listed: all of them; to strangers on a public server those of the built-in data only."""
+    runs = engine.store.runs(task)
+    return [r for r in runs if not engine.public or _built_in(r)]
+
+
+def _built_in(run: Run) -> bool:
+    return str(run.facts.get("dataset_facts", {}).get("source", "")).startswith("demo:")
 
 
 def run_choices(runs: Sequence[Run]) -> list[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -17,10 +16,10 @@ from dashboard.evaluation import Settings, evaluate
 from dashboard.jobs import ACTIVE, Job, Work
 from dashboard.labels import read_mapping
 from dashboard.tabs import App
-from dashboard.tabs.common import EVENT, run_choices, toast
+from dashboard.tabs.common import EVENT, run_choices, shown, toast
 from dashboard.views import ProgressView
 from dashboard.views.strings import t
-from models.load import check_loadable, model_rows
+from models.load import check_loadable, find_spec, model_rows
 
 IDLE = {"state": "idle", "steps": []}
 PUBLIC_SETTINGS = (
@@ -29,11 +28,9 @@ PUBLIC_SETTINGS = (
 
 
 def refuse_paths(names: Sequence[str], settings: Mapping[str, str]) -> None:
-    """On a public server nothing that a visitor typed may be a path. Raises InputError."""
-    known = {row["name"] for row in model_rows()}
+    """On a public server nothing that a visitor typed is taken for a path, there or not. Raises InputError."""
     for name in names:
-        if name not in known and (os.path.exists(name) or name.startswith((".", "/", "~")) or "\\" in name):
-            raise InputError("Paths cannot be typed on a public server: drop the weight file instead.")
+        find_spec(name)
     for key in settings:
         if key not in PUBLIC_SETTINGS:
             raise InputError(f"{key} cannot be set on a public server; these can: {', '.join(PUBLIC_SETTINGS)}.")
@@ -58,6 +55,7 @@ class Evaluate:
         precision: str,
         more: str,
         current: str | None,
+        request: gr.Request,
     ) -> tuple[Any, ...]:
         """Check everything that can be checked now, then queue one step a model."""
         job = self.engine.jobs.get(current)
@@ -89,7 +87,7 @@ class Evaluate:
                 return evaluate(self.engine.model(name, options), dataset, self.engine.store, how, say, cancel).id
 
             works.append((f"{name.rpartition('/')[2] if name in (weights or []) else name} · {dataset.name}", work))
-        started = self.engine.jobs.start(works)
+        started = self.engine.jobs.start(works, owner=request.session_hash or "")
         return started.id, *self.poll(started.id)
 
     def stop(self, job_id: str | None) -> None:
@@ -135,7 +133,7 @@ def _view(job: Job | None) -> dict[str, Any]:
         }
         for s in job.steps
     ]
-    return {"state": job.state, "error": job.error, "steps": steps}
+    return {"state": job.state, "error": shown(job.error), "steps": steps}
 
 
 def evaluate_panel(engine: Engine, app: App, task: str, inner: gr.Tabs, runs: gr.Dropdown) -> None:

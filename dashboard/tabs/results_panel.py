@@ -18,10 +18,10 @@ from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.finishing import out_of_date, refresh
 from dashboard.metrics.losses import LOSSES
-from dashboard.selection import ALL, select
+from dashboard.selection import ALL, checked, run_sorts, select, usable_sort
 from dashboard.store import Run
 from dashboard.tabs import App
-from dashboard.tabs.common import EVENT, run_choices, toast
+from dashboard.tabs.common import EVENT, run_choices, shown, toast, visible
 from dashboard.views import ChartView, DetailView, FiguresView, GalleryView, MatrixView, TableView
 from dashboard.views.strings import I18N, t
 
@@ -37,13 +37,13 @@ class Results:
 
     def choices(self) -> list[tuple[str, str]]:
         """Every run of the task, newest first."""
-        return run_choices(self.engine.store.runs(self.task))
+        return run_choices(visible(self.engine, self.task))
 
     def default(self, wanted: str | None = None) -> list[str]:
         """What to show first: the run asked for, else the newest run and others on the same data."""
-        runs = self.engine.store.runs(self.task)
-        if wanted and any(r.id == wanted for r in runs):
+        if wanted and any(r.id == wanted for r in self.engine.store.runs(self.task)):
             return [wanted]
+        runs = visible(self.engine, self.task)
         same = [r for r in runs if runs and _data(r) == _data(runs[0])]
         return [r.id for r in reversed(same[:2])]
 
@@ -60,7 +60,7 @@ class Results:
                 run = refresh(self.engine.store, run)
             return run
         except InputError as error:
-            gr.Warning(str(error))
+            gr.Warning(html.escape(shown(error)))
             return None
 
     def opened(self, request: gr.Request) -> tuple[Any, ...]:
@@ -79,12 +79,14 @@ class Results:
         runs = self.runs(ids)
         if not runs:
             empty = {"runs": [], "focus": 0, "selection": ALL, "label": None, "kind": kind, "most": PAGE}
-            return empty, gr.Radio(choices=[], value=None), None, None, None, None, gr.Radio(), None, None, "", None
+            none = (None,) * 4
+            return empty, gr.Radio(choices=[], value=None), *none, gr.Radio(), None, None, "", None, gr.Dropdown()
         place = next((k for k, r in enumerate(runs) if r.id == focus), 0)
         state = {"runs": [r.id for r in runs], "focus": place, "selection": dict(ALL), "label": None, "most": PAGE}
         kinds = explore.charts(runs)
         kind = kind if kind in kinds else next(iter(kinds), "")
         state["kind"] = kind
+        sort = usable_sort(runs[place], sort)
         return (
             state,
             gr.Radio(choices=[(_name(r, runs), r.id) for r in runs], value=runs[place].id, visible=len(runs) > 1),
@@ -97,19 +99,20 @@ class Results:
             ),
             self.gallery(state, sort, gamma, errors),
             explore.figures_data(runs, explore.other_figures(runs)),
-            how_measured(runs),
+            how_measured(runs, self.engine.public),
             None,
+            gr.Dropdown(choices=cast(Any, orders(run_sorts(runs[place]))), value=sort),
         )
 
-    def gallery(self, state: dict[str, Any], sort: str, gamma: float, errors: bool) -> Any:
-        """The pictures of the selection."""
+    def gallery(self, state: dict[str, Any], sort: str, gamma: float, errors: bool, start: int = 0) -> Any:
+        """The pictures of the selection; those from ``start`` on are added to the ones already shown."""
         runs = self.runs(state["runs"])
         if not runs:
             return None
         pictures = self.engine.pictures(runs[state["focus"]])
-        order = (sort, sane(gamma), errors)
+        order = (usable_sort(runs[state["focus"]], sort), sane(gamma), errors)
         data, _ = explore.gallery_data(
-            runs, pictures, state["selection"], *order, state["focus"], state["most"], self._thumbnail
+            runs, pictures, state["selection"], *order, state["focus"], state["most"], self._thumbnail, start
         )
         return data
 
@@ -117,6 +120,10 @@ class Results:
         self, state: dict[str, Any], selection: dict[str, Any], sort: str, gamma: float, errors: bool
     ) -> tuple[Any, Any]:
         """A click chose some samples."""
+        runs = self.runs(state["runs"])
+        if not runs:
+            raise InputError("Choose a run first.")
+        selection = dict(checked(selection, len(runs[state["focus"]].classes)))
         state = {**state, "selection": selection, "most": PAGE}
         return state, self.gallery(state, sort, gamma, errors)
 
@@ -128,6 +135,8 @@ class Results:
         """A row of the class table: its pictures, its curve, its threshold. The same row again lets go."""
         runs, focus = self.runs(state["runs"]), state["focus"]
         table = explore.table_data(runs[focus])
+        if not (isinstance(event.index, int) and 0 <= event.index < len(table["classes"])):
+            raise InputError("There is no such row: reload the page and click again.")
         label = table["classes"][event.index]
         label = None if label == state["label"] else label
         selection = dict(ALL) if label is None else {"kind": "class", "class": label}
@@ -142,14 +151,14 @@ class Results:
 
     def on_point(self, state: dict[str, Any], sort: str, gamma: float, errors: bool, event: gr.SelectData) -> Any:
         """A point of a curve, or a bar."""
-        data = event.value.get("data")
-        if not isinstance(data, list):
+        data = event.value.get("data") if isinstance(event.value, dict) else None
+        if not isinstance(data, list) or len(data) < 2:
             gr.Info("An average has no pictures of its own: pick a class in the table, then click its curve.")
             return state, gr.skip()
         if state["kind"] in ("roc", "pr"):
-            selection: dict[str, Any] = {"kind": "score", "class": int(data[0]), "threshold": float(data[1])}
+            selection: dict[str, Any] = {"kind": "score", "class": data[0], "threshold": data[1]}
         else:
-            group = {"correct": True, "wrong": False}.get(data[2])
+            group = {"correct": True, "wrong": False}.get(str(data[2])) if len(data) > 2 else None
             selection = {"kind": "confidence", "low": data[0], "high": data[1], "correct": group}
         return self.select(state, selection, sort, gamma, errors)
 
@@ -162,8 +171,9 @@ class Results:
 
     def on_more(self, state: dict[str, Any], sort: str, gamma: float, errors: bool) -> tuple[Any, Any]:
         """More pictures."""
-        state = {**state, "most": state["most"] + 2 * PAGE}
-        return state, self.gallery(state, sort, gamma, errors)
+        start = state["most"]
+        state = {**state, "most": start + 2 * PAGE}
+        return state, self.gallery(state, sort, gamma, errors, start)
 
     def on_clear(self, state: dict[str, Any], sort: str, gamma: float, errors: bool) -> tuple[Any, Any]:
         """No selection any more."""
@@ -171,24 +181,33 @@ class Results:
 
     def on_picture(self, state: dict[str, Any], sort: str, gamma: float, errors: bool, event: gr.SelectData) -> Any:
         """A picture, large; or the one ``step`` further in the same order."""
-        runs, index = self.runs(state["runs"]), int(event.value["index"])
-        step = int(event.value.get("step", 0))
+        runs, value = self.runs(state["runs"]), event.value if isinstance(event.value, dict) else {}
+        index, step = value.get("index"), value.get("step", 0)
+        if not runs or not isinstance(index, int) or step not in (-1, 0, 1):
+            raise InputError("There is no such picture: reload the page and click again.")
         if step:
-            order = select(runs[state["focus"]], state["selection"], sort, sane(gamma), errors)["index"].tolist()
+            run = runs[state["focus"]]
+            order = select(run, state["selection"], usable_sort(run, sort), sane(gamma), errors)["index"].tolist()
             if index in order:
                 index = order[(order.index(index) + step) % len(order)]
         return explore.detail_data(runs, self.engine.pictures(runs[state["focus"]]), int(index), sane(gamma))
 
     def csv(self, state: dict[str, Any], sort: str, gamma: float, errors: bool) -> str:
         """The selection as a CSV file, every row of it, class names beside numbers."""
-        run = self.runs(state["runs"])[state["focus"]]
-        frame, names = select(run, state["selection"], sort, sane(gamma), errors), run.classes
+        runs = self.runs(state["runs"])
+        if not runs:
+            raise InputError("Choose a run first.")
+        run = runs[state["focus"]]
+        frame, names = select(run, state["selection"], usable_sort(run, sort), sane(gamma), errors), run.classes
         for column in ("label", "predicted"):
             if column in frame:
                 frame.insert(
                     int(frame.columns.get_loc(column)) + 1, f"{column}_name", [names[i] for i in frame[column]]
                 )  # type: ignore[arg-type]
         path = Path(tempfile.mkdtemp(prefix="loupe-")) / f"{run.id}-{state['selection']['kind']}.csv"
+        for column in frame.columns:
+            if frame[column].dtype == object or str(frame[column].dtype).startswith("str"):
+                frame[column] = [harmless(v) for v in frame[column]]
         frame.to_csv(path, index=False)
         return str(path)
 
@@ -211,13 +230,28 @@ def _data(run: Run) -> Any:
     return run.facts.get("dataset_facts", {}).get("fingerprint")
 
 
+def _named(facts: dict[str, Any]) -> dict[str, Any]:
+    """Facts of a dataset without where it is on this machine."""
+    return {**facts, "source": Path(str(facts.get("source", ""))).name}
+
+
 def _name(run: Run, runs: Sequence[Run]) -> str:
     """The model's name, made unique among those shown."""
     twins = [r for r in runs if r.model == run.model]
     return run.model if len(twins) == 1 else f"{run.model} ({run.dataset}, {run.samples})"
 
 
-def how_measured(runs: Sequence[Run]) -> str:
+def harmless(cell: Any) -> Any:
+    """A text that a spreadsheet will not take for a formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
+def orders(names: Sequence[str]) -> list[tuple[Any, str]]:
+    """Sort orders with their names in the reader's language."""
+    return [(t("ui.sort.dataset") if n == "dataset" else I18N(f"explain.{n}.name"), n) for n in names]
+
+
+def how_measured(runs: Sequence[Run], public: bool) -> str:
     """Settings, conventions and environment of each run, as HTML."""
     parts = []
     for run in runs:
@@ -225,7 +259,7 @@ def how_measured(runs: Sequence[Run]) -> str:
             "run": run.id,
             "created": run.created_at,
             "model": run.facts.get("model_facts", {}),
-            "dataset": run.facts.get("dataset_facts", {}),
+            "dataset": _named(run.facts.get("dataset_facts", {})) if public else run.facts.get("dataset_facts", {}),
             "classes matched by": run.facts.get("classes_matched_by"),
             "settings": run.facts.get("settings", {}),
             "timing": run.timing,
@@ -259,12 +293,13 @@ def results_panel(engine: Engine, app: App, task: str) -> gr.Dropdown:
             matrix = MatrixView(elem_id="cls-matrix")
         with gr.Column(scale=4, min_width=320):
             with gr.Row(elem_classes="lp-tools"):
-                orders: list[tuple[Any, str]] = [
-                    (t("ui.sort.dataset"), "dataset"),
-                    *((I18N(f"explain.{name}.name"), name) for name in LOSSES),
-                ]
                 sort = gr.Dropdown(
-                    orders, value="cross_entropy", label=t("ui.sort"), elem_id="cls-sort", min_width=150, scale=3
+                    cast(Any, orders(["dataset", *LOSSES])),
+                    value="cross_entropy",
+                    label=t("ui.sort"),
+                    elem_id="cls-sort",
+                    min_width=150,
+                    scale=3,
                 )
                 gamma = gr.Number(
                     2.0,
@@ -285,7 +320,7 @@ def results_panel(engine: Engine, app: App, task: str) -> gr.Dropdown:
     detail = DetailView(elem_id="cls-detail")
 
     order: list[Any] = [sort, gamma, errors]
-    everything = [state, focus, figures, table, matrix, chart, kind, gallery, more, how, detail]
+    everything = [state, focus, figures, table, matrix, chart, kind, gallery, more, how, detail, sort]
     app.on_load.append((toast(do.opened), [], [runs, *everything]))
     focus.input(toast(do.chosen), [runs, focus, *order], everything, **EVENT)
     runs.change(toast(_unless_same(do.chosen)), [state, runs, focus, *order], everything, **EVENT)
@@ -309,7 +344,7 @@ def _unless_same(function: Any) -> Any:
 
     def changed(state: dict[str, Any], ids: list[str], *rest: Any) -> Any:
         if list(ids or []) == state["runs"]:
-            return (gr.skip(),) * 11
+            return (gr.skip(),) * 12
         return function(ids, *rest)
 
     return changed

@@ -10,7 +10,7 @@ import pandas as pd
 from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.tabs import App
-from dashboard.tabs.common import EVENT, run_choices, toast
+from dashboard.tabs.common import EVENT, run_choices, toast, visible
 from dashboard.views.strings import t
 
 COLUMNS = ("top1", "top5", "f1_macro", "auroc_macro", "ece", "map")
@@ -28,7 +28,7 @@ class Runs:
             {"run": r.id, "model": r.model, "dataset": r.dataset, "images": r.samples}
             | {c: None if r.metrics.get(c) is None else round(r.metrics[c], 4) for c in COLUMNS}  # type: ignore[call-overload,arg-type]
             | {"created": r.created_at[:16].replace("T", " ")}
-            for r in self.engine.store.runs()
+            for r in visible(self.engine)
         ]
         frame = pd.DataFrame(rows, columns=["run", "model", "dataset", "images", *COLUMNS, "created"])
         return frame.dropna(axis=1, how="all") if rows else frame
@@ -54,6 +54,8 @@ class Runs:
 
     def delete(self, run_id: str | None) -> tuple[Any, ...]:
         """Remove it for good."""
+        if self.engine.public:
+            raise InputError("Runs cannot be deleted on a public server.")
         if run_id:
             self.engine.store.delete(run_id)
         return (
@@ -82,6 +84,7 @@ def create(engine: Engine, app: App) -> None:
     table.select(do.picked, None, [chosen, name, show, delete, sure], **EVENT)
     show.click(toast(do.open), chosen, [app.runs["classification"], app.tabs], **EVENT)
     delete.click(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [delete, sure], **EVENT)
-    sure.click(toast(do.delete), chosen, [table, chosen, name, show, delete, sure], **EVENT)
+    if not engine.public:
+        sure.click(toast(do.delete), chosen, [table, chosen, name, show, delete, sure], **EVENT)
     assert app.tab is not None
     app.tab.select(do.table, None, table, **EVENT)

@@ -14,9 +14,8 @@
   // A text by key; {name} is filled from vars. An unknown key shows itself, so that it is noticed.
   L.t = (key, vars) => {
     const all = tables();
-    let s = all[L.lang()]?.[key] ?? all.en?.[key] ?? key;
-    for (const k in vars || {}) s = s.replaceAll(`{${k}}`, vars[k]);
-    return s;
+    const s = all[L.lang()]?.[key] ?? all.en?.[key] ?? key;
+    return vars ? s.replace(/\{(\w+)\}/g, (whole, k) => (k in vars ? vars[k] : whole)) : s;
   };
   L.has = (key) => !!tables().en?.[key];
   L.name = (metric) => (L.has(`explain.${metric}.name`) ? L.t(`explain.${metric}.name`) : metric);
