@@ -54,7 +54,13 @@ def friendly_os_errors(place: Path) -> Iterator[None]:
             raise InputError(
                 f"The disk under {place} is full: free some space and start again; finished parts are kept."
             ) from error
-        if error.errno in UNWRITABLE:
+        if error.errno == errno.EFBIG:
+            raise InputError(
+                f"A file under {place} became larger than its disk or this session allows: choose another folder with "
+                "--store, or raise the limit (ulimit -f); finished parts are kept."
+            ) from error
+        nowhere = error.errno == errno.ENOENT and not place.exists()  # no folder can be made in /proc, say
+        if nowhere or error.errno in UNWRITABLE:
             raise InputError(
                 f"{error.filename or place} cannot be written ({error.strerror}): choose another folder with --store."
             ) from error

@@ -46,6 +46,15 @@ def plain(text: str) -> str:
     return html.escape(str(text), quote=False).replace("%{", "%&#123;")
 
 
+SHORT = {"false positive rate": "FPR", "true positive rate": "TPR"}
+
+
+def hover(name: str, x: str = "x", y: str = "y", threshold: str = "") -> str:
+    """What is shown at a point: the curve, both values by name, and the threshold where there is one."""
+    text = f"{plain(name)}<br>{SHORT.get(x, x)} %{{x:.3f}} · {SHORT.get(y, y)} %{{y:.3f}}"
+    return text + (f" · t %{{{threshold}:.3f}}" if threshold else "") + "<extra></extra>"
+
+
 def layout(x: str, y: str, **more: Any) -> dict[str, Any]:
     """The layout every chart shares; zoom is kept while ``uirevision`` stays the same."""
     return {
@@ -70,11 +79,11 @@ def line(
         "x": packed(x),
         "y": packed(y),
         "line": {"color": COLORS[k % 4], "dash": DASHES[k % 4], "width": 2},
-        "hovertemplate": f"{plain(name)}<br>x %{{x:.3f}} · y %{{y:.3f}}<extra></extra>",
+        "hovertemplate": hover(name),
     }
     if thresholds is not None:
         trace["customdata"] = packed(thresholds)
-        trace["hovertemplate"] = f"{plain(name)}<br>x %{{x:.3f}} · y %{{y:.3f}} · t %{{customdata:.3f}}<extra></extra>"
+        trace["hovertemplate"] = hover(name, threshold="customdata")
     return trace | more
 
 
@@ -147,7 +156,7 @@ def distribution(result: Distribution, k: int = 0) -> Figure:
                 "x": packed(centers),
                 "y": packed(counts),
                 "width": packed(widths),
-                "customdata": [[float(a), float(b), group] for a, b in span],
+                "customdata": [[float(a), float(b), group, k] for a, b in span],
                 "marker": {
                     "color": palette.get(group, COLORS[(k + i) % 4]),
                     "pattern": {"shape": "/" if group == "wrong" else ""},

@@ -25,6 +25,13 @@ DEFAULT_DATA, DEFAULT_MODELS = "demo:digits", ("digits_linear", "digits_cnn")
 FONTS = ["Inter", "system-ui", "Noto Sans TC", "Noto Sans CJK TC", "sans-serif"]
 
 
+LOOK = """() => { const look = localStorage.getItem('loupe-look');
+  if (look) document.body.classList.toggle('dark', look === 'dark'); }"""
+"""What the reader chose last time."""
+TOGGLE = """() => { const dark = document.body.classList.toggle('dark');
+  localStorage.setItem('loupe-look', dark ? 'dark' : 'light'); }"""
+
+
 def theme() -> gr.themes.Base:
     """Calm, dense, in system fonts (nothing is fetched)."""
     base = gr.themes.Base(
@@ -51,7 +58,7 @@ def theme() -> gr.themes.Base:
 def head() -> str:
     """Scripts the views share."""
     own = (STATIC / "loupe.js").read_text("utf-8")
-    return f'<script>{own}</script><script src="/gradio_api/file={PLOTLY}"></script>'
+    return f"<script>{own} window.loupe.plotly = '/gradio_api/file={PLOTLY}';</script>"
 
 
 def build(engine: Engine) -> gr.Blocks:
@@ -70,7 +77,8 @@ def build(engine: Engine) -> gr.Blocks:
             for name, create in TABS.items():
                 with gr.Tab(t(f"ui.tab.{name}"), id=name, elem_id=f"tab-{name}") as app.tab:
                     create(engine, app)
-        look.click(None, js="() => { document.body.classList.toggle('dark'); }", **EVENT)
+        look.click(None, js=TOGGLE, **EVENT)
+        page.load(None, js=LOOK, **EVENT)
         for function, inputs, outputs in app.on_load:
             page.load(function, inputs, outputs, **EVENT)
     return page

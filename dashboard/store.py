@@ -73,7 +73,7 @@ class Run:
         """The class names behind the numbers, in order. Raises InputError if their file is damaged."""
         try:
             return list(_classes(self.path, _written(self.path / "classes.json"))[0])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(
                 f"{self.path / 'classes.json'} is missing or damaged ({error}): delete that folder and run again."
             ) from error
@@ -216,7 +216,7 @@ class Store:
                 raise InputError(f"{folder} was written by a newer Loupe: update this one to read it.")
             facts["intervals"] = {k: tuple(v) for k, v in facts["intervals"].items()}
             return Run(**facts, path=folder)
-        except (ValueError, KeyError, TypeError, OSError) as error:
+        except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(

@@ -127,7 +127,11 @@ class ModelAdapter(ABC, Generic[Item, Batch]):
 
 
 class ModelFamily(Protocol):
-    """A source of models: one file in this package, one line in ``MODELS``."""
+    """A source of models: one file in this package, one line in ``MODELS``.
+
+    It may have an attribute ``settings``, a tuple of the keys of ``LoadOptions.settings`` that it understands: other keys
+    are then refused. Without it any key is let through.
+    """
 
     def specs(self) -> Iterable[ModelSpec]:
         """Everything this family can load by name. Loads no weights and reaches no network."""

@@ -22,7 +22,7 @@ from dashboard.errors import InputError
 from models import imagenet
 from models.base import LoadOptions, ModelSpec, Weights
 from models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, ResizeCrop, normalisation_setting
-from models.torch_adapter import TorchClassifier
+from models.torch_adapter import TorchClassifier, load_tensors
 
 _SIZES = (224, 240, 260)
 _NORMALISATIONS = {"imagenet": (IMAGENET_MEAN, IMAGENET_STD), "inception": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))}
@@ -34,6 +34,8 @@ def _geometry(size: int) -> ResizeCrop:
 
 class EfficientNetLite:
     """``efficientnet_lite0``, ``1`` and ``2``."""
+
+    settings = ("activation", "mean", "normalisation", "std")
 
     def specs(self) -> Iterable[ModelSpec]:
         """The three sizes."""
@@ -51,7 +53,7 @@ class EfficientNetLite:
         number = int(spec.name[-1])
         path = _weights_file(spec, number)
         try:
-            tensors = torch.load(path, map_location="cpu", weights_only=True)
+            tensors = load_tensors(path)
         except Exception as error:
             raise InputError(
                 f"{path} cannot be read ({type(error).__name__}): reinstall the package {spec.weights.location}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from dashboard.errors import InputError, did_you_mean
 from models import MODELS
 from models.base import LoadOptions, ModelAdapter, ModelFamily, ModelSpec
 from models.sniff import sniff
+
+SETTINGS_OF_ALL = ("classes",)  # the evaluation loop renames any model's outputs
 
 
 @cache
@@ -57,39 +59,62 @@ def load_model(name_or_path: str | Path, options: LoadOptions | None = None) -> 
     """Load a listed model, or a weight file (detected from its contents, whatever it is called).
 
     Raises:
-        InputError: one sentence: no such name or file, weights not here and no network, a file of another kind,
-            damaged, of another architecture, or that would run code.
+        InputError: one sentence: no such name or file, a setting that its family does not know, weights not here and no
+            network, a file of another kind, damaged, of another architecture, or that would run code.
     """
     options = options or LoadOptions()
     path = _as_file(name_or_path)
     if path is None:
         spec = find_spec(str(name_or_path))
+        _check_settings(family(spec.family), spec.name, options.settings)
         return family(spec.family).load(spec, options)
+    loader = _loader(path)
+    _check_settings(loader, str(path), options.settings)
+    return loader.load_file(path, options)
+
+
+def _loader(path: Path) -> Any:
+    """The family that opens the file at ``path``."""
     kind = sniff(path)
     with path.open("rb") as file:
         head = file.read(4096)
     for name in MODELS.names():
         loader: Any = family(name)
         if hasattr(loader, "accepts") and loader.accepts(path, head):
-            return loader.load_file(path, options)
+            return loader
     raise InputError(f"{path} is {kind.words}: give an ONNX file, safetensors, or a PyTorch state dict.")
 
 
-def check_loadable(name_or_path: str | Path, task: str | None = None) -> None:
-    """Quick refusal of names and files that cannot be loaded, before anything heavy starts.
+def _check_settings(loader: Any, name: str, settings: Mapping[str, str]) -> None:
+    """Raises InputError for a key that the family does not know, if it says which it knows."""
+    known = getattr(loader, "settings", None)
+    for key in settings:
+        if known is not None and key not in known and key not in SETTINGS_OF_ALL:
+            hint = did_you_mean(key, known) or f" It understands {', '.join(sorted(known))}."
+            raise InputError(f"{name} has no setting called {key[:80]!r}.{hint}")
+
+
+def check_loadable(
+    name_or_path: str | Path, task: str | None = None, settings: Mapping[str, str] | None = None
+) -> None:
+    """Quick refusal of names, files and settings that cannot be used, before anything heavy starts.
 
     Raises:
-        InputError: no such name or file, a model of another task, or a file that is no weight file.
+        InputError: no such name or file, a model of another task, a file that is no weight file, or a setting that the
+            model's family does not know.
     """
     path = _as_file(name_or_path)
     if path is not None:
         kind = sniff(path)
         if not kind.weights:
             raise InputError(f"{path} is {kind.words}: give an ONNX file, safetensors, or a PyTorch state dict.")
+        if settings:
+            _check_settings(_loader(path), str(path), settings)
         return
     spec = find_spec(str(name_or_path))
     if task is not None and spec.task != task:
         raise InputError(f"{spec.name} is a model for {spec.task}, not for {task}.")
+    _check_settings(family(spec.family), spec.name, settings or {})
 
 
 def model_rows(task: str | None = None, family: str | None = None) -> list[dict[str, Any]]:

@@ -9,8 +9,9 @@ change it.
 from __future__ import annotations
 
 import hashlib
+import tempfile
+import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,19 @@ from numpy.typing import NDArray
 
 from dashboard.errors import InputError
 from dashboard.types import Classification, Image, Prediction
-from models import class_names, onnx_graph
+from models import class_names, onnx_graph, onnx_input
 from models.base import LoadOptions, ModelAdapter, ModelSpec, OutOfMemory, Weights
-from models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, ResizeCrop, input_size_setting, normalisation_setting
 from models.sniff import sniff
 
 Item = NDArray[np.uint8]
-_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+TRIAL_SECONDS = 60  # for one picture at loading; a graph may hold an endless loop
 _ENDINGS = {"softmax": "none", "sigmoid": "none", "log_softmax": "exp", "logits": "softmax"}
 
 
 class Onnx:
     """Loads files only; there is nothing to list."""
+
+    settings = ("activation", "classes", "crop_pct", "input_size", "interpolation", "mean", "std")
 
     def specs(self) -> Iterable[ModelSpec]:
         """Nothing: these are files."""
@@ -55,7 +57,9 @@ class Onnx:
         try:
             graph = onnx_graph.parse(data)
         except ValueError as error:
-            raise InputError(f"{path} is not an ONNX file, or is cut off ({error}): export it again.") from error
+            raise InputError(
+                f"{path} is not an ONNX file, or is cut off or malformed ({error}): export it again."
+            ) from error
         if graph.external:
             raise InputError(
                 f"{path} keeps its weights in other files: save it as one file (save_as_external_data off)."
@@ -69,18 +73,10 @@ class Onnx:
             return OnnxClassifier(path, data, graph, options)
         except UnicodeDecodeError as error:  # names inside the file; onnxruntime decodes them late
             raise InputError(f"{path} is damaged: a name in it is no text; export it again.") from error
-
-
-@dataclass(frozen=True)
-class _Input:
-    """How the network wants its pictures."""
-
-    name: str
-    dtype: Any
-    channels: int
-    channels_last: bool
-    batch: int | None  # fixed by the file, or None
-    size: tuple[int, int] | None
+        except (OutOfMemory, MemoryError) as error:  # of the trial run with one picture
+            raise InputError(
+                f"{path} needs more memory than there is, even for one picture: take a smaller model or input size."
+            ) from error
 
 
 class OnnxClassifier(ModelAdapter[Item, NDArray[np.float32]]):
@@ -97,10 +93,11 @@ class OnnxClassifier(ModelAdapter[Item, NDArray[np.float32]]):
         from models.torch_adapter import activation_setting, cpu_threads
 
         self._threads = cpu_threads(options)
+        self._how: Any = None
         self._session, self.device = _session(path, data, options, self._threads)
         metadata = dict(self._session.get_modelmeta().custom_metadata_map)
-        self._input = _input(path, self._session.get_inputs())
-        self._output = _output(path, self._session.get_outputs())
+        self._input = onnx_input.read_input(path, self._session.get_inputs())
+        self._output = onnx_input.read_output(path, self._session.get_outputs())
         yolo = "ultralytics" in metadata.get("author", "").lower() or {"task", "stride"} <= metadata.keys()
         if yolo and metadata.get("task", "classify") != "classify":
             raise InputError(f"{path} is an Ultralytics model for {metadata['task']}, not a classifier.")
@@ -110,7 +107,11 @@ class OnnxClassifier(ModelAdapter[Item, NDArray[np.float32]]):
         self.activation = wanted or _ENDINGS[self._ending]
         self.multilabel = self.activation == "sigmoid" or (self.activation == "none" and self._ending == "sigmoid")
 
-        geometry, mean, std, assumed = _preprocessing(self._input, metadata, yolo, options)
+        try:
+            geometry, mean, std, assumed = onnx_input.preprocessing(self._input, metadata, yolo, options)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        onnx_input.check_batch(path, self._input, geometry.crop)
         self._geometry = geometry
         self._mean, self._std = np.array(mean, np.float32), np.array(std, np.float32)
         words = f"{geometry}, mean {mean}, std {std}" if self._input.dtype != np.uint8 else f"{geometry}, values 0..255"
@@ -134,7 +135,7 @@ class OnnxClassifier(ModelAdapter[Item, NDArray[np.float32]]):
             input_size=geometry.crop,
             preprocessing=words,
         )
-        count = self.forward([np.zeros((*geometry.crop, self._input.channels), np.uint8)]).shape[1]
+        count = self._trial(path)
         self.spec = _with_classes(self.spec, count, path, options, metadata, self.notes)
         config = f"{self.spec.weights.sha256} {words} {self.activation} {self._input}"
         self.fingerprint = hashlib.sha256(config.encode()).hexdigest()[:16]
@@ -152,13 +153,16 @@ class OnnxClassifier(ModelAdapter[Item, NDArray[np.float32]]):
         """(B, C) float32 as the file gives them. Raises OutOfMemory."""
         if self._session is None:
             raise ValueError(f"{self.spec.name} has been closed")
-        batch = np.stack(items)
-        if self._input.dtype != np.uint8:
-            batch = ((batch.astype(np.float32) / 255 - self._mean) / self._std).astype(self._input.dtype)
-        if not self._input.channels_last:
-            batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
-        size = self._input.batch or len(batch)
-        return np.concatenate([self._run(batch[i : i + size], size) for i in range(0, len(batch), size)])
+        try:
+            batch = np.stack(items)
+            if self._input.dtype != np.uint8:
+                batch = ((batch.astype(np.float32) / 255 - self._mean) / self._std).astype(self._input.dtype)
+            if not self._input.channels_last:
+                batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
+            size = self._input.batch or len(batch)
+            return np.concatenate([self._run(batch[i : i + size], size) for i in range(0, len(batch), size)])
+        except MemoryError as error:
+            raise OutOfMemory(str(error)) from error
 
     def postprocess(self, outputs: NDArray[np.float32]) -> list[Prediction]:
         """To probabilities, by the rule chosen at loading."""
@@ -183,12 +187,30 @@ class OnnxClassifier(ModelAdapter[Item, NDArray[np.float32]]):
         """Drop the session."""
         self._session = None
 
+    def _trial(self, path: Path) -> int:
+        """One black picture, to see how many outputs there are. Raises InputError if it takes too long."""
+        import onnxruntime
+
+        self._how = onnxruntime.RunOptions()
+        stop = threading.Timer(TRIAL_SECONDS, setattr, (self._how, "terminate", True))
+        stop.daemon = True
+        stop.start()
+        try:
+            return self.forward([np.zeros((*self._geometry.crop, self._input.channels), np.uint8)]).shape[1]
+        except InputError as error:
+            if self._how.terminate:
+                raise InputError(f"{path} takes over {TRIAL_SECONDS} s for one picture: it may never end.") from error
+            raise
+        finally:
+            stop.cancel()
+            self._how = None
+
     def _run(self, batch: NDArray[Any], size: int) -> NDArray[np.float32]:
         have = len(batch)
         if have < size:  # the file takes exactly ``size``
             batch = np.concatenate([batch, np.repeat(batch[-1:], size - have, axis=0)])
         try:
-            outputs = self._session.run([self._output], {self._input.name: batch})[0]
+            outputs = self._session.run([self._output], {self._input.name: batch}, self._how)[0]
         except Exception as error:
             text = str(error)
             if any(sign in text for sign in ("Failed to allocate", "out of memory", "bad allocation", "OUT_OF_MEMORY")):
@@ -223,8 +245,13 @@ def _session(path: Path, data: bytes, options: LoadOptions, threads: int) -> tup
     how.intra_op_num_threads = threads
     how.inter_op_num_threads = 1
     how.log_severity_level = 4
+    # A second lock behind ``graph.external``: tensors in other files would be looked for in an empty folder, not in the
+    # working directory; and the bytes are read as what was looked through, ONNX.
+    how.add_session_config_entry("session.load_model_format", "ONNX")
     try:
-        session = onnxruntime.InferenceSession(data, how, providers=providers, enable_fallback=0)
+        with tempfile.TemporaryDirectory(prefix="loupe-") as empty:
+            how.add_session_config_entry("session.model_external_initializers_file_folder_path", empty)
+            session = onnxruntime.InferenceSession(data, how, providers=providers, enable_fallback=0)
     except Exception as error:
         text = " ".join(str(error).split())[:200]
         raise InputError(f"{path} cannot be loaded by onnxruntime; it is damaged or too new: {text}") from error
@@ -233,61 +260,6 @@ def _session(path: Path, data: bytes, options: LoadOptions, threads: int) -> tup
             raise InputError(f"Device {options.device!r} cannot be used for {path.name}: onnxruntime finds no CUDA.")
         device = "cpu"
     return session, device
-
-
-def _input(path: Path, inputs: list[Any]) -> _Input:
-    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in _TYPES:
-        got = ", ".join(f"{i.name} {i.type} {i.shape}" for i in inputs)
-        raise InputError(f"{path} is no image classifier: one 4-dimensional float input was expected, got {got}.")
-    first = inputs[0]
-    shape = [d if isinstance(d, int) and d > 0 else None for d in first.shape]
-    if shape[1] in (1, 3):
-        last, channels, size = False, shape[1], shape[2:]
-    elif shape[3] in (1, 3):
-        last, channels, size = True, shape[3], shape[1:3]
-    else:
-        raise InputError(f"{path} takes {first.shape}: 3 (RGB) or 1 (grey) channels were expected, first or last.")
-    fixed = (size[0], size[1]) if size[0] and size[1] else None
-    return _Input(first.name, _TYPES[first.type], channels, last, shape[0], fixed)
-
-
-def _output(path: Path, outputs: list[Any]) -> str:
-    fits = [o.name for o in outputs if o.type in ("tensor(float)", "tensor(float16)", "tensor(double)")]
-    if not fits:
-        raise InputError(f"{path} is no classifier that can be read: it gives no table of scores.")
-    return fits[0]
-
-
-def _preprocessing(
-    wanted: _Input, metadata: Mapping[str, str], yolo: bool, options: LoadOptions
-) -> tuple[ResizeCrop, tuple[float, ...], tuple[float, ...], bool]:
-    """(geometry, mean, std, whether the normalisation is an assumption)."""
-    told = {key: metadata[key].strip("[]() ") for key in ("mean", "std") if key in metadata}
-    settings = {**told, **options.settings}
-    assumed = not yolo and not {"mean", "std"} <= settings.keys() and wanted.dtype != np.uint8
-    defaults = ((0.0,) * 3, (1.0,) * 3) if yolo else (IMAGENET_MEAN, IMAGENET_STD)
-    mean, std = normalisation_setting(settings, *(numbers[: wanted.channels] for numbers in defaults))
-    asked = input_size_setting(options.settings)
-    if asked and wanted.size and asked != wanted.size:
-        raise InputError(f"input_size={asked[0]}x{asked[1]} is not what the file takes: {wanted.size}.")
-    size = wanted.size or asked or input_size_setting(_size_in(metadata)) or (224, 224)
-    interpolation = settings.get("interpolation", metadata.get("interpolation", "bilinear" if yolo else "bicubic"))
-    if interpolation not in ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"):
-        raise InputError(f"interpolation must be bilinear, bicubic, lanczos, box or nearest, got {interpolation!r}.")
-    if size[0] != size[1]:
-        return ResizeCrop(size, size, interpolation), mean, std, assumed
-    try:
-        crop = float(settings.get("crop_pct", metadata.get("crop_pct", "1" if yolo else "0.875")))
-    except ValueError:
-        crop = 0.0
-    if not 0.1 <= crop <= 1:
-        raise InputError(f"crop_pct must be in 0.1..1, got {settings.get('crop_pct')!r}.")
-    return ResizeCrop(size, round(size[0] / crop), interpolation), mean, std, assumed
-
-
-def _size_in(metadata: Mapping[str, str]) -> dict[str, str]:
-    numbers = "".join(c if c.isdigit() else " " for c in metadata.get("imgsz", metadata.get("input_size", ""))).split()
-    return {"input_size": "x".join(numbers[-2:])} if numbers else {}
 
 
 def _with_classes(

@@ -134,8 +134,8 @@ def _read_attribute(data: memoryview, graph: Graph, depth: int) -> None:
 
 
 def _is_external(tensor: memoryview) -> bool:
-    """TensorProto.external_data (13) or data_location (14) = EXTERNAL."""
-    return any(number == 13 or (number == 14 and value == 1) for number, value in _fields(tensor))
+    """TensorProto.external_data (13) or a data_location (14) other than DEFAULT."""
+    return any(number == 13 or (number == 14 and value != 0) for number, value in _fields(tensor))
 
 
 def _is_sparse_external(tensor: memoryview) -> bool:

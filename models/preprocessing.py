@@ -17,6 +17,9 @@ from dashboard.types import Image
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+LARGEST = 8192  # pixels a side that a person may ask for
+LARGEST_IN_FILE = 2048  # pixels a side that a weight file may ask for by itself
+MOST_RESIZED = 1 << 24  # pixels after the resize: more are never made whole where the crop keeps only the centre
 _FILTERS = {
     "nearest": PIL.Image.Resampling.NEAREST,
     "box": PIL.Image.Resampling.BOX,
@@ -53,9 +56,23 @@ class ResizeCrop:
         """(H, W, 3) uint8 to (*crop, 3) uint8."""
         picture = as_pil(image)
         size = self._resized(picture.size)
-        if size != picture.size:
+        if size[0] * size[1] > max(MOST_RESIZED, picture.width * picture.height):
+            picture = self._centre_only(picture, size)
+        elif size != picture.size:
             picture = picture.resize(size, _FILTERS[self.interpolation])
         return _centre_crop(picture, self.crop)
+
+    def _centre_only(self, picture: PIL.Image.Image, size: tuple[int, int]) -> PIL.Image.Image:
+        """The part of the picture resized to ``size`` that the crop keeps, made from that part of the source alone.
+
+        A strip of 1x20000 pixels would become 256x5,120,000 first. Equal to the long way up to rounding.
+        """
+        target, box = list(size), [0.0, 0.0, *map(float, picture.size)]
+        for axis, crop in enumerate(reversed(self.crop)):
+            if size[axis] > crop:
+                scale, offset = picture.size[axis] / size[axis], round((size[axis] - crop) / 2)
+                target[axis], box[axis], box[axis + 2] = crop, offset * scale, (offset + crop) * scale
+        return picture.resize((target[0], target[1]), _FILTERS[self.interpolation], (box[0], box[1], box[2], box[3]))
 
     def _resized(self, size: tuple[int, int]) -> tuple[int, int]:
         """(width, height) after the resize; torchvision truncates the longer side."""
@@ -101,9 +118,21 @@ def input_size_setting(settings: Mapping[str, str]) -> tuple[int, int] | None:
         numbers = [int(p) for p in parts]
     except ValueError:
         numbers = []
-    if len(numbers) not in (1, 2) or not all(1 <= n <= 8192 for n in numbers):
-        raise InputError(f"input_size must be HxW in pixels, such as 224x224, got {text!r}.")
+    if len(numbers) not in (1, 2) or not all(1 <= n <= LARGEST for n in numbers):
+        raise InputError(f"input_size must be HxW in pixels up to {LARGEST}, such as 224x224, got {text[:40]!r}.")
     return numbers[0], numbers[-1]
+
+
+def size_from_file(height: int, width: int) -> tuple[int, int]:
+    """(height, width) as a weight file asks for it. Raises InputError for what only a person may ask for."""
+    if not (1 <= height <= LARGEST_IN_FILE and 1 <= width <= LARGEST_IN_FILE):
+        most = f"{LARGEST_IN_FILE}x{LARGEST_IN_FILE}"
+        words = f"{height}x{width}" if max(height, width) < 10**9 else "over a billion"
+        raise InputError(
+            f"the file asks for pictures of {words} pixels, more than {most}: if that is meant, say so with "
+            f"--set input_size=HxW (at most {LARGEST} a side)."
+        )
+    return height, width
 
 
 def normalisation_setting(

@@ -11,7 +11,10 @@ from typing import IO, Literal
 
 from dashboard.errors import InputError
 
-MOST_PICKLE = 256 << 20  # bytes of pickle looked through; real checkpoints keep tensors beside it
+# Real checkpoints keep their tensors beside the pickle, which stays below a megabyte and a hundred thousand steps.
+MOST_PICKLE = 64 << 20  # bytes of pickle looked through
+MOST_STEPS = 1_000_000
+MOST_GROWTH = 8  # times its size that a torch zip may unpack to; torch itself does not compress
 
 
 @dataclass(frozen=True)
@@ -102,36 +105,89 @@ def _is_text_pickle(head: bytes) -> bool:
     return head[:1] in (b"c", b"(", b"]", b"}") and (b"\n(" in head or b"\ntR" in head or head.rstrip().endswith(b"."))
 
 
-def pickle_globals(path: Path) -> set[str]:
-    """Names ("module.attribute") that the pickle inside a torch file refers to, found by reading its opcodes.
+def check_pickle(path: Path) -> None:
+    """Refuse a torch file or pickle that takes far more time or memory to read than weights do.
 
-    For routing and for explaining; what keeps code from running is torch's ``weights_only``. An unreadable pickle gives
-    what was found up to there.
+    Raises:
+        InputError: it unpacks to many times its size, or holds a pickle of too many bytes or steps.
     """
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
+            unpacked = sum(info.file_size for info in archive.infolist())
+        if unpacked > max(MOST_GROWTH * path.stat().st_size, MOST_PICKLE):
+            raise InputError(f"{path} unpacks to {unpacked / 1e9:.3g} GB, many times its size: save it uncompressed.")
+    if not _scan(path)[1]:
+        raise InputError(f"{path} holds more pickled objects than any weights need: save the tensors alone.")
+
+
+def pickle_globals(path: Path) -> set[str]:
+    """Names ("module.attribute") that the pickle inside a torch file refers to, found by reading its opcodes.
+
+    For routing and for explaining; what keeps code from running is torch's ``weights_only``. An unreadable pickle, or
+    one that is too long, gives what was found up to there.
+    """
+    return _scan(path)[0]
+
+
+def _scan(path: Path) -> tuple[set[str], bool]:
+    """(names referred to, whether the limits sufficed)."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
             member = next((n for n in archive.namelist() if n.partition("/")[2] == "data.pkl"), None)
-            if member is None or archive.getinfo(member).file_size > MOST_PICKLE:
-                return set()
-            with archive.open(member) as file:
-                return _globals(file)
+            if member is None:
+                return set(), True
+            try:
+                with archive.open(member) as file:
+                    return _globals(_Bounded(file))
+            except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, NotImplementedError):  # damaged, encrypted
+                return set(), True
     with path.open("rb") as file:
         found: set[str] = set()
         for _ in range(5):  # torch before 1.6 wrote several pickles one after another
-            more = _globals(file)
+            more, whole = _globals(_Bounded(file))
             found |= more
+            if not whole:
+                return found, False
             if file.read(1) == b"":
                 break
             file.seek(-1, 1)
-        return found
+        return found, True
 
 
-def _globals(file: IO[bytes]) -> set[str]:
+class _TooLong(Exception):
+    """More pickle than any weights need."""
+
+
+class _Bounded:
+    """A file that gives ``MOST_PICKLE`` bytes and no more, whatever length an opcode claims."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._left = file, MOST_PICKLE
+
+    def read(self, size: int) -> bytes:
+        """``size`` bytes, fewer at the end. Raises _TooLong."""
+        data = self._file.read(min(size, self._left + 1)) if size >= 0 else b""
+        return self._spend(data)
+
+    def readline(self) -> bytes:
+        """Up to and with the next line feed. Raises _TooLong."""
+        return self._spend(self._file.readline(self._left + 1))
+
+    def _spend(self, data: bytes) -> bytes:
+        self._left -= len(data)
+        if self._left < 0:
+            raise _TooLong
+        return data
+
+
+def _globals(file: _Bounded) -> tuple[set[str], bool]:
     found: set[str] = set()
     strings: list[str] = []
     memo: dict[int, str] = {}
     try:
-        for code, argument, _ in pickletools.genops(file):
+        for step, (code, argument, _) in enumerate(pickletools.genops(file)):  # type: ignore[arg-type]
+            if step > MOST_STEPS:
+                return found, False
             if code.name == "GLOBAL":
                 found.add(str(argument).replace(" ", "."))
             elif code.name == "STACK_GLOBAL" and len(strings) >= 2:
@@ -142,6 +198,8 @@ def _globals(file: IO[bytes]) -> set[str]:
                 strings.append(memo[int(argument or 0)])
             elif isinstance(argument, str):
                 strings.append(argument)
+    except _TooLong:
+        return found, False
     except Exception:  # cut off, or not a pickle after all
-        return found
-    return found
+        return found, True
+    return found, True

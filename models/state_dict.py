@@ -16,8 +16,8 @@ from dashboard.errors import InputError, did_you_mean
 from models import class_names, imagenet
 from models.base import LoadOptions, ModelSpec, Weights
 from models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, ResizeCrop, input_size_setting, normalisation_setting
-from models.sniff import pickle_globals, sniff
-from models.torch_adapter import TorchClassifier
+from models.sniff import check_pickle, pickle_globals, sniff
+from models.torch_adapter import TorchClassifier, load_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -39,6 +39,8 @@ _KINDS = ("safetensors", "torch", "pickle", "torchscript")
 
 class StateDict:
     """Loads files only; there is nothing to list."""
+
+    settings = ("activation", "arch", "classes", "input_size", "mean", "std")
 
     def specs(self) -> Iterable[ModelSpec]:
         """Nothing: these are files."""
@@ -70,8 +72,11 @@ class StateDict:
             )
         maker = _maker(path, name)
         tensors = _stripped(file.tensors, set(maker.meta(1000).state_dict()))
-        net = maker.real(_classes_in(maker, tensors))
-        _fill(net, tensors, path, name)
+        _check_kinds(tensors, path)
+        count = _classes_in(maker, tensors)
+        _check(maker.meta(count).state_dict(), tensors, path, name)  # before any memory is taken for the network
+        net = maker.real(count)
+        _fill(net, tensors, path)
         names, origin = class_names.for_file(path, options, file.metadata)
         spec = _spec(path, name, names)
         notes: dict[str, Any] = {"architecture": name}
@@ -95,13 +100,15 @@ def _read(path: Path, options: LoadOptions) -> _File:
         return _File(network=_read_torchscript(path, options))
     import pickle
 
-    import torch
-
+    if not options.allow_code:
+        check_pickle(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = load_tensors(path)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
         if not options.allow_code:
             raise InputError(_refusal(path, error)) from error
+        import torch
+
         try:
             content = torch.load(path, map_location="cpu", weights_only=False)
         except Exception as second:
@@ -276,12 +283,31 @@ def _head_size(net: nn.Module, maker: _Maker) -> int:
     return int(net.state_dict()[head[0]].shape[0]) if head else 0
 
 
-def _fill(net: nn.Module, tensors: dict[str, Tensor], path: Path, name: str) -> None:
-    """Copy the tensors in. Raises InputError in one sentence if they are not this network's."""
-    wanted = net.state_dict()
+def _check_kinds(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raises InputError for tensors that are not plain numbers stored in full."""
+    import torch
+
+    for key, tensor in tensors.items():
+        what = ""
+        if tensor.is_nested or tensor.layout != torch.strided:
+            what = "sparse or nested"
+        elif tensor.is_quantized:
+            what = "quantized"
+        elif tensor.is_complex():
+            what = "of complex numbers"
+        elif tensor.device.type == "meta":
+            what = "without values (a meta tensor)"
+        elif tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            what = "a small one repeated (expanded)"
+        if what:
+            raise InputError(f"{path} cannot be used: its tensor {key[:80]} is {what}; save plain numbers.")
+
+
+def _check(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor], path: Path, name: str) -> None:
+    """Raises InputError in one sentence if the tensors are not this network's."""
     counters = {key for key in wanted if key.endswith("num_batches_tracked")}
     missing = [key for key in wanted if key not in tensors and key not in counters]
-    unexpected = [key for key in tensors if key not in wanted and not key.endswith("num_batches_tracked")]
+    unexpected = [key[:80] for key in tensors if key not in wanted and not key.endswith("num_batches_tracked")]
     shapes = [
         f"{key} is {tuple(tensors[key].shape)}, not {tuple(wanted[key].shape)}"
         for key in wanted
@@ -294,7 +320,16 @@ def _fill(net: nn.Module, tensors: dict[str, Tensor], path: Path, name: str) -> 
     ]
     if problems:
         raise InputError(f"{path} is not a {name}: {'; '.join(problems)}. Name the right network with --set arch=...")
-    net.load_state_dict({key: value for key, value in tensors.items() if key in wanted}, strict=False)
+
+
+def _fill(net: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Copy the tensors in."""
+    wanted = set(net.state_dict())
+    try:
+        net.load_state_dict({key: value for key, value in tensors.items() if key in wanted}, strict=False)
+    except (RuntimeError, TypeError, NotImplementedError) as error:  # number types that torch does not convert
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(f"{path} cannot be used: its tensors cannot be converted to float32 ({reason}).") from error
 
 
 def _spec(path: Path, architecture: str, names: tuple[str, ...]) -> ModelSpec:

@@ -29,6 +29,8 @@ _FILES = (*SAFE_FILES, "pytorch_model.bin", "open_clip_pytorch_model.bin")
 class Timm:
     """timm's pretrained classifiers; the list comes from a table, so that listing does not import timm."""
 
+    settings = ("activation", "input_size", "mean", "std")
+
     def specs(self) -> Iterable[ModelSpec]:
         """Every pretrained classifier whose label set is known."""
         return _specs()

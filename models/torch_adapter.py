@@ -6,9 +6,11 @@ import hashlib
 import os
 import statistics
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,6 +70,15 @@ def activation_setting(options: LoadOptions, default: str = "softmax") -> str:
 def numbered(count: int) -> tuple[str, ...]:
     """Names for classes whose names are not known: their numbers."""
     return tuple(str(i) for i in range(count))
+
+
+def load_tensors(path: Path) -> Any:
+    """``torch.load`` that runs no code from the file, and prints no warnings about how it was pickled."""
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from dashboard.errors import InputError, did_you_mean
 from models import downloads, imagenet, tables
 from models.base import LoadOptions, ModelSpec, Weights
 from models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, ResizeCrop, normalisation_setting
-from models.torch_adapter import TorchClassifier
+from models.torch_adapter import TorchClassifier, load_tensors
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,6 +21,8 @@ PREFIX = "torchvision/"
 
 class TorchvisionClassifiers:
     """torchvision's classifiers; the list comes from a table, so that listing does not import torchvision."""
+
+    settings = ("activation", "mean", "std")
 
     def specs(self) -> Iterable[ModelSpec]:
         """Every classifier with its default weights."""
@@ -44,7 +46,7 @@ class TorchvisionClassifiers:
         name = spec.name.removeprefix(PREFIX).partition(".")[0]
         try:
             net = build(name)
-            net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+            net.load_state_dict(load_tensors(path))
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{path} cannot be loaded as {spec.name}: {reason}; delete it and retry.") from error

@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 import threading
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -20,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from dashboard.errors import InputError
 from models import class_names, downloads, imagenet
 from models.base import LoadOptions, ModelSpec, Weights
-from models.preprocessing import ResizeCrop, input_size_setting
-from models.sniff import pickle_globals, sniff
+from models.preprocessing import ResizeCrop, input_size_setting, size_from_file
+from models.sniff import check_pickle, pickle_globals, sniff
 from models.torch_adapter import TorchClassifier
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ _lock = threading.Lock()
 
 class UltralyticsClassifiers:
     """YOLOv8, YOLO11 and YOLO26 classifiers, and any ``.pt`` of that kind."""
+
+    settings = ("activation", "classes", "input_size")
 
     def specs(self) -> Iterable[ModelSpec]:
         """The published ImageNet models."""
@@ -148,7 +151,7 @@ def _adapter(path: Path, spec: ModelSpec, options: LoadOptions) -> TorchClassifi
     if channels != 3:
         raise InputError(f"{path} takes pictures of {channels} channels; only RGB models can be run.")
 
-    how = _preprocessing(net, checkpoint, options)
+    how = _preprocessing(path, net, checkpoint, options)
     names = class_names.from_value(getattr(net, "names", None)) or spec.class_names
     given, origin = class_names.for_file(path, options, {}) if spec.weights.origin == "file" else ((), "")
     names = given or names
@@ -178,7 +181,9 @@ def _read(path: Path, options: LoadOptions) -> dict[str, Any]:
         return checkpoint if isinstance(checkpoint, dict) else {"model": checkpoint}
     if not hasattr(tasks, "_SafeLoad") or not tasks._SafeLoad.SUPPORTED:
         raise InputError(f"{path} cannot be loaded without running code by this version of ultralytics: upgrade it.")
-    with tempfile.TemporaryDirectory(prefix="loupe-") as folder:
+    check_pickle(path)
+    with tempfile.TemporaryDirectory(prefix="loupe-") as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         named = path
         if path.suffix != ".pt":  # Ultralytics goes by the ending
             named = Path(folder) / "weights.pt"
@@ -208,9 +213,9 @@ class _How:
     std: tuple[float, ...]
 
 
-def _preprocessing(net: nn.Module, checkpoint: dict[str, Any], options: LoadOptions) -> _How:
+def _preprocessing(path: Path, net: nn.Module, checkpoint: dict[str, Any], options: LoadOptions) -> _How:
     """As Ultralytics' predictor does it: the transforms in the checkpoint, else its defaults."""
-    height, width = input_size_setting(options.settings) or _trained_size(checkpoint)
+    height, width = input_size_setting(options.settings) or _trained_size(path, checkpoint)
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
     interpolation = "bilinear"
@@ -225,11 +230,15 @@ def _preprocessing(net: nn.Module, checkpoint: dict[str, Any], options: LoadOpti
     return _How(ResizeCrop(geometry.crop, geometry.resize, interpolation), mean, std)
 
 
-def _trained_size(checkpoint: dict[str, Any]) -> tuple[int, int]:
+def _trained_size(path: Path, checkpoint: dict[str, Any]) -> tuple[int, int]:
     size = (checkpoint.get("train_args") or {}).get("imgsz", 224)
-    if isinstance(size, (list, tuple)) and len(size) == 2:
-        return int(size[0]), int(size[1])
-    return (int(size), int(size)) if isinstance(size, int) and 1 <= size <= 8192 else (224, 224)
+    sides = list(size) if isinstance(size, (list, tuple)) else [size]
+    if len(sides) not in (1, 2) or not all(isinstance(side, int) for side in sides):
+        return 224, 224
+    try:
+        return size_from_file(sides[0], sides[-1])
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _logits_only(net: nn.Module) -> nn.Module:

@@ -74,7 +74,6 @@ def test_grid_is_exact_at_every_threshold() -> None:
 
 def test_matrix_data_recomputes_the_matrix(runs: list[Run]) -> None:
     data = explore.matrix_data(runs[0], 8)
-    assert data is not None
     labels, predicted = (np.frombuffer(base64.b64decode(data[k]), "<u2") for k in ("labels", "predicted"))
     counts = np.zeros((10, 10), int)
     np.add.at(counts, (labels, predicted), 1)
@@ -104,7 +103,8 @@ def test_marks_lie_where_their_threshold_puts_them(runs: list[Run], kind: str) -
     assert len(marks) == 4  # Youden and best F1, two runs
     scores, positive = class_scores(runs[0].predictions_path, 8), Digits().targets == 8
     for mark in marks[:2]:
-        label, t = mark["customdata"][0]
+        label, t, k = mark["customdata"][0]
+        assert k == 0
         passed = scores >= t
         recall = (passed & positive).sum() / positive.sum()
         x = (passed & ~positive).sum() / (~positive).sum() if kind == "roc" else recall
@@ -119,16 +119,16 @@ def test_points_of_curves_and_bars_find_their_samples(runs: list[Run]) -> None:
     x, y = unpack(curve["x"]), unpack(curve["y"])
     positive = int((Digits().targets == 8).sum())
     for i in range(1, len(x) - 1, 3):
-        label, t = curve["customdata"][i]
+        label, t, _ = curve["customdata"][i]
         rows = select(runs[0], {"kind": "score", "class": label, "threshold": t})
         assert (rows["label"] == 8).sum() / positive == pytest.approx(y[i], abs=1e-6)
         assert (rows["label"] != 8).sum() / (597 - positive) == pytest.approx(x[i], abs=1e-6)
     for trace in explore.chart(runs, "confidence")["data"]:
-        for (low, high, group), n in zip(trace["customdata"], unpack(trace["y"]), strict=True):
+        for (low, high, group, _), n in zip(trace["customdata"], unpack(trace["y"]), strict=True):
             selection = {"kind": "confidence", "low": low, "high": high, "correct": group == "correct"}
             assert len(select(runs[0], selection)) == n, (low, high, group)
     reliability = explore.chart(runs, "reliability")["data"][1]
-    for low, high, _, n in reliability["customdata"]:
+    for low, high, _, _, n in reliability["customdata"]:
         assert len(select(runs[0], {"kind": "confidence", "low": low, "high": high})) == n
 
 
@@ -188,7 +188,7 @@ def test_answers_without_scores_are_explored_too(engine: Engine, tmp_path: Path)
     """No curve, no threshold on a class, no loss that needs scores; all else as usual."""
     run = imbalanced(tmp_path, engine)
     assert explore.charts([run]) == []
-    assert "one" not in (explore.matrix_data(run, 0) or {})
+    assert explore.matrix_data(run, 0)["one"] is None
     data, _ = explore.gallery_data([run], None, {"kind": "cell", "true": 1, "predicted": 0})
     assert data["total"] == 3
     detail = explore.detail_data([run], None, 0)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dashboard.errors import InputError
-from dashboard.labels import match_classes, normalise, read_class_names, read_mapping
+from dashboard.labels import match_classes, normalise, read_class_names, read_mapping, used_classes
 
 # The awkward corner of ImageNet: two cranes, two maillots, a name within another's synonyms.
 NAMES = ["tench, Tinca tinca", "crane", "crane", "maillot", "maillot, tank suit", "missile", "projectile, missile"]
@@ -221,3 +221,69 @@ class TestFiles:
 
 def test_normalise():
     assert normalise("  Grey_Whale's--CALF ") == "grey whales calf"
+
+
+class TestClassesWithoutSamples:
+    def found(self, dataset, model, used, **options):
+        found = match_classes(dataset, (), model, (), used=used, **options)
+        return found.to_model.tolist(), found.how
+
+    def test_need_not_match(self):
+        assert self.found(["cat", "77", "dog"], ["dog", "cat"], [True, False, True]) == ([1, -1, 0], "names")
+
+    def test_match_if_they_can(self):
+        assert self.found(["cat", "dog"], ["dog", "cat"], [True, False]) == ([1, 0], "names")
+
+    def test_a_number_beyond_the_model(self):
+        digits = [str(i) for i in range(10)]
+        assert self.found([*digits, "77"], digits, [True] * 10 + [False]) == ([*range(10), -1], "names")
+        names = [f"class {i}" for i in range(10)]
+        assert self.found(["3", "77", "x", "1"], names, [True, False, False, True]) == ([3, -1, -1, 1], "indices")
+
+    def test_ambiguous_or_taken_ones_are_left_alone(self):
+        assert self.found(["crane", "ox"], ["crane", "crane", "ox"], [False, True])[0] == [-1, 2]
+        assert self.found(["Cat", "cat"], ["cat"], [False, True])[0] == [-1, 0]
+        assert self.found(["cat", "Cat"], ["cat"], [True, False])[0] == [0, -1]
+
+    def test_those_with_samples_must(self):
+        with pytest.raises(InputError, match="1 of the dataset's 2 classes is not among the model's 2: 'emu'"):
+            self.found(["cat", "emu", "77"], ["cat", "dog"], [True, True, False])
+
+    def test_mapping_still_counts(self):
+        mapping = {"a": "dog", "b": "cat"}
+        assert self.found(["a", "b"], ["dog", "cat"], [True, False], mapping=mapping) == ([0, 1], "mapping file")
+
+    def test_none_at_all(self):
+        assert self.found(["a", "b"], ["dog", "cat"], [False, False])[0] == [-1, -1]
+
+    def test_as_many_as_classes(self):
+        with pytest.raises(ValueError, match="used must have 2"):
+            self.found(["a", "b"], ["a", "b"], [True])
+
+    def test_from_targets(self):
+        assert used_classes(np.array([0, 2, 2]), 4) == [True, False, True, False]
+        assert used_classes([(0, 3), (), (3,)], 4) == [True, False, False, True]
+        assert used_classes([], 2) == [False, False]
+
+
+class TestEnormousInput:
+    BIG = "9" * 5000
+
+    def test_numbers(self):
+        with pytest.raises(InputError, match="not among the model's 7"):
+            match([self.BIG])
+        with pytest.raises(InputError, match="not a class of the model"):
+            match(["x"], mapping={"x": self.BIG})
+
+    @pytest.mark.parametrize("text", ['{"a":' + "[" * 200_000, '{"a": ' + "9" * 5000 + "}", '{"a": "\\ud800"}'])
+    def test_json(self, tmp_path, text):
+        file = tmp_path / "map.json"
+        file.write_text(text)
+        with pytest.raises(InputError, match=r"map\.json") as info:
+            read_mapping(file)
+        assert len(str(info.value)) < 500
+
+    def test_csv(self, tmp_path):
+        file = tmp_path / "map.csv"
+        file.write_text("x," + self.BIG)
+        assert read_mapping(file) == {"x": self.BIG}

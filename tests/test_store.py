@@ -326,3 +326,15 @@ def test_a_relative_source_is_kept_absolute(store, tmp_path, monkeypatch):
     dataset.source = "photos"
     run = evaluate(FakeAdapter(), dataset, store, QUICK)
     assert run.facts["dataset_facts"]["source"] == str(tmp_path / "photos")
+
+
+@pytest.mark.parametrize("text", ['{"a":' + "[" * 100_000, "9" * 5000])
+def test_json_made_to_break_the_reader(store, text):
+    good, bad = add_run(store, "good"), add_run(store, "bad")
+    (bad.path / "run.json").write_text(text)
+    (good.path / "classes.json").write_text(text)
+    assert [r.id for r in store.runs()] == ["good"]
+    with pytest.raises(InputError, match="damaged"):
+        store.get("bad")
+    with pytest.raises(InputError, match="damaged"):
+        _ = good.classes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ PATH_COLUMNS = ("path", "image", "file", "filename", "image_path", "file_path", 
 LABEL_COLUMNS = ("label", "labels", "class", "classes", "class_name", "target", "targets")
 _DELIMITERS = (",", "\t", ";", "|")
 _SUFFIXES = (".csv", ".tsv")
+_CELL = 65_536  # more of a first line is not looked at to recognise a file
 
 
 class CsvLabels:
@@ -116,24 +118,32 @@ def _the_csv(folder: Path) -> Path:
 
 def _header(file: Path) -> _Header | None:
     """The header of a file that looks like ours, else None; never raises."""
-    if file.suffix.lower() not in _SUFFIXES:
+    if file.suffix.lower() not in _SUFFIXES or not file.is_file():  # a pipe would never end
         return None
     try:
         with open(file, "rb") as stream:
-            head = stream.read(65_536)
+            head = stream.read(_CELL)
         utf16 = head[:2] in (b"\xff\xfe", b"\xfe\xff")
         text = head.decode("utf-16" if utf16 else "utf-8-sig", "replace").lstrip()
     except (OSError, UnicodeError):
         return None
-    header = _parse_header(text.partition("\n")[0].rstrip("\r"))
+    header = _parse_header(_lines(text[:_CELL]).readline().rstrip("\r\n"))
     return header if isinstance(header, _Header) else None
+
+
+def _lines(text: str) -> io.StringIO:
+    """The text by lines, which end with LF, CR LF or (old Macs) CR and nothing else, and keep their ends."""
+    return io.StringIO(text, newline="")
 
 
 def _parse_header(line: str) -> _Header | list[str]:
     """The columns under the delimiter that shows both, or the most names that any delimiter shows."""
     best: list[str] = []
     for delimiter in _DELIMITERS:
-        names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
+        try:
+            names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
+        except csv.Error:  # a cell of more than 131,072 characters
+            names = [line.strip()]
         lower = [name.lower() for name in names]
         path = next((lower.index(n) for n in PATH_COLUMNS if n in lower), None)
         label = next((lower.index(n) for n in LABEL_COLUMNS if n in lower), None)
@@ -145,7 +155,7 @@ def _parse_header(line: str) -> _Header | list[str]:
 
 
 def _read(file: Path) -> _Table:
-    lines = read_text(file).splitlines(keepends=True)
+    lines = list(_lines(read_text(file)))
     start = next((i for i, line in enumerate(lines) if line.strip()), None)
     if start is None:
         raise InputError(f"{file} is empty: write a header path,label and one line per picture")
@@ -153,7 +163,7 @@ def _read(file: Path) -> _Table:
     if isinstance(header, list):
         raise InputError(
             f"{file}, line {start + 1}: the header must name a path and a label column "
-            f"(such as path,label), but the columns are {', '.join(header) or 'empty'}"
+            f"(such as path,label), but the columns are {_shown(header) or 'empty'}"
         )
     table = _Table(delimiter=header.delimiter)
     extra = [i for i, name in enumerate(header.names) if i not in (header.path, header.label) and name]
@@ -183,6 +193,11 @@ def _read(file: Path) -> _Table:
         raise InputError(f"{file} has a header but no lines: write one line per picture")
     table.tags = {header.names[i]: _numbers(column) for i, column in zip(extra, columns, strict=True)}
     return table
+
+
+def _shown(names: list[str]) -> str:
+    """The first columns' names, cut short: what is named .csv may be anything."""
+    return ", ".join(" ".join(name.split())[:40] for name in names[:8]) + (", ..." if len(names) > 8 else "")
 
 
 def _numbers(column: list[str]) -> list[str | float]:
@@ -229,8 +244,8 @@ def _split_labels(
 
 
 def _sorted_names(names: set[str]) -> tuple[str, ...]:
-    if all(name.isascii() and name.isdigit() for name in names):
-        return tuple(sorted(names, key=lambda name: (int(name), name)))
+    if all(name.isascii() and name.isdigit() for name in names):  # by value, but int() has a limit of 4300 digits
+        return tuple(sorted(names, key=lambda name: (len(name.lstrip("0")), name.lstrip("0"), name)))
     return tuple(sorted(names))
 
 

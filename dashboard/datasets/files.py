@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -108,8 +109,11 @@ class FileDataset:
 def _file_digest(path: str) -> bytes:
     """Hash of a file's size and both ends."""
     try:
-        with open(path, "rb", buffering=0) as stream:
-            size = os.fstat(stream.fileno()).st_size
+        with open(path, "rb", buffering=0, opener=_open_at_once) as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                return b"unreadable"
+            size = status.st_size
             data = stream.read(_EDGE) or b""
             if size > _EDGE:
                 stream.seek(max(_EDGE, size - _EDGE))
@@ -117,6 +121,11 @@ def _file_digest(path: str) -> bytes:
     except OSError:
         return b"unreadable"
     return hashlib.blake2b(data, digest_size=16, salt=size.to_bytes(16, "little")).digest()
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file without waiting: a named pipe would keep us for ever."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def natural_key(name: str) -> tuple[list[tuple[int, str]], str]:
@@ -130,13 +139,40 @@ def is_image(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
+def unusable(entry: os.DirEntry[str]) -> str:
+    """Why a file that is named like a picture is passed over, "" if it is not.
+
+    Pipes, sockets and devices could keep a reader for ever. Links that lead nowhere are kept: they are reported as
+    unreadable, by name.
+    """
+    if not is_text(entry.name):
+        return "name that is not UTF-8"
+    if entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path)):
+        return ""
+    return "no ordinary file"
+
+
+def is_text(name: str) -> bool:
+    """Whether a name can be written down: on Linux a file's name is any bytes, of which Python keeps the odd ones."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def printable(name: str) -> str:
+    """A name with the bytes that are no text as escapes."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def is_ignored(name: str) -> bool:
     """Whether a file or folder is hidden or the operating system's, and not worth a word."""
     return name.startswith(".") or name.lower() in _SYSTEM_FILES
 
 
 def walk(folder: str) -> Iterator[os.DirEntry[str]]:
-    """Every file under ``folder`` that is not hidden, following links once.
+    """Every file of any kind under ``folder`` that is not hidden, following links once.
 
     Raises:
         InputError: naming a folder that cannot be read.
@@ -146,10 +182,10 @@ def walk(folder: str) -> Iterator[os.DirEntry[str]]:
     while waiting:
         here = waiting.pop()
         try:
-            stat = os.stat(here)
-            if (stat.st_dev, stat.st_ino) in seen:
+            status = os.stat(here)
+            if (status.st_dev, status.st_ino) in seen:
                 continue
-            seen.add((stat.st_dev, stat.st_ino))
+            seen.add((status.st_dev, status.st_ino))
             with os.scandir(here) as entries:
                 for entry in entries:
                     if is_ignored(entry.name):
@@ -159,7 +195,9 @@ def walk(folder: str) -> Iterator[os.DirEntry[str]]:
                     else:
                         yield entry
         except OSError as error:
-            raise InputError(f"{here} cannot be read ({error.strerror}): check the folder's permissions") from error
+            raise InputError(
+                f"{printable(here)} cannot be read ({error.strerror}): check the folder's permissions"
+            ) from error
 
 
 def subfolders(folder: Path) -> list[str]:
@@ -172,9 +210,9 @@ def subfolders(folder: Path) -> list[str]:
 
 
 def passed_over(suffixes: Counter[str]) -> list[str]:
-    """The warning about files that are not pictures, as a list of none or one."""
+    """The warning about files that are not pictures, counted by kind, as a list of none or one."""
     if not suffixes:
         return []
-    kinds = ", ".join(f"{suffix or 'no suffix'} {count}" for suffix, count in suffixes.most_common(5))
+    kinds = ", ".join(f"{kind} {count}" for kind, count in suffixes.most_common(5))
     total = suffixes.total()
     return [f"{total} file{'s' * (total > 1)} that {'are' if total > 1 else 'is'} not a picture passed over ({kinds})."]

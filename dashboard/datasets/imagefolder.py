@@ -12,7 +12,17 @@ from typing import ClassVar
 import numpy as np
 
 from dashboard.datasets import csv_labels
-from dashboard.datasets.files import FileDataset, is_image, natural_key, passed_over, subfolders, walk
+from dashboard.datasets.files import (
+    FileDataset,
+    is_image,
+    is_text,
+    natural_key,
+    passed_over,
+    printable,
+    subfolders,
+    unusable,
+    walk,
+)
 from dashboard.errors import InputError
 
 _SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval", "holdout"})
@@ -34,18 +44,21 @@ class ImageFolder:
         if not path.is_dir() or csv_labels.find_csv(path) is not None:
             return False
         folders = subfolders(path)
-        return any(is_image(entry.name) for name in folders for entry in walk(str(path / name)))
+        entries = (entry for name in folders for entry in walk(str(path / name)))
+        return any(is_image(entry.name) and not unusable(entry) for entry in entries)
 
     def open(self, path: Path, options: Mapping[str, str]) -> FileDataset:
         """Index the folder. There are no options.
 
         Raises:
-            InputError: no folders, no pictures in them, or splits (train, val) where classes should be.
+            InputError: no folders, no pictures in them, splits (train, val) where classes should be, or a class
+                folder whose name is not UTF-8 (such files are passed over).
         """
         if not path.is_dir():
             raise InputError(f"{path} is not a folder: imagefolder wants a folder with one folder per class")
         root, warnings = _descend(path)
         classes = subfolders(root)
+        _refuse_odd_names(root, classes)
         if classes and all(name.isascii() and name.isdigit() for name in classes):
             classes.sort(key=lambda name: (int(name), name))
         others: Counter[str] = Counter()
@@ -105,10 +118,11 @@ def _pictures(folder: Path, others: Counter[str]) -> list[str]:
     found: list[str] = []
     start = len(str(folder)) + 1
     for entry in walk(str(folder)):
-        if is_image(entry.name):
-            found.append(entry.path[start:].replace(os.sep, "/"))
+        identity = entry.path[start:].replace(os.sep, "/")
+        if why := _why_not(entry, identity):
+            others[why] += 1
         else:
-            others[os.path.splitext(entry.name)[1].lower()] += 1
+            found.append(identity)
     return sorted(found, key=natural_key)
 
 
@@ -119,11 +133,27 @@ def _loose(root: Path, others: Counter[str]) -> tuple[str, int]:
         for entry in entries:
             if entry.name.startswith(".") or entry.is_dir():
                 continue
-            if is_image(entry.name):
-                first, count = min(first or entry.name, entry.name), count + 1
+            if why := _why_not(entry, entry.name):
+                others[why] += 1
             else:
-                others[os.path.splitext(entry.name)[1].lower()] += 1
+                first, count = min(first or entry.name, entry.name), count + 1
     return first, count
+
+
+def _why_not(entry: os.DirEntry[str], identity: str) -> str:
+    """What keeps a file from being a sample: its suffix, its kind or its name; "" if nothing does."""
+    if not is_image(entry.name):
+        return printable(os.path.splitext(entry.name)[1].lower()) or "no suffix"
+    return unusable(entry) if is_text(identity) else "name that is not UTF-8"
+
+
+def _refuse_odd_names(root: Path, classes: list[str]) -> None:
+    """Class names are keys in files and pages, so they have to be text."""
+    odd = next((name for name in (str(root), *classes) if not is_text(name)), None)
+    if odd is not None:
+        raise InputError(
+            f"{printable(str(root))}: the folder name '{printable(odd)}' is not UTF-8 text: rename that folder"
+        )
 
 
 def _why_nothing(path: Path, classes: list[str], loose_images: int, others: Counter[str]) -> str:

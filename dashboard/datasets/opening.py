@@ -11,7 +11,7 @@ from pathlib import Path
 from dashboard.datasets import DATASETS, DEMOS
 from dashboard.datasets.archive import Limits, extract_cached
 from dashboard.datasets.base import Dataset, DatasetFormat
-from dashboard.datasets.files import is_image
+from dashboard.datasets.files import is_image, is_text, printable
 from dashboard.errors import InputError, did_you_mean
 
 _DEMO = "demo:"
@@ -45,6 +45,8 @@ def open_dataset(
     text = str(source).strip().strip("\"'")
     if not text:
         raise InputError("No dataset is given: type a path or demo:NAME, or drop a zip or CSV")
+    if not is_text(text):
+        raise InputError(f"{printable(text)} has a name that is not UTF-8 text: rename it")
     if text.startswith(_DEMO):
         return _open_demo(text, task)
     if format is not None:

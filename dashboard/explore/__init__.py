@@ -6,12 +6,13 @@ The first run in a list is drawn first everywhere.
 from dashboard.explore.charts import KNOWN_CHARTS, chart, charts
 from dashboard.explore.overview import figures_data, other_figures, table_data
 from dashboard.explore.pictures import detail_data, gallery_data, thumb_data, thumb_uri
-from dashboard.explore.thresholds import matrix_data
+from dashboard.explore.thresholds import class_data, matrix_data
 
 __all__ = [
     "KNOWN_CHARTS",
     "chart",
     "charts",
+    "class_data",
     "detail_data",
     "figures_data",
     "gallery_data",

@@ -66,13 +66,18 @@ def _curves(
             if average:
                 i, area = classes.index(average), curves.areas.get(average, np.nan)
                 title = f"{runs[k].model} · {average}" + (f" {area:.3f}" if np.isfinite(area) else "")
-                traces.append(figures.line(curves.x[i], curves.y[i], title, k))
+                line = figures.line(curves.x[i], curves.y[i], title, k)
+                traces.append(line | {"hovertemplate": figures.hover(title, curves.x_name, curves.y_name)})
         elif names[label] in classes:
             i, area = classes.index(names[label]), curves.areas.get(names[label], np.nan)
             title = f"{runs[k].model} · {names[label]}" + (f" {area:.3f}" if np.isfinite(area) else "")
             traces.append(_class_line(curves, i, label, title, k))
             traces += _marks(runs[k], label, kind, k)
     shared = figures.unit_square(figures.layout(figures.axis(present[0][1].x_name), figures.axis(present[0][1].y_name)))
+    if kind == "pr":  # AP adds up steps, so that is what is drawn
+        for trace in traces:
+            if trace["mode"] == "lines":
+                trace["line"] = trace["line"] | {"shape": "vh"}
     shared["uirevision"] = f"{kind}-{label}"
     return {"data": traces, "layout": shared}
 
@@ -82,7 +87,7 @@ def _class_line(curves: Curves, i: int, label: int, name: str, k: int, **more: A
     trace = figures.line(curves.x[i], curves.y[i], name, k, **more)
     if curves.thresholds is not None:
         t = np.nan_to_num(np.asarray(curves.thresholds[i], float), posinf=1.0000001)
-        trace["customdata"] = [[label, float(v)] for v in t]
+        trace["customdata"] = [[label, float(v), k] for v in t]
         trace["hovertemplate"] = (
             f"{figures.plain(name)}<br>x %{{x:.3f}} · y %{{y:.3f}} · t %{{customdata[1]:.3f}}<extra></extra>"
         )
@@ -111,7 +116,7 @@ def _marks(run: Run, label: int, kind: str, k: int) -> list[Data]:
                 "x": [x],
                 "y": [y],
                 "marker": marker,
-                "customdata": [[label, float(t)]],
+                "customdata": [[label, float(t), k]],
                 "hovertemplate": f"t {t:.3f}<br>x %{{x:.3f}} · y %{{y:.3f}}<extra></extra>",
                 "showlegend": k == 0,
             }
@@ -132,9 +137,10 @@ def _reliability(present: Sequence[tuple[str, int, Curves]]) -> figures.Figure:
             "color": figures.COLORS[k % 4],
             "size": list(6 + 14 * np.sqrt(counts / max(1, counts.sum()))),
         }
-        trace["customdata"] = [[float(a), float(a + 1 / bins), None, int(n)] for a, n in zip(low, counts, strict=True)]
+        edges = zip(low, counts, strict=True)
+        trace["customdata"] = [[float(a), float(a + 1 / bins), None, k, int(n)] for a, n in edges]
         trace["hovertemplate"] = (
-            f"{figures.plain(name)}<br>%{{x:.3f}} → %{{y:.3f}}<br>n %{{customdata[3]}}<extra></extra>"
+            f"{figures.plain(name)}<br>%{{x:.3f}} → %{{y:.3f}}<br>n %{{customdata[4]}}<extra></extra>"
         )
         traces.append(trace)
     shared = figures.unit_square(figures.layout("ui.axis.confidence", "ui.axis.accuracy"))

@@ -46,6 +46,10 @@ def figures_data(runs: Sequence[Run], names: Sequence[str] | None = None) -> Dat
     cards = [_card(runs, n) for n in chosen if not (few and n == "top5")]
     if names is None and any(r.timing.get("latency_ms") for r in runs):
         cards.append(_latency_card(runs))
+    if len({r.facts.get("dataset_facts", {}).get("fingerprint") for r in runs}) > 1:
+        for card in cards:  # on different data none is better
+            for cell in card["cells"]:
+                cell.pop("best", None)
     models = [{"name": r.model, "note": f"{r.dataset} · {r.samples:,}"} for r in runs]
     return {"models": models, "figures": cards, "warnings": warnings(runs) if names is None else []}
 

@@ -57,7 +57,7 @@ def gallery_data(
     data = {
         "cards": cards,
         "total": len(frame),
-        "title": title_of(selection, names),
+        "title": title_of(selection, names, bool(runs[focus].facts.get("multilabel"))),
         "reset": selection["kind"] != "all",
         "start": start,
         "stamp": uuid.uuid4().hex,  # tells a new answer from the same one drawn again
@@ -82,7 +82,7 @@ def _answer(row: pd.Series, names: Sequence[str]) -> Data | None:
     return {"text": names[int(row["predicted"])], "right": bool(row["correct"]), "confidence": confidence}
 
 
-def title_of(selection: Selection, names: Sequence[str]) -> Data:
+def title_of(selection: Selection, names: Sequence[str], multilabel: bool = False) -> Data:
     """A selection in words: a text key and its facts."""
     kind = selection["kind"]
     facts = {
@@ -94,6 +94,8 @@ def title_of(selection: Selection, names: Sequence[str]) -> Data:
         "high": f"{selection.get('high', 0):.2f}",
     }
     suffix = f".{selection['cell']}" if kind == "one" else ""
+    if kind == "class" and multilabel:
+        kind = "truth"
     if kind == "confidence" and selection.get("correct") is not None:
         suffix = ".correct" if selection["correct"] else ".wrong"
     return {"key": f"ui.selection.{kind}{suffix}", "vars": facts}

@@ -24,13 +24,15 @@ def to_grid(confidence: np.ndarray) -> np.ndarray:
     return np.searchsorted(np.arange(1001) / 1000, confidence.astype(np.float64), side="right") - 1
 
 
-def matrix_data(run: Run, label: int | None = None) -> Data | None:
-    """What the browser needs to recompute matrix, precision, recall and F1 at any threshold; None if multi-label.
+def matrix_data(run: Run, label: int | None = None) -> Data:
+    """What the browser needs to recompute matrix, precision, recall and F1 at any threshold.
 
-    Classes that neither truth nor predictions have are left out. ``label`` adds that class against the rest.
+    Classes that neither truth nor predictions have are left out. ``label`` adds that class against the rest; a
+    multi-label run has no matrix, only that.
     """
     if run.facts.get("multilabel"):
-        return None
+        data: Data = {"key": run.id, "classes": [], "numbers": [], "labels": "", "predicted": "", "confidence": ""}
+        return data | class_data(run, label)
     with duckdb.connect() as db:
         columns = db.execute(
             "select label, predicted, confidence from read_parquet(?) order by index", [literal(run.rows_path)]
@@ -39,7 +41,7 @@ def matrix_data(run: Run, label: int | None = None) -> Data | None:
     used = np.unique(np.concatenate([columns["label"], columns["predicted"]]))
     place: np.ndarray = np.zeros(len(names), np.uint16)
     place[used] = np.arange(len(used))
-    data: Data = {
+    data = {
         "key": run.id,
         "classes": [names[i] for i in used],
         "numbers": used.tolist(),
@@ -47,9 +49,12 @@ def matrix_data(run: Run, label: int | None = None) -> Data | None:
         "predicted": _b64(place[columns["predicted"]], "<u2"),
         "confidence": _b64(np.clip(to_grid(np.asarray(columns["confidence"])), 0, 1000), "<u2"),
     }
-    if label is not None and run.facts.get("has_scores", True):
-        data["one"] = one_class(run, label)
-    return data
+    return data | class_data(run, label)
+
+
+def class_data(run: Run, label: int | None) -> Data:
+    """One class against the rest as ``one``; None without a class, or without scores."""
+    return {"one": None if label is None or not run.facts.get("has_scores", True) else one_class(run, label)}
 
 
 def one_class(run: Run, label: int) -> Data:

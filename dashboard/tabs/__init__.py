@@ -22,6 +22,7 @@ class App:
         jobs: task to the id of its evaluation under way (kept by the browser) and the clock that polls it. They stand
             outside the tabs because what is in a tab that was never opened does not exist in the browser yet.
         runs: task to the dropdown of shown runs, so that another tab can open a run there.
+        inner: task to the tabs inside its tab.
         on_load: ``(function, inputs, outputs)`` to be called when the page opens.
     """
 
@@ -29,6 +30,7 @@ class App:
     tab: gr.Tab | None = None
     jobs: dict[str, tuple[gr.BrowserState, gr.Timer]] = field(default_factory=dict)
     runs: dict[str, gr.Dropdown] = field(default_factory=dict)
+    inner: dict[str, gr.Tabs] = field(default_factory=dict)
     on_load: list[tuple[Callable[..., Any], list[Any], list[Any]]] = field(default_factory=list)
 
 

@@ -17,6 +17,7 @@ TASK = "classification"
 def create(engine: Engine, app: App) -> None:
     """Build the tab inside the current ``gr.Tab``."""
     with gr.Tabs(elem_id="cls-tabs") as inner:
+        app.inner[TASK] = inner
         with gr.Tab(t("ui.tab.results"), id="results", elem_id="cls-results"):
             app.runs[TASK] = results_panel(engine, app, TASK)
         with gr.Tab(t("ui.tab.photos"), id="photos", elem_id="cls-photos"):

@@ -64,6 +64,8 @@ class Evaluate:
         typed = (path or "").strip()
         if typed and self.engine.public:
             raise InputError("Paths cannot be typed on a public server: drop a zip instead.")
+        if sum(map(bool, (demo, typed, file))) > 1:
+            raise InputError("Data was given twice: keep one of built-in dataset, path and dropped file.")
         source = file or typed or (f"demo:{demo}" if demo else "")
         chosen = list(dict.fromkeys([*(names or []), *(weights or [])]))
         if not source:

@@ -44,13 +44,13 @@ class Runs:
             gr.Button(visible=False),
         )
 
-    def open(self, run_id: str | None) -> tuple[Any, Any]:
+    def open(self, run_id: str | None) -> tuple[Any, ...]:
         """Show it where its task is."""
         if not run_id:
             raise InputError("Click a run in the list first.")
         run = self.engine.store.get(run_id)
         choices = run_choices(self.engine.store.runs(run.task))
-        return gr.Dropdown(choices=choices, value=[run.id]), gr.Tabs(selected=run.task)
+        return gr.Dropdown(choices=choices, value=[run.id]), gr.Tabs(selected=run.task), gr.Tabs(selected="results")
 
     def delete(self, run_id: str | None) -> tuple[Any, ...]:
         """Remove it for good."""
@@ -82,7 +82,7 @@ def create(engine: Engine, app: App) -> None:
         delete = gr.Button(t("ui.runs.delete"), interactive=False, elem_id="runs-delete", visible=not engine.public)
         sure = gr.Button(t("ui.runs.sure"), visible=False, variant="stop", elem_id="runs-sure")
     table.select(do.picked, None, [chosen, name, show, delete, sure], **EVENT)
-    show.click(toast(do.open), chosen, [app.runs["classification"], app.tabs], **EVENT)
+    show.click(toast(do.open), chosen, [app.runs["classification"], app.tabs, app.inner["classification"]], **EVENT)
     delete.click(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [delete, sure], **EVENT)
     if not engine.public:
         sure.click(toast(do.delete), chosen, [table, chosen, name, show, delete, sure], **EVENT)

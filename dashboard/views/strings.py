@@ -55,6 +55,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "ui.csv": ("Download list (CSV)", "下載清單（CSV）"),
     "ui.more": ("All other metrics", "其他所有指標"),
     "ui.how": ("How this was measured", "這些數字如何量測"),
+    "ui.matrix.pick": ("Pick a class in the table to move its threshold.", "在表格中點選一個類別，即可調整它的門檻值。"),
+    "ui.selection.truth": ("Class “{class}” in the truth", "真實含有「{class}」"),
     "ui.matrix.all": ("All classes", "所有類別"),
     "ui.matrix.one": ("“{name}” against the rest", "「{name}」對其餘"),
     "ui.matrix.counts": ("Counts", "張數"),

@@ -62,6 +62,8 @@ class GreyEight:
 class DemoDigits:
     """``digits_linear`` and ``digits_cnn``."""
 
+    settings = ("activation",)
+
     def specs(self) -> Iterable[ModelSpec]:
         """Both."""
         return _specs()

@@ -109,6 +109,20 @@ class TestReading:
         for data in (png16(values), cv2.imencode(".tiff", values)[1].tobytes()):
             assert read_image_bytes(data)[0, :, 0].tolist() == [0, 1, 128, 255]
 
+    def test_every_16_bit_grey_is_rounded_to_the_nearest(self):
+        values = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+        assert np.array_equal(read_image_bytes(png16(values))[..., 1], np.rint(values / 257.0))
+
+    def test_16_bit_grey_takes_little_more_memory_than_the_picture(self):
+        data = png16(np.zeros((3000, 3000), np.uint16))
+        tracemalloc.start()
+        try:
+            read_image_bytes(data)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 3000 * 3000 * 8  # 3 for the result, 2 for what was read, and blocks
+
     def test_16_bit_colour(self):
         values = gradient().astype(np.uint16) * 257
         assert np.abs(read_image_bytes(png16(values)).astype(int) - gradient()).max() <= 1

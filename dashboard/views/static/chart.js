@@ -24,9 +24,10 @@ const draw = () => {
     trigger("select", { index: p.pointIndex ?? p.pointNumber, value: { x: p.x, y: p.y, curve: p.curveNumber, data: p.customdata ?? null }, selected: true });
   });
 };
-const wait = () => (window.Plotly ? draw() : setTimeout(wait, 50));
+// Plotly is large: it is fetched when the first chart is there, not before the page can be seen.
+if (!window.Plotly && !L.fetching) L.fetching = new Promise((done) => { const s = document.createElement("script"); s.src = L.plotly; s.onload = done; document.head.appendChild(s); });
 watch("value", draw);
-wait();
+Promise.resolve(L.fetching).then(draw);
 L.onLook(draw);
 new ResizeObserver(() => { if (el._fullLayout && el.offsetParent) Plotly.Plots.resize(el); }).observe(element);
 "select";

@@ -61,6 +61,6 @@
     if (b) { e.preventDefault(); e.stopPropagation(); open(b); }
     else if (pop && !e.target.closest?.(".lp-pop")) close();
   }, true);
-  document.addEventListener("keydown", (e) => { if (e.key === "Escape") close(); });
+  document.addEventListener("keydown", (e) => { if (e.key === "Escape" && pop) { e.stopImmediatePropagation(); close(); } }, true);
   addEventListener("scroll", (e) => { if (pop && !pop.contains(e.target)) close(); }, true);
 })();

@@ -6,46 +6,71 @@ const TOP = 30;
 root.innerHTML = `<div class="bar"></div><div class="thr"></div><div class="sum"></div><div class="body"><div class="plot"><canvas tabindex="0"></canvas><div class="tip" hidden></div></div><ol class="pairs"></ol></div>`;
 const q = (s) => root.querySelector(s), canvas = q("canvas"), tip = q(".tip");
 
+// The samples come once; all that follows is counted from them. Work is proportional to samples and to the pairs of
+// classes that occur, never to classes squared: a thousand classes stay fluid.
 const load = () => {
   const v = props.value;
-  if (!v || !v.classes) { d = null; root.style.visibility = "hidden"; return; }
-  root.style.visibility = "visible";
-  const fresh = !d || d.key !== v.key;
-  d = { ...v, label: L.array(v.labels, "u2"), pred: L.array(v.predicted, "u2"), conf: L.array(v.confidence, "u2") };
-  if (fresh) { ui.t = 0; ui.show = v.classes.length > 2 * TOP ? "top" : "every"; ui.norm = "none"; ui.off = false; view = null; }
-  if (v.one && (fresh || v.one.index !== ui.oneIndex)) { ui.mode = "one"; ui.tc = Math.round((v.one.best_f1 ?? 0.5) * 1000); ui.oneIndex = v.one.index; }
-  if (!v.one) { ui.mode = "all"; ui.oneIndex = null; }
+  if (v && v.patch) { if (d) { d.one = v.one; settle(false); } return; }
+  if (!v || !v.classes) { d = null; root.style.display = "none"; return; }
+  root.style.display = "";
+  const fresh = !d || d.key !== v.key, C = v.classes.length;
+  d = { ...v, C, label: L.array(v.labels, "u2"), pred: L.array(v.predicted, "u2"), conf: L.array(v.confidence, "u2") };
+  const ids = new Map(), pair = (d.pair = new Int32Array(d.label.length));
+  d.pi = []; d.pj = [];
+  for (let i = 0; i < pair.length; i++) {
+    const key = d.label[i] * C + d.pred[i];
+    let k = ids.get(key);
+    if (k === undefined) { ids.set(key, (k = d.pi.length)); d.pi.push(d.label[i]); d.pj.push(d.pred[i]); }
+    pair[i] = k;
+  }
+  d.ids = ids;
+  if (fresh) { ui.t = 0; ui.show = C > 2 * TOP ? "top" : "every"; ui.norm = "none"; ui.off = false; view = null; }
+  settle(fresh);
+};
+// Which mode fits what came: one class against the rest as soon as one is picked; nothing else for multi-label runs.
+const settle = (fresh) => {
+  if (d.one && (fresh || d.one.index !== ui.oneIndex)) { ui.mode = "one"; ui.tc = Math.round((d.one.best_f1 ?? 0.5) * 1000); ui.oneIndex = d.one.index; }
+  if (!d.one) { ui.mode = "all"; ui.oneIndex = null; }
   draw();
 };
-// counts[true * C + predicted]; a prediction below the threshold goes to rejected[true].
+let row, col; // samples of each true class (rejected ones too) and accepted answers of each class
 const tally = () => {
-  const C = d.classes.length;
-  counts = new Int32Array(C * C); rejected = new Int32Array(C);
-  for (let i = 0; i < d.label.length; i++) d.conf[i] >= ui.t ? counts[d.label[i] * C + d.pred[i]]++ : rejected[d.label[i]]++;
+  const N = d.label.length, t = ui.t;
+  counts = new Int32Array(d.pi.length); rejected = new Int32Array(d.C); row = new Int32Array(d.C); col = new Int32Array(d.C);
+  for (let i = 0; i < N; i++) {
+    row[d.label[i]]++;
+    if (d.conf[i] >= t) { counts[d.pair[i]]++; col[d.pred[i]]++; } else rejected[d.label[i]]++;
+  }
 };
+const at2 = (i, j) => { const k = d.ids.get(i * d.C + j); return k === undefined ? 0 : counts[k]; };
 // Macro averages as Loupe's tables have them: over classes that occur in truth or (accepted) predictions, 0/0 counts 0.
 const summary = () => {
-  const C = d.classes.length;
-  let p = 0, r = 0, f = 0, k = 0, acc = 0, all = d.label.length, hit = 0;
-  const col = new Int32Array(C), row = new Int32Array(C);
-  for (let i = 0; i < C; i++) { row[i] = rejected[i]; for (let j = 0; j < C; j++) { const n = counts[i * C + j]; row[i] += n; col[j] += n; } }
-  for (let i = 0; i < C; i++) {
-    const tp = counts[i * C + i]; hit += tp; acc += col[i];
+  let p = 0, r = 0, f = 0, k = 0, acc = 0, hit = 0;
+  for (let i = 0; i < d.C; i++) {
+    const tp = at2(i, i); hit += tp; acc += col[i];
     if (!row[i] && !col[i]) continue;
-    k++; p += col[i] ? tp / col[i] : 0; r += row[i] ? tp / row[i] : 0; f += 2 * tp / (row[i] + col[i]);
+    k++; p += col[i] ? tp / col[i] : 0; r += row[i] ? tp / row[i] : 0; f += (2 * tp) / (row[i] + col[i]);
   }
-  return { p: p / k, r: r / k, f: f / k, answered: acc / all, accuracy: acc ? hit / acc : NaN };
+  return { p: p / k, r: r / k, f: f / k, answered: acc / d.label.length, accuracy: acc ? hit / acc : NaN };
+};
+// Pairs that are confused, most often first.
+const confused = () => {
+  const found = [];
+  for (let k = 0; k < counts.length; k++) if (counts[k] && d.pi[k] !== d.pj[k]) found.push(k);
+  return found.sort((a, b) => counts[b] - counts[a] || d.pi[a] - d.pi[b] || d.pj[a] - d.pj[b]);
 };
 const stat = (label, v, metric) => `<span data-stat="${metric || "accuracy"}"><small>${L.esc(label)}${metric ? L.info(metric) : ""}</small><b>${L.num(v)}</b></span>`;
 const seg = (name, options, value) => `<span class="seg" role="group">${options.map(([k, text]) => `<button type="button" data-set="${name}" data-to="${k}" aria-pressed="${value === k}">${L.esc(text)}</button>`).join("")}</span>`;
 
 const controls = () => {
-  const C = d.classes.length, one = ui.mode === "one" && d.one;
+  if (!d.C && !d.one) { q(".bar").innerHTML = q(".thr").innerHTML = ""; q(".sum").innerHTML = `<em>${L.esc(L.t("ui.matrix.pick"))}</em>`; q(".body").style.display = "none"; return; }
+  q(".body").style.display = "";
+  const C = d.C, one = ui.mode === "one" && d.one;
   q(".bar").innerHTML =
-    (d.one ? seg("mode", [["all", L.t("ui.matrix.all")], ["one", L.t("ui.matrix.one", { name: d.one.name })]], ui.mode) : "") +
+    (d.one && d.C ? seg("mode", [["all", L.t("ui.matrix.all")], ["one", L.t("ui.matrix.one", { name: d.one.name })]], ui.mode) : "") +
     (one ? "" : seg("norm", [["none", L.t("ui.matrix.counts")], ["row", L.t("ui.matrix.row")], ["col", L.t("ui.matrix.col")]], ui.norm) +
       seg("off", [["0", L.t("ui.matrix.full")], ["1", L.t("ui.matrix.errors")]], ui.off ? "1" : "0") +
-      (C > TOP ? seg("show", [["top", L.t("ui.matrix.top", { n: TOP })], ["every", L.t("ui.matrix.every", { n: C })]], ui.show) : "")) + L.info("confusion");
+      (C > TOP ? seg("show", [["top", L.t("ui.matrix.top", { n: TOP })], ["every", L.t("ui.matrix.every", { n: C })]], ui.show) : "")) + (d.C || one ? L.info("confusion") : "");
   const t = one ? ui.tc : ui.t, marks = one ? [["▲", d.one.youden, "youden"], ["◆", d.one.best_f1, "best_f1"]].filter((m) => m[1] !== null) : [];
   q(".thr").innerHTML = `<label>${L.esc(one ? L.t("ui.thr.one", { name: d.one.name }) : L.t("ui.thr.all"))} <b>${(t / 1000).toFixed(3)}</b>${L.info("threshold")}</label>
     <div class="track"><input type="range" min="0" max="1000" step="1" value="${t}" aria-label="${L.esc(L.t("ui.threshold"))}">${marks.map((m) => `<button type="button" class="mark" data-mark="${m[1]}" style="left:calc(8px + (100% - 16px) * ${Math.min(1, m[1])})" title="${L.esc(L.name(m[2]))} ${m[1].toFixed(3)}">${m[0]}</button>`).join("")}</div>
@@ -64,13 +89,13 @@ const numbers = () => {
 };
 const oneCounts = () => { const k = ui.tc, o = d.one; return { P: o.positives[0], N: o.negatives[0], tp: o.positives[k], fp: o.negatives[k] }; };
 
-// Which classes are rows: all, or those with most errors first.
+// Which classes are rows: all, or those of the most confused pairs, each beside the one it is taken for.
 const order = () => {
-  const C = d.classes.length, idx = [...Array(C).keys()];
-  if (ui.show !== "top" || C <= TOP) return idx;
-  const err = new Float64Array(C);
-  for (let i = 0; i < C; i++) for (let j = 0; j < C; j++) if (i !== j && counts[i * C + j]) { err[i] += counts[i * C + j]; err[j] += counts[i * C + j]; }
-  return idx.sort((a, b) => err[b] - err[a] || a - b).slice(0, TOP);
+  if (ui.show !== "top" || d.C <= TOP) return [...Array(d.C).keys()];
+  const chosen = new Set();
+  for (const k of worst) { if (chosen.size > TOP - 2) break; chosen.add(d.pi[k]); chosen.add(d.pj[k]); }
+  for (let i = 0; i < d.C && chosen.size < TOP; i++) chosen.add(i);
+  return [...chosen];
 };
 const shade = (share, wrong) => {
   const s = Math.max(0, Math.min(1, share)), dark = L.dark();
@@ -84,60 +109,80 @@ const geometry = () => {
   const extra = ui.t > 0 ? 1 : 0, W = w - left - 6, H = h - bottom - 6;
   return { left, top: 6, W, H, n, cols: n + extra, extra, labels, w, h, cw: W / (n + extra), ch: H / n };
 };
-const value = (i, j) => { const C = d.classes.length; return j === -1 ? rejected[i] : counts[i * C + j]; };
+const value = (i, j) => (j === -1 ? rejected[i] : at2(i, j));
+// The picture is drawn when numbers change; a moving pointer only lays its frame over a copy of it.
+let base = null;
 const paint = () => {
   if (!d) return;
   const dpr = devicePixelRatio || 1, w = canvas.clientWidth, h = canvas.clientHeight;
   if (!w || !h) return;
   canvas.width = w * dpr; canvas.height = h * dpr;
   const g = canvas.getContext("2d"); g.scale(dpr, dpr); g.clearRect(0, 0, w, h);
-  const fg = L.css("--body-text-color"), sub = L.css("--body-text-color-subdued"), line = L.css("--border-color-primary");
+  const fg = L.css("--body-text-color"), sub = L.css("--body-text-color-subdued");
   g.textBaseline = "middle";
-  if (ui.mode === "one" && d.one) return paintOne(g, w, h, fg, sub);
-  const m = geometry(), C = d.classes.length, n = m.n;
-  const rowSum = new Float64Array(n), colSum = new Float64Array(n);
-  for (let a = 0; a < n; a++) { const i = list[a]; rowSum[a] = rejected[i]; for (let j = 0; j < C; j++) { rowSum[a] += counts[i * C + j]; colSum[a] += counts[j * C + i]; } }
-  const share = (a, b) => { const v = value(list[a], b < n ? list[b] : -1); return ui.norm === "row" ? (rowSum[a] ? v / rowSum[a] : 0) : ui.norm === "col" ? (b < n && colSum[b] ? v / colSum[b] : 0) : v; };
+  if (ui.mode === "one" && d.one) paintOne(g, w, h, fg, sub);
+  else if (d.C) paintAll(g, sub);
+  base = new OffscreenCanvas(canvas.width, canvas.height);
+  base.getContext("2d").drawImage(canvas, 0, 0);
+  frame();
+};
+const frame = () => {
+  if (!base) return;
+  const dpr = devicePixelRatio || 1, g = canvas.getContext("2d"), m = cells;
+  g.setTransform(1, 0, 0, 1, 0, 0); g.clearRect(0, 0, canvas.width, canvas.height); g.drawImage(base, 0, 0); g.setTransform(dpr, 0, 0, dpr, 0, 0);
+  if (!hover) return;
+  g.strokeStyle = L.css("--body-text-color"); g.lineWidth = 2;
+  if (m.one) g.strokeRect(m.left + (hover[1] * m.W) / 2, m.top + (hover[0] * m.H) / 2, m.W / 2 - 2, m.H / 2 - 2);
+  else { g.save(); g.beginPath(); g.rect(m.left, m.top, m.W, m.H); g.clip(); g.strokeRect(m.left + (hover[1] - m.vx) * m.zw, m.top + (hover[0] - m.vy) * m.zh, Math.max(3, m.zw - 1), Math.max(3, m.zh - 1)); g.restore(); }
+};
+const ink = (c) => (0.299 * c[0] + 0.587 * c[1] + 0.114 * c[2] > 150 ? "#111" : "#fff");
+const paintAll = (g, sub) => {
+  const m = geometry(), n = m.n, line = L.css("--border-color-primary"), place = new Int32Array(d.C).fill(-1);
+  list.forEach((c, a) => (place[c] = a));
+  const shown = []; // [row, column, count] of cells that hold something
+  for (let k = 0; k < counts.length; k++) { const a = place[d.pi[k]], b = place[d.pj[k]]; if (counts[k] && a >= 0 && b >= 0) shown.push([a, b, counts[k]]); }
+  if (m.extra) list.forEach((c, a) => rejected[c] && shown.push([a, n, rejected[c]]));
+  const share = (a, b, v) => (ui.norm === "row" ? v / row[list[a]] : ui.norm === "col" ? (b < n ? v / col[list[b]] : 0) : v);
   let max = 0, maxOff = 0;
-  for (let a = 0; a < n; a++) for (let b = 0; b < m.cols; b++) { const s = share(a, b); if (a === b) max = Math.max(max, s); else maxOff = Math.max(maxOff, s); }
+  for (const [a, b, v] of shown) { const s = share(a, b, v); if (a === b) max = Math.max(max, s); else maxOff = Math.max(maxOff, s); }
   if (ui.norm !== "none") max = 1;
-  const tone = (a, b) => { const s = share(a, b); if (a === b) return ui.off ? shade(0, false) : shade(Math.sqrt(s / (max || 1)), false); return s ? shade(0.15 + 0.85 * Math.sqrt(s / (maxOff || 1)), true) : shade(0, true); };
-  const x = (b) => m.left + (b - m.vx) * m.zw, y = (a) => m.top + (a - m.vy) * m.zh;
+  const empty = shade(0, false);
+  const tone = (a, b, s) => (a === b ? (ui.off ? empty : shade(Math.sqrt(s / (max || 1)), false)) : shade(0.15 + 0.85 * Math.sqrt(s / (maxOff || 1)), true));
   view = view || { x: 0, y: 0, k: 1 };
   m.vx = view.x; m.vy = view.y; m.zw = m.cw * view.k; m.zh = m.ch * view.k;
+  const x = (b) => m.left + (b - m.vx) * m.zw, y = (a) => m.top + (a - m.vy) * m.zh;
   g.save(); g.beginPath(); g.rect(m.left, m.top, m.W, m.H); g.clip();
-  if (m.zw < 3) { // pixels: one image, scaled
-    const img = new ImageData(m.cols, n);
-    for (let a = 0; a < n; a++) for (let b = 0; b < m.cols; b++) { const c = tone(a, b), o = 4 * (a * m.cols + b); img.data[o] = c[0]; img.data[o + 1] = c[1]; img.data[o + 2] = c[2]; img.data[o + 3] = 255; }
-    const off = new OffscreenCanvas(m.cols, n); off.getContext("2d").putImageData(img, 0, 0);
-    g.imageSmoothingEnabled = m.zw < 1; g.drawImage(off, x(0), y(0), m.zw * m.cols, m.zh * n);
-  } else {
-    const a0 = Math.max(0, Math.floor(m.vy)), a1 = Math.min(n, Math.ceil(m.vy + n / view.k)), b0 = Math.max(0, Math.floor(m.vx)), b1 = Math.min(m.cols, Math.ceil(m.vx + m.cols / view.k));
-    const text = m.zw >= 22 && m.zh >= 12, gap = m.zw > 8 ? 1 : 0;
-    g.font = `${Math.min(12, m.zh * 0.6, m.zw * 0.38)}px ${L.css("--font")}`; g.textAlign = "center";
-    for (let a = a0; a < a1; a++) for (let b = b0; b < b1; b++) {
-      const c = tone(a, b), s = share(a, b);
-      g.fillStyle = `rgb(${c})`; g.fillRect(x(b), y(a), m.zw - gap, m.zh - gap);
-      if (a === b && ui.off) { g.strokeStyle = line; g.beginPath(); g.moveTo(x(b), y(a) + m.zh); g.lineTo(x(b) + m.zw, y(a)); g.stroke(); continue; }
-      if (text && s) { g.fillStyle = 0.299 * c[0] + 0.587 * c[1] + 0.114 * c[2] > 150 ? "#111" : "#fff"; g.fillText(ui.norm === "none" ? s : `${Math.round(100 * s)}%`, x(b) + m.zw / 2, y(a) + m.zh / 2); }
-    }
+  g.fillStyle = `rgb(${empty})`;
+  const gap = m.zw > 8 ? 1 : 0;
+  if (gap && n <= 60) for (let a = 0; a < n; a++) for (let b = 0; b < m.cols; b++) g.fillRect(x(b), y(a), m.zw - gap, m.zh - gap);
+  else g.fillRect(x(0), y(0), m.zw * m.cols, m.zh * n);
+  const text = m.zw >= 22 && m.zh >= 12;
+  g.font = `${Math.min(12, m.zh * 0.6, m.zw * 0.38)}px ${L.css("--font")}`; g.textAlign = "center";
+  // wrong answers last and at least three pixels wide, so that single ones are seen among a thousand classes
+  shown.sort((p, q) => (p[0] === p[1] ? 0 : 1) - (q[0] === q[1] ? 0 : 1) || p[2] - q[2]);
+  for (const [a, b, v] of shown) {
+    const px = x(b), py = y(a);
+    if (px > m.left + m.W || py > m.top + m.H || px + m.zw < m.left || py + m.zh < m.top || (a === b && ui.off)) continue;
+    const s = share(a, b, v), c = tone(a, b, s), least = a === b ? 1 : 3;
+    g.fillStyle = `rgb(${c})`; g.fillRect(px, py, Math.max(least, m.zw - gap), Math.max(least, m.zh - gap));
+    if (text) { g.fillStyle = ink(c); g.fillText(ui.norm === "none" ? v : `${Math.round(100 * s)}%`, px + m.zw / 2, py + m.zh / 2); }
   }
-  if (hover) { g.strokeStyle = fg; g.lineWidth = 2; g.strokeRect(x(hover[1]), y(hover[0]), Math.max(2, m.zw - 1), Math.max(2, m.zh - 1)); }
+  if (ui.off && gap) { g.strokeStyle = line; for (let a = 0; a < n; a++) { g.beginPath(); g.moveTo(x(a), y(a) + m.zh); g.lineTo(x(a) + m.zw, y(a)); g.stroke(); } }
   g.restore();
   g.fillStyle = sub; g.font = `11px ${L.css("--font")}`;
   if (m.labels && view.k === 1) {
-    const clip = (s, width) => { while (s.length > 1 && g.measureText(s).width > width) s = s.slice(0, -2) + "…"; return s; };
-    g.textAlign = "right"; if (m.ch >= 9) for (let a = 0; a < n; a++) g.fillText(clip(d.classes[list[a]], m.left - 24), m.left - 6, y(a) + m.zh / 2);
+    const cut = (s, width) => { while (s.length > 1 && g.measureText(s).width > width) s = s.slice(0, -2) + "…"; return s; };
+    g.textAlign = "right"; if (m.ch >= 9) for (let a = 0; a < n; a++) g.fillText(cut(d.classes[list[a]], m.left - 26), m.left - 6, y(a) + m.zh / 2);
     const turn = Math.max(...list.map((i) => g.measureText(d.classes[i]).width)) > m.zw - 2;
     for (let b = 0; b < m.cols; b++) {
       const s = b < n ? d.classes[list[b]] : L.t("ui.matrix.rejected");
       g.save(); g.translate(x(b) + m.zw / 2, m.top + m.H + 8);
-      if (turn) { g.rotate(-Math.PI / 3); g.textAlign = "right"; if (m.zw >= 8) g.fillText(clip(s, (m.h - m.top - m.H - 22) * 1.15), 0, 0); } else { g.textAlign = "center"; g.fillText(s, 0, 2); }
+      if (turn) { g.rotate(-Math.PI / 3); g.textAlign = "right"; if (m.zw >= 8) g.fillText(cut(s, (m.h - m.top - m.H - 22) * 1.15), 0, 0); } else { g.textAlign = "center"; g.fillText(s, 0, 2); }
       g.restore();
     }
   }
-  g.textAlign = "center"; g.fillText(L.t("ui.matrix.predicted"), m.left + m.W / 2, h - 7);
-  g.save(); g.translate(8, m.top + m.H / 2); g.rotate(-Math.PI / 2); g.fillText(L.t("ui.matrix.true"), 0, 0); g.restore();
+  g.textAlign = "center"; g.fillText(L.t("ui.matrix.predicted"), m.left + m.W / 2, m.h - 7);
+  g.save(); g.translate(7, m.top + m.H / 2); g.rotate(-Math.PI / 2); g.fillText(L.t("ui.matrix.true"), 0, 0); g.restore();
   cells = m;
 };
 const paintOne = (g, w, h, fg, sub) => {
@@ -149,27 +194,31 @@ const paintOne = (g, w, h, fg, sub) => {
   grid.forEach((r, a) => r.forEach(([name, v, wrong], b) => {
     const c = shade(v ? 0.15 + 0.85 * Math.sqrt(v / Math.max(1, a ? N : P)) : 0, wrong);
     g.fillStyle = `rgb(${c})`; g.fillRect(left + (b * W) / 2, top + (a * H) / 2, W / 2 - 2, H / 2 - 2);
-    g.fillStyle = 0.299 * c[0] + 0.587 * c[1] + 0.114 * c[2] > 150 ? "#111" : "#fff"; g.textAlign = "center";
+    g.fillStyle = ink(c); g.textAlign = "center";
     g.font = `600 20px ${L.css("--font")}`; g.fillText(v, left + W / 4 + (b * W) / 2, top + H / 4 + (a * H) / 2 - 4);
     g.font = `12px ${L.css("--font")}`; g.fillText(name, left + W / 4 + (b * W) / 2, top + H / 4 + (a * H) / 2 + 18);
-    if (hover && hover[0] === a && hover[1] === b) { g.strokeStyle = fg; g.lineWidth = 2; g.strokeRect(left + (b * W) / 2, top + (a * H) / 2, W / 2 - 2, H / 2 - 2); }
   }));
   cells = { one: true, left, top, W, H, names: [["tp", "fn"], ["fp", "tn"]] };
 };
 const pairs = () => {
-  const C = d.classes.length, found = [];
-  for (let i = 0; i < C; i++) for (let j = 0; j < C; j++) if (i !== j && counts[i * C + j]) found.push([counts[i * C + j], i, j]);
-  found.sort((a, b) => b[0] - a[0] || a[1] - b[1] || a[2] - b[2]);
-  q(".pairs").style.display = ui.mode === "one" ? "none" : "";
-  q(".pairs").innerHTML = `<li class="head">${L.esc(L.t("ui.matrix.pairs"))}</li>` + (found.length ? found.slice(0, 40).map(([n, i, j]) => `<li><button type="button" data-i="${i}" data-j="${j}"><b>${n}</b> <span>${L.esc(d.classes[i])} → ${L.esc(d.classes[j])}</span></button></li>`).join("") : `<li class="none">${L.esc(L.t("ui.matrix.noerrors"))}</li>`);
+  q(".pairs").style.display = ui.mode === "one" || !d.C ? "none" : "";
+  q(".pairs").innerHTML = `<li class="head">${L.esc(L.t("ui.matrix.pairs"))}</li>` + (worst.length ? worst.slice(0, 40).map((k) => `<li><button type="button" data-i="${d.pi[k]}" data-j="${d.pj[k]}"><b>${counts[k]}</b> <span>${L.esc(d.classes[d.pi[k]])} → ${L.esc(d.classes[d.pj[k]])}</span></button></li>`).join("") : `<li class="none">${L.esc(L.t("ui.matrix.noerrors"))}</li>`);
 };
-const refresh = () => {
-  tally(); list = order();
-  const tall = ui.mode === "one" ? 300 : list.length > 22 ? Math.min(620, 60 + 17 * list.length) : 350;
-  q(".plot").style.height = q(".pairs").style.maxHeight = `${tall}px`;
-  numbers(); paint(); pairs();
+let worst = [], later = 0;
+// While a slider moves, the list of pairs waits for a pause; numbers and picture follow at once.
+const refresh = (moving) => {
+  const one = ui.mode === "one" && d.one;
+  if (!one) {
+    tally(); worst = confused();
+    if (!moving || ui.show !== "top") list = order();
+  }
+  const tall = one ? 300 : list.length > 22 ? Math.min(620, 60 + 17 * list.length) : 350;
+  if (q(".plot").style.height !== `${tall}px`) q(".plot").style.height = q(".pairs").style.maxHeight = `${tall}px`;
+  numbers(); paint();
+  clearTimeout(later);
+  if (moving) later = setTimeout(() => refresh(false), 140); else pairs();
 };
-const draw = () => { if (!d) return; controls(); refresh(); };
+const draw = () => { if (!d) return; controls(); if (d.C || d.one) refresh(false); };
 
 const at = (e) => {
   const r = canvas.getBoundingClientRect(), px = e.clientX - r.left, py = e.clientY - r.top, m = cells;
@@ -195,7 +244,7 @@ root.addEventListener("input", (e) => {
   if (e.target.type !== "range") return;
   if (ui.mode === "one" && d.one) ui.tc = +e.target.value; else ui.t = +e.target.value;
   q(".thr b").textContent = (+e.target.value / 1000).toFixed(3);
-  if (!queued) { queued = true; requestAnimationFrame(() => { queued = false; refresh(); }); }
+  if (!queued) { queued = true; requestAnimationFrame(() => { queued = false; refresh(true); }); }
 });
 canvas.addEventListener("pointermove", (e) => {
   if (drag) { const m = cells, dx = e.clientX - drag.x, dy = e.clientY - drag.y; if (Math.abs(dx) + Math.abs(dy) > 4) drag.moved = true;
@@ -209,9 +258,9 @@ canvas.addEventListener("pointermove", (e) => {
     const r = canvas.getBoundingClientRect(), px = e.clientX - r.left, py = e.clientY - r.top;
     tip.style.left = `${Math.min(px + 14, r.width - tip.offsetWidth - 4)}px`; tip.style.top = `${Math.max(0, py - tip.offsetHeight - 10)}px`;
   }
-  paint();
+  frame();
 });
-canvas.addEventListener("pointerleave", () => { hover = null; tip.hidden = true; paint(); });
+canvas.addEventListener("pointerleave", () => { hover = null; tip.hidden = true; frame(); });
 canvas.addEventListener("pointerdown", (e) => { drag = { x: e.clientX, y: e.clientY, vx: view?.x ?? 0, vy: view?.y ?? 0, moved: false }; });
 addEventListener("pointerup", () => setTimeout(() => { drag = null; }));
 canvas.addEventListener("wheel", (e) => {

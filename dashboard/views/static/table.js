@@ -1,6 +1,8 @@
 // A sortable table: one row a class; clicking a row picks it. Bars make columns readable at a glance.
 const L = window.loupe, root = element.querySelector(".lp-table");
-let sort = null, find = "";
+let sort = null, find = "", on = null;
+// The picked row is marked at once, before the answer is there; the same row again lets go.
+const pick = (row) => { on = on === row ? null : row; root.querySelectorAll("tr[data-row]").forEach((e) => e.classList.toggle("on", +e.dataset.row === on)); };
 const draw = () => {
   const v = props.value;
   if (!v || !v.rows) { root.innerHTML = ""; return; }
@@ -10,18 +12,18 @@ const draw = () => {
   const keep = root.querySelector(".scroll")?.scrollTop ?? 0, focus = document.activeElement?.matches?.(".lp-table input") && root.contains(document.activeElement);
   root.innerHTML = (v.rows.length > 15 ? `<input type="search" placeholder="${L.esc(L.t("ui.table.find"))}" value="${L.esc(find)}" aria-label="${L.esc(L.t("ui.table.find"))}">` : "") +
     `<div class="scroll"><table><thead><tr>${v.columns.map((c, k) => `<th aria-sort="${s && s[0] === k ? (s[1] > 0 ? "ascending" : "descending") : "none"}"><button type="button" data-sort="${k}">${L.esc(c.short ? L.t(c.short) : c.explain ? L.name(c.explain) : L.t(c.label))}${s && s[0] === k ? (s[1] > 0 ? " ▲" : " ▼") : ""}</button>${c.explain ? L.info(c.explain) : ""}</th>`).join("")}</tr></thead>
-    <tbody>${rows.map(([i, r]) => `<tr data-row="${i}" tabindex="0" class="${i === v.selected ? "on" : ""}">${r.map((x, k) => { const c = v.columns[k]; if (c.kind === "name") return `<th scope="row" title="${L.esc(x)}">${L.esc(x)}</th>`; const part = x === null ? 0 : Math.max(0, Math.min(1, x / max[k])); return `<td><s style="width:${100 * part}%"></s><span>${x === null ? L.esc(L.t("ui.na")) : c.kind === "count" ? L.int(x) : Number(x).toFixed(3)}</span></td>`; }).join("")}</tr>`).join("")}</tbody></table></div>`;
+    <tbody>${rows.map(([i, r]) => `<tr data-row="${i}" tabindex="0" class="${i === on ? "on" : ""}">${r.map((x, k) => { const c = v.columns[k]; if (c.kind === "name") return `<th scope="row" title="${L.esc(x)}">${L.esc(x)}</th>`; const part = x === null ? 0 : Math.max(0, Math.min(1, x / max[k])); return `<td><s style="width:${100 * part}%"></s><span>${x === null ? L.esc(L.t("ui.na")) : c.kind === "count" ? L.int(x) : Number(x).toFixed(3)}</span></td>`; }).join("")}</tr>`).join("")}</tbody></table></div>`;
   const box = root.querySelector(".scroll"); if (box) box.scrollTop = keep;
   if (focus) { const f = root.querySelector("input"); f.focus(); f.setSelectionRange(find.length, find.length); }
 };
 root.addEventListener("click", (e) => {
   const b = e.target.closest("[data-sort]"), tr = e.target.closest("tr[data-row]");
   if (b) { const k = +b.dataset.sort, s = sort ?? props.value.sort; sort = s && s[0] === k ? [k, -s[1]] : [k, props.value.columns[k].kind === "name" ? 1 : -1]; draw(); }
-  else if (tr) trigger("select", { index: +tr.dataset.row, value: props.value.rows[+tr.dataset.row][0], selected: true });
+  else if (tr) { pick(+tr.dataset.row); trigger("select", { index: +tr.dataset.row, value: props.value.rows[+tr.dataset.row][0], selected: true }); }
 });
 root.addEventListener("keydown", (e) => { const tr = e.target.closest("tr[data-row]"); if (tr && (e.key === "Enter" || e.key === " ")) { e.preventDefault(); tr.click(); } });
 root.addEventListener("input", (e) => { find = e.target.value.toLowerCase(); draw(); });
 L.onLook(draw);
-watch("value", () => { if (props.value?.key !== root.dataset.key) { sort = null; find = ""; root.dataset.key = props.value?.key ?? ""; } draw(); });
+watch("value", () => { if (props.value?.key !== root.dataset.key) { sort = null; find = ""; on = null; root.dataset.key = props.value?.key ?? ""; } draw(); });
 draw();
 "select";
