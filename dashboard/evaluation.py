@@ -20,7 +20,7 @@ from dashboard.metrics.batch import ClassificationBatch
 from dashboard.metrics.confusion import Confusion
 from dashboard.metrics.multilabel import MultiLabel
 from dashboard.pipeline import decoded, default_workers, measure_latency
-from dashboard.predictions import Part, done_indices, join, part_facts, write_part
+from dashboard.predictions import Part, batches, done_indices, join, part_facts, write_part
 from dashboard.store import Draft, Run, Store, run_id_for
 from models.base import ModelAdapter
 
@@ -219,10 +219,14 @@ class _Evaluation:
         for part in self.draft.parts():
             try:
                 facts, indices = part_facts(part), done_indices([part])
+                earlier = [batch for _, batch in batches(part)]
             except (OSError, ValueError):  # cut short when the machine went down: predict it again
                 self.draft.drop_parts_from(part)
                 break
             done.update(indices.tolist())
+            for batch in earlier:
+                self.live.update(batch)
+                self.live_count += len(batch)
             self.clock.wall += float(facts.get("wall_s", 0))
             self.clock.model += float(facts.get("model_s", 0))
         self.clock.samples = len(done)

@@ -129,7 +129,7 @@ class ModelAdapter(ABC, Generic[Item, Batch]):
 class ModelFamily(Protocol):
     """A source of models: one file in this package, one line in ``MODELS``.
 
-    It may have an attribute ``settings``, a tuple of the keys of ``LoadOptions.settings`` that it understands: other keys
+    It may have an attribute ``settings``, a tuple of the keys of ``LoadOptions.settings`` that it understands: others
     are then refused. Without it any key is let through.
     """
 

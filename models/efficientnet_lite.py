@@ -48,7 +48,6 @@ class EfficientNetLite:
     def load(self, spec: ModelSpec, options: LoadOptions) -> TorchClassifier:
         """Load. Raises InputError if the package is missing or its file is not what it should be."""
         import timm
-        import torch
 
         number = int(spec.name[-1])
         path = _weights_file(spec, number)

@@ -5,6 +5,7 @@ The result stays uint8: a quarter of the memory of floats, and normalisation is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -67,12 +68,18 @@ class ResizeCrop:
 
         A strip of 1x20000 pixels would become 256x5,120,000 first. Equal to the long way up to rounding.
         """
-        target, box = list(size), [0.0, 0.0, *map(float, picture.size)]
+        target, box, cut = list(size), [0.0, 0.0, *map(float, picture.size)], [0, 0, *picture.size]
         for axis, crop in enumerate(reversed(self.crop)):
             if size[axis] > crop:
                 scale, offset = picture.size[axis] / size[axis], round((size[axis] - crop) / 2)
-                target[axis], box[axis], box[axis + 2] = crop, offset * scale, (offset + crop) * scale
-        return picture.resize((target[0], target[1]), _FILTERS[self.interpolation], (box[0], box[1], box[2], box[3]))
+                start, end = offset * scale, (offset + crop) * scale
+                reach = math.ceil(3 * max(scale, 1)) + 2  # Lanczos looks 3 pixels around, the others less
+                first = max(0, math.floor(start) - reach)
+                cut[axis], cut[axis + 2] = first, min(picture.size[axis], math.ceil(end) + reach)
+                target[axis], box[axis], box[axis + 2] = crop, start - first, end - first
+        part = picture.crop((cut[0], cut[1], cut[2], cut[3]))
+        box[2], box[3] = min(box[2], part.width), min(box[3], part.height)
+        return part.resize((target[0], target[1]), _FILTERS[self.interpolation], (box[0], box[1], box[2], box[3]))
 
     def _resized(self, size: tuple[int, int]) -> tuple[int, int]:
         """(width, height) after the resize; torchvision truncates the longer side."""

@@ -8,32 +8,19 @@ reason unless code is allowed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dashboard.errors import InputError, did_you_mean
-from models import class_names, imagenet
+from models import class_names, imagenet, tensor_file
 from models.base import LoadOptions, ModelSpec, Weights
 from models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, ResizeCrop, input_size_setting, normalisation_setting
-from models.sniff import check_pickle, pickle_globals, sniff
-from models.torch_adapter import TorchClassifier, load_tensors
+from models.sniff import sniff
+from models.torch_adapter import TorchClassifier
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-WRAPPERS = (
-    "state_dict",
-    "model_state_dict",
-    "state_dict_ema",
-    "model_ema",
-    "ema",
-    "model",
-    "net",
-    "network",
-    "weights",
-)
-PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
 _KINDS = ("safetensors", "torch", "pickle", "torchscript")
 
 
@@ -61,7 +48,7 @@ class StateDict:
 
     def load_file(self, path: Path, options: LoadOptions) -> TorchClassifier:
         """Load. Raises InputError: would run code, damaged, no architecture named, or not that architecture."""
-        file = _read(path, options)
+        file = tensor_file.read(path, options)
         if file.network is not None:
             return _whole(path, file, options)
         name = options.settings.get("arch") or file.metadata.get("arch") or file.metadata.get("architecture")
@@ -71,8 +58,8 @@ class StateDict:
                 "--set arch=resnet18 (timm) or --set arch=torchvision/resnet18."
             )
         maker = _maker(path, name)
-        tensors = _stripped(file.tensors, set(maker.meta(1000).state_dict()))
-        _check_kinds(tensors, path)
+        tensors = tensor_file.stripped(file.tensors, set(maker.meta(1000).state_dict()))
+        tensor_file.check_kinds(tensors, path)
         count = _classes_in(maker, tensors)
         _check(maker.meta(count).state_dict(), tensors, path, name)  # before any memory is taken for the network
         net = maker.real(count)
@@ -81,114 +68,6 @@ class StateDict:
         spec = _spec(path, name, names)
         notes: dict[str, Any] = {"architecture": name}
         return maker.adapter(net, spec, options, notes, origin)
-
-
-@dataclass
-class _File:
-    """What was found: tensors and text, or (only where code is allowed) a whole network."""
-
-    tensors: dict[str, Tensor] = field(default_factory=dict)
-    metadata: dict[str, str] = field(default_factory=dict)
-    network: nn.Module | None = None
-
-
-def _read(path: Path, options: LoadOptions) -> _File:
-    kind = sniff(path).name
-    if kind == "safetensors":
-        return _read_safetensors(path)
-    if kind == "torchscript":
-        return _File(network=_read_torchscript(path, options))
-    import pickle
-
-    if not options.allow_code:
-        check_pickle(path)
-    try:
-        content = load_tensors(path)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
-        if not options.allow_code:
-            raise InputError(_refusal(path, error)) from error
-        import torch
-
-        try:
-            content = torch.load(path, map_location="cpu", weights_only=False)
-        except Exception as second:
-            raise InputError(f"{path} cannot be loaded ({type(second).__name__}: {second}).") from second
-    except Exception as error:
-        raise InputError(f"{path} is damaged ({type(error).__name__}): copy or download it again.") from error
-    return _unwrapped(path, content, options)
-
-
-def _refusal(path: Path, error: Exception) -> str:
-    known = ("torch.", "collections.OrderedDict", "numpy.")
-    foreign = sorted(name for name in pickle_globals(path) if not name.startswith(known))
-    if foreign or isinstance(error, AttributeError):
-        return (
-            f"{path} is a pickle that would run code when loaded (it refers to {', '.join(foreign[:3]) or 'objects'}): "
-            "save the weights as safetensors or as a plain state dict, or allow code locally if you trust it."
-        )
-    first = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
-    return f"{path} cannot be read as torch weights; it is damaged, cut off, or not one ({first})."
-
-
-def _read_safetensors(path: Path) -> _File:
-    from safetensors import safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            return _File({key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {}))  # noqa: SIM118
-    except Exception as error:
-        raise InputError(f"{path} is a damaged safetensors file ({error}): copy or download it again.") from error
-
-
-def _read_torchscript(path: Path, options: LoadOptions) -> nn.Module:
-    if not options.allow_code:
-        raise InputError(
-            f"{path} is TorchScript, a program that would run here: export it to ONNX, save its weights as "
-            "safetensors, or allow code locally if you trust it."
-        )
-    import torch
-
-    try:
-        return torch.jit.load(str(path), map_location="cpu")
-    except Exception as error:
-        raise InputError(f"{path} is a damaged TorchScript archive ({type(error).__name__}).") from error
-
-
-def _unwrapped(path: Path, content: Any, options: LoadOptions) -> _File:
-    """Tensors from a state dict, bare or under one of the names that trainers use."""
-    from torch import Tensor, nn
-
-    metadata: dict[str, str] = {}
-    for _ in range(4):
-        if isinstance(content, nn.Module):
-            if options.allow_code:
-                return _File(network=content, metadata=metadata)
-            break
-        if not isinstance(content, Mapping):
-            break
-        for key in ("arch", "architecture"):
-            if isinstance(content.get(key), str):
-                metadata["arch"] = content[key]
-        tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
-        inside = next((k for k in WRAPPERS if isinstance(content.get(k), (Mapping, nn.Module)) and content[k]), None)
-        if inside is None:
-            if tensors:
-                return _File(tensors, metadata)
-            break
-        content = content[inside]
-    raise InputError(f"{path} holds no state dict: a mapping of names to tensors was expected.")
-
-
-def _stripped(tensors: dict[str, Tensor], wanted: set[str]) -> dict[str, Tensor]:
-    """Without the prefix that DataParallel, torch.compile or a wrapping class put before every name."""
-    for _ in range(4):
-        if set(tensors) & wanted:
-            return tensors
-        prefix = next((p for p in PREFIXES if tensors and all(key.startswith(p) for key in tensors)), None)
-        if prefix is None:
-            return tensors
-        tensors = {key[len(prefix) :]: value for key, value in tensors.items()}
-    return tensors
 
 
 class _Maker:
@@ -283,26 +162,6 @@ def _head_size(net: nn.Module, maker: _Maker) -> int:
     return int(net.state_dict()[head[0]].shape[0]) if head else 0
 
 
-def _check_kinds(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Raises InputError for tensors that are not plain numbers stored in full."""
-    import torch
-
-    for key, tensor in tensors.items():
-        what = ""
-        if tensor.is_nested or tensor.layout != torch.strided:
-            what = "sparse or nested"
-        elif tensor.is_quantized:
-            what = "quantized"
-        elif tensor.is_complex():
-            what = "of complex numbers"
-        elif tensor.device.type == "meta":
-            what = "without values (a meta tensor)"
-        elif tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-            what = "a small one repeated (expanded)"
-        if what:
-            raise InputError(f"{path} cannot be used: its tensor {key[:80]} is {what}; save plain numbers.")
-
-
 def _check(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor], path: Path, name: str) -> None:
     """Raises InputError in one sentence if the tensors are not this network's."""
     counters = {key for key in wanted if key.endswith("num_batches_tracked")}
@@ -344,7 +203,7 @@ def _spec(path: Path, architecture: str, names: tuple[str, ...]) -> ModelSpec:
     )
 
 
-def _whole(path: Path, file: _File, options: LoadOptions) -> TorchClassifier:
+def _whole(path: Path, file: tensor_file.TensorFile, options: LoadOptions) -> TorchClassifier:
     """A network that came with its code, by choice: ImageNet's usual preprocessing unless told otherwise."""
     from dataclasses import replace
 

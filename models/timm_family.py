@@ -16,7 +16,7 @@ from dashboard.errors import InputError
 from dashboard.types import Image
 from models import downloads, imagenet, tables
 from models.base import LoadOptions, ModelSpec, Weights
-from models.preprocessing import ResizeCrop, as_pil, input_size_setting, normalisation_setting
+from models.preprocessing import MOST_RESIZED, ResizeCrop, as_pil, input_size_setting, normalisation_setting
 from models.torch_adapter import TorchClassifier
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SAFE_FILES = ("model.safetensors", "open_clip_model.safetensors")
 _FILES = (*SAFE_FILES, "pytorch_model.bin", "open_clip_pytorch_model.bin")
+
+_MOST_OBLONG = 20  # times as long as wide: less is let through at any input size
 
 
 class Timm:
@@ -113,8 +115,17 @@ class _TimmTransforms:
 
     def __call__(self, image: Image) -> NDArray[np.uint8]:
         picture: PIL.Image.Image = as_pil(image)
-        for step in self._steps:
-            picture = step(picture)
+        width, height = picture.size
+        ratio = max(width, height) / min(width, height)
+        if ratio > _MOST_OBLONG and ratio * max(self._config["input_size"][1:]) ** 2 > MOST_RESIZED:
+            raise InputError(
+                f"A picture of {width}x{height} pixels is too oblong for this model: cut a part out of it."
+            )
+        try:
+            for step in self._steps:
+                picture = step(picture)
+        except (ValueError, MemoryError) as error:  # a side of no pixels after the resize
+            raise InputError(f"A picture of {width}x{height} pixels cannot be resized for this model.") from error
         return np.array(picture)
 
     def __str__(self) -> str:

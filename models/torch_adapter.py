@@ -101,6 +101,26 @@ def memory_errors() -> Iterator[None]:
     raise OutOfMemory(short)
 
 
+@contextmanager
+def first_run(name: str, height: int, width: int) -> Iterator[None]:
+    """Turn what goes wrong in a network's first run, or on its way to the device, into an InputError."""
+    try:
+        with memory_errors():
+            yield
+    except InputError:
+        raise
+    except (OutOfMemory, MemoryError) as error:
+        raise InputError(
+            f"{name} needs more memory than there is, even for one picture of {height}x{width}: choose --device cpu, a "
+            "smaller model or a smaller input size."
+        ) from error
+    except (RuntimeError, AssertionError, ValueError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(
+            f"{name} does not take {height}x{width} pictures: give its size with --set input_size=HxW ({reason})."
+        ) from error
+
+
 class TorchClassifier(ModelAdapter[Item, "torch.Tensor"]):
     """A torch network that maps (B, C, H, W) normalised floats to (B, classes) logits.
 
@@ -116,7 +136,8 @@ class TorchClassifier(ModelAdapter[Item, "torch.Tensor"]):
         outputs_probabilities: the network ends in a softmax itself.
 
     Raises:
-        InputError: no such device, precision not available there, more outputs than names.
+        InputError: no such device, precision not available there, too little memory, another input size, more outputs
+            than names.
     """
 
     def __init__(
@@ -154,15 +175,16 @@ class TorchClassifier(ModelAdapter[Item, "torch.Tensor"]):
 
         height, width = spec.input_size or (224, 224)
         generator = torch.Generator().manual_seed(0)
-        probe = torch.rand(1, len(mean), height, width, generator=generator)
-        if options.fuse:
-            from models.fusing import fold_batch_norms
+        with first_run(spec.name, height, width):
+            probe = torch.rand(1, len(mean), height, width, generator=generator)
+            if options.fuse:
+                from models.fusing import fold_batch_norms
 
-            logits, self._norms = fold_batch_norms(net, probe)
-            self.notes["batch norms folded"] = len(self._norms)
-        else:
-            with torch.inference_mode():
-                logits = net(probe)
+                logits, self._norms = fold_batch_norms(net, probe)
+                self.notes["batch norms folded"] = len(self._norms)
+            else:
+                with torch.inference_mode():
+                    logits = net(probe)
         classes = _class_count(logits, spec)
         names = spec.class_names or numbered(classes)
         if len(names) != classes:
@@ -173,7 +195,7 @@ class TorchClassifier(ModelAdapter[Item, "torch.Tensor"]):
         self.spec = replace(spec, class_names=names, class_ids=ids)
 
         target = torch.device(self.device)
-        with memory_errors():
+        with first_run(spec.name, height, width):
             net.to(target)
             if self._channels_last:
                 net.to(memory_format=torch.channels_last)

@@ -41,7 +41,6 @@ class TorchvisionClassifiers:
     def load(self, spec: ModelSpec, options: LoadOptions) -> TorchClassifier:
         """Load, downloading at first use. Raises InputError (quickly) when the weights cannot be had."""
         path = downloads.fetch_file(spec, spec.weights.location, check_hash=True)
-        import torch
 
         name = spec.name.removeprefix(PREFIX).partition(".")[0]
         try:

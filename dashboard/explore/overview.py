@@ -106,7 +106,11 @@ def warnings(runs: Sequence[Run]) -> list[Data]:
                 share = support[big] / support.sum()
                 facts = {"big": names[big], "n": int(support[big]), "small": names[small], "m": int(support[small])}
                 found.append(
-                    {"key": "ui.warn.imbalance", "explain": "imbalance", "vars": facts | {"share": f"{share:.0%}"}}
+                    {
+                        "key": "ui.warn.imbalance" + (".many" if share < 0.1 else ""),
+                        "explain": "imbalance",
+                        "vars": facts | {"share": f"{share:.0%}"},
+                    }
                 )
         found += [{"text": w} for w in run.facts.get("dataset_facts", {}).get("warnings", [])]
     for run in runs:

@@ -9,7 +9,7 @@ import pytest
 from dashboard.errors import InputError
 from models.base import LoadOptions
 from models.load import load_model
-from models.preprocessing import ResizeCrop, input_size_setting, normalisation_setting
+from models.preprocessing import MOST_RESIZED, ResizeCrop, input_size_setting, normalisation_setting
 from tests.models import weights
 
 SIZES = [(120, 200), (200, 120), (224, 224), (9, 8), (1, 1), (500, 33), (333, 257)]
@@ -26,6 +26,45 @@ def test_equals_torchvision(size, interpolation, resize, crop):
     reference = T.Compose([T.Resize(resize, interpolation=mode), T.CenterCrop(crop)])
     ours = ResizeCrop((crop, crop), resize, interpolation)(image)
     np.testing.assert_array_equal(ours, np.array(reference(PIL.Image.fromarray(image))))
+
+
+@pytest.mark.parametrize("size", [(20_000, 1), (1, 20_000), (6000, 3)])
+@pytest.mark.parametrize(("resize", "crop"), [(256, 224), (64, 224), (224, 224)])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_strips_are_never_resized_whole(size, resize, crop, interpolation, monkeypatch):
+    made = []
+    whole = PIL.Image.Image.resize
+
+    def watched(self, size, *more, **named):
+        made.append(size)
+        return whole(self, size, *more, **named)
+
+    monkeypatch.setattr(PIL.Image.Image, "resize", watched)
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    assert ResizeCrop((crop, crop), resize, interpolation)(image).shape == (crop, crop, 3)
+    assert all(width * height <= MOST_RESIZED for width, height in made)
+
+
+@pytest.mark.parametrize("size", [(2000, 9), (9, 2000), (700, 31)])
+@pytest.mark.parametrize(("resize", "crop"), [(256, 224), (35, 32), (30, 32)])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos"])
+def test_the_way_of_strips_gives_the_same_pixels(size, resize, crop, interpolation, monkeypatch):
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    geometry = ResizeCrop((crop, crop), resize, interpolation)
+    expected = geometry(image).astype(int)
+    monkeypatch.setattr("models.preprocessing.MOST_RESIZED", 0)
+    short_way = geometry(image)
+    assert np.abs(short_way - expected).max() <= 1
+
+
+def test_strips_for_timms_other_crops():
+    from models.timm_family import _geometry
+
+    config = {"input_size": (3, 32, 48), "interpolation": "bicubic", "crop_pct": 0.9, "crop_mode": "center"}
+    config |= {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+    for mode in ("center", "border"):
+        with pytest.raises(InputError, match="1x20000 pixels"):
+            _geometry(config | {"crop_mode": mode})(np.zeros((20_000, 1, 3), np.uint8))
 
 
 def as_network_input(adapter, image):
