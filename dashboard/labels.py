@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from dashboard.errors import InputError, did_you_mean
 
+_MOST_TEXT = 2_000_000_000  # bytes; a table of ten million pictures has a few hundred million
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _WORDNET = re.compile(r"n\d{8}")
 _REMEDY = "give a mapping file (CSV lines or a JSON object of dataset class and model class)"
 
@@ -29,7 +31,8 @@ class ClassMap:
     """Which model output each dataset class is.
 
     Attributes:
-        to_model: (Cd,) int64, the model's class number of each dataset class.
+        to_model: (Cd,) int64, the model's class number of each dataset class; -1 for one that is none of the model's,
+            which only a class without samples may be.
         how: "WordNet ids", "names", "indices", "mapping file", or several of them joined by " and ".
     """
 
@@ -43,6 +46,7 @@ def match_classes(
     model_names: Sequence[str],
     model_ids: Sequence[str],
     mapping: Mapping[str, str] | None = None,
+    used: Sequence[bool] | None = None,
 ) -> ClassMap:
     """Find every dataset class among a model's.
 
@@ -56,12 +60,16 @@ def match_classes(
         model_names: (Cm,) names in the order of the outputs.
         model_ids: (Cm,) WordNet ids, or empty.
         mapping: dataset class (name or id) to model class (name, id or index), for all classes or some.
+        used: (Cd,) which classes have samples, all by default. The others need not be known to the model.
 
     Raises:
-        InputError: for classes that match nothing, or more than one model class, or one that is already taken.
+        InputError: for used classes that match nothing, or more than one model class, or one that is already taken.
     """
     if not dataset_names:
         raise InputError("The dataset has no classes: check that it is not empty")
+    needed = [True] * len(dataset_names) if used is None else list(used)
+    if len(needed) != len(dataset_names):
+        raise ValueError(f"used must have {len(dataset_names)} entries, one a class, got {len(needed)}")
     if not model_names:
         raise InputError(
             "The model does not name its classes: give them with --classes FILE, one a line in output order"
@@ -77,7 +85,7 @@ def match_classes(
         )
     found: list[int | None] = []
     routes: list[str] = []
-    for name, identity in zip(dataset_names, ids, strict=True):
+    for name, identity, must in zip(dataset_names, ids, needed, strict=True):
         wanted = mapping.get(name, mapping.get(identity) if identity else None)
         index: int | None
         if wanted is not None:
@@ -85,18 +93,31 @@ def match_classes(
         elif identity and identity in model.by_id:
             index, route = model.by_id[identity], "WordNet ids"
         else:
-            index, route = model.named(name), "names"
+            index, route = model.named(name, refuse=must), "names"
         found.append(index)
         routes.append(route)
-    if not mapping and None in found:
-        by_number = _as_indices(dataset_names, len(model_names))
+    if not mapping and any(index is None and must for index, must in zip(found, needed, strict=True)):
+        by_number = _as_indices(dataset_names, needed, len(model_names))
         if by_number is not None:
-            found, routes = list(by_number), ["indices"] * len(by_number)
-    _refuse_unmatched(dataset_names, found, model)
-    to_model = np.array(found, np.int64)
-    _refuse_collisions(dataset_names, to_model, routes, model)
-    order = [r for r in ("mapping file", "WordNet ids", "names", "indices") if r in routes]
+            found, routes = by_number, ["indices"] * len(by_number)
+    found = _without_taken(found, needed)
+    _refuse_unmatched(dataset_names, found, needed, model)
+    to_model = np.array([-1 if index is None else index for index in found], np.int64)
+    _refuse_collisions(dataset_names, to_model, routes, needed, model)
+    took = {route for route, must in zip(routes, needed, strict=True) if must}
+    order = [r for r in ("mapping file", "WordNet ids", "names", "indices") if r in took]
     return ClassMap(to_model, " and ".join(order))
+
+
+def used_classes(targets: NDArray[np.int64] | Sequence[int] | Sequence[tuple[int, ...]], classes: int) -> list[bool]:
+    """Which of a dataset's classes have samples, from its targets (class numbers, or tuples of them)."""
+    found: set[int] = set()
+    if isinstance(targets, np.ndarray):
+        found.update(np.unique(targets).tolist())
+    else:
+        for target in targets:
+            found.update(target if isinstance(target, tuple) else (int(target),))
+    return [number in found for number in range(classes)]
 
 
 class _ModelClasses:
@@ -115,16 +136,18 @@ class _ModelClasses:
             for synonym in set(synonyms):
                 self.circles[3][synonym].append(i)
 
-    def named(self, name: str) -> int | None:
-        """The class of that name, None if there is none. Raises InputError if there are several."""
+    def named(self, name: str, refuse: bool = True) -> int | None:
+        """The class of that name, None if there is none. Several raise InputError, or are None unless ``refuse``."""
         synonyms = [normalise(s) for s in name.split(",")]
         for circle, keys in enumerate([[name], [normalise(name)], synonyms[:1], synonyms]):
             hits = sorted({i for key in keys if key for i in self.circles[circle].get(key, ())})
             if len(hits) == 1:
                 return hits[0]
+            if hits and not refuse:
+                return None
             if hits:
                 raise InputError(
-                    f"The dataset's class {name!r} matches {len(hits)} classes of the model, "
+                    f"The dataset's class {_short(name)} matches {len(hits)} classes of the model, "
                     f"{' and '.join(self.describe(i) for i in hits[:4])}: "
                     f"rename the class to its WordNet id, or {_REMEDY}"
                 )
@@ -135,11 +158,11 @@ class _ModelClasses:
         if wanted in self.by_id:
             return self.by_id[wanted]
         index = self.named(wanted)
-        if index is None and _is_index(wanted) and int(wanted) < len(self.names):
+        if index is None and is_index(wanted) and int(wanted) < len(self.names):
             index = int(wanted)
         if index is None:
             raise InputError(
-                f"The mapping sends {name!r} to {wanted!r}, which is not a class of the model "
+                f"The mapping sends {_short(name)} to {_short(wanted)}, which is not a class of the model "
                 f"({len(self.names)} classes).{did_you_mean(wanted, self.names)}"
             )
         return index
@@ -149,16 +172,29 @@ class _ModelClasses:
         return f"{self.names[index]!r} (output {index}{identity})"
 
 
-def _refuse_unmatched(dataset_names: Sequence[str], found: Sequence[int | None], model: _ModelClasses) -> None:
-    missing = [name for name, index in zip(dataset_names, found, strict=True) if index is None]
+def _without_taken(found: Sequence[int | None], needed: Sequence[bool]) -> list[int | None]:
+    """A class without samples gives way to another that means the same output."""
+    taken = {index for index, must in zip(found, needed, strict=True) if must}
+    result: list[int | None] = []
+    for index, must in zip(found, needed, strict=True):
+        result.append(index if must or index not in taken else None)
+        taken.add(index)
+    return result
+
+
+def _refuse_unmatched(
+    dataset_names: Sequence[str], found: Sequence[int | None], needed: Sequence[bool], model: _ModelClasses
+) -> None:
+    rows = zip(dataset_names, found, needed, strict=True)
+    missing = [name for name, index, must in rows if must and index is None]
     if not missing:
         return
-    shown = ", ".join(repr(n) for n in missing[:5]) + (", ..." if len(missing) > 5 else "")
-    if all(_is_index(n) for n in model.names):
+    shown = ", ".join(map(_short, missing[:5])) + (", ..." if len(missing) > 5 else "")
+    if all(is_index(n) for n in model.names):
         hint = " The model has only numbers for names: give its class names with --classes FILE, one a line, or"
     elif all(_WORDNET.fullmatch(n) for n in missing) and not model.ids:
         hint = " These are WordNet ids and the model only has names: rename the folders, or"
-    elif all(_is_index(n) for n in missing):
+    elif all(is_index(n) for n in missing):
         top = max(int(n) for n in missing)
         hint = f" As numbers they would have to be in 0..{len(model.names) - 1}, but {top} occurs: renumber from 0, or"
         if top < len(model.names):
@@ -167,17 +203,23 @@ def _refuse_unmatched(dataset_names: Sequence[str], found: Sequence[int | None],
         hint = did_you_mean(missing[0], model.names) or f" The model has {', '.join(map(repr, model.names[:3]))}, ..."
         hint += " Rename the classes, or" if hint.endswith("?") else ": rename the classes, or"
     raise InputError(
-        f"{len(missing)} of the dataset's {len(dataset_names)} classes {'is' if len(missing) == 1 else 'are'} "
+        f"{len(missing)} of the dataset's {sum(needed)} classes {'is' if len(missing) == 1 else 'are'} "
         f"not among the model's {len(model.names)}: {shown}.{hint} {_REMEDY}"
     )
 
 
 def _refuse_collisions(
-    dataset_names: Sequence[str], to_model: NDArray[np.int64], routes: Sequence[str], model: _ModelClasses
+    dataset_names: Sequence[str],
+    to_model: NDArray[np.int64],
+    routes: Sequence[str],
+    needed: Sequence[bool],
+    model: _ModelClasses,
 ) -> None:
     """Two dataset classes in one model class: only a mapping may say that."""
     taken: dict[int, int] = {}
     for i, index in enumerate(to_model.tolist()):
+        if not needed[i]:
+            continue
         first = taken.setdefault(index, i)
         if first != i and not routes[first] == routes[i] == "mapping file":
             raise InputError(
@@ -186,16 +228,23 @@ def _refuse_collisions(
             )
 
 
-def _is_index(name: str) -> bool:
-    return name.isascii() and name.isdigit()
+def is_index(name: str) -> bool:
+    """Whether a name is a class number. ``int`` refuses thousands of digits, which are a name like any other."""
+    return name.isascii() and name.isdigit() and len(name) <= 18
 
 
-def _as_indices(names: Sequence[str], classes: int) -> list[int] | None:
-    """Class numbers, if every name is one and all are within range."""
-    if not all(_is_index(n) for n in names):
+def _as_indices(names: Sequence[str], needed: Sequence[bool], classes: int) -> list[int | None] | None:
+    """Class numbers, if every needed name is one and these are within range."""
+    if not all(is_index(n) for n, must in zip(names, needed, strict=True) if must):
         return None
-    numbers = [int(n) for n in names]
-    return numbers if max(numbers) < classes and len(set(numbers)) == len(numbers) else None
+    numbers = [int(n) if is_index(n) and int(n) < classes else None for n in names]
+    have = [number for number, must in zip(numbers, needed, strict=True) if must]
+    return numbers if None not in have and len(set(have)) == len(have) else None
+
+
+def _short(name: str) -> str:
+    """A name in quotes, cut where it is no longer one."""
+    return repr(name) if len(name) <= 100 else f"{name[:100]!r}..."
 
 
 def distinct_names(names: Sequence[str], ids: Sequence[str]) -> list[str]:
@@ -224,9 +273,14 @@ def read_mapping(path: str | Path) -> dict[str, str]:
             pairs = json.loads(text)
         except json.JSONDecodeError as error:
             raise InputError(f"{path}, line {error.lineno}: not valid JSON ({error.msg}); correct it there") from error
+        except (ValueError, RecursionError) as error:  # thousands of digits, or of brackets
+            raise InputError(f"{path} is not a JSON object of dataset class and model class; correct it") from error
         for key, value in pairs.items():
             if isinstance(value, bool) or not isinstance(value, (str, int)):
-                raise InputError(f"{path}: entry {key!r} must be a model class (text or a number), got {value!r}")
+                what = type(value).__name__ if isinstance(value, (dict, list)) else repr(value)
+                raise InputError(f"{path}: entry {_short(key)} must be a model class (text or a number), got {what}")
+            if _SURROGATE.search(f"{key}{value}"):
+                raise InputError(f"{path}: entry {_short(key)} is not text (half of a surrogate pair); correct it")
         return {key: str(value).strip() for key, value in pairs.items()}
     delimiter = "\t" if "\t" in text.partition("\n")[0] else ","
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
@@ -287,7 +341,13 @@ def read_text(path: str | Path) -> str:
         InputError: naming the file, if it is missing, unreadable or not text.
     """
     try:
-        data = Path(path).read_bytes()
+        file = Path(path)
+        if file.exists() and not file.is_file():  # a pipe or a device may never end
+            what = "a folder" if file.is_dir() else "no ordinary file"
+            raise InputError(f"{path} is {what}: give a text file")
+        if file.stat().st_size > _MOST_TEXT:
+            raise InputError(f"{path} is larger than {_MOST_TEXT / 1e9:g} GB, too large for a text file: split it")
+        data = file.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error}): check the path") from error
     try:

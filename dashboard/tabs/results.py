@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import gradio as gr
 
@@ -17,7 +17,7 @@ from dashboard.disk import jsonable
 from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.finishing import out_of_date, refresh
-from dashboard.selection import ALL, checked, run_sorts, select, usable_sort
+from dashboard.selection import ALL, checked, select, usable_sort
 from dashboard.store import Run
 from dashboard.tabs.common import run_choices, shown, visible
 from dashboard.views.strings import I18N, t
@@ -81,7 +81,7 @@ class Results:
         if not runs:
             empty = {"runs": [], "focus": 0, "selection": ALL, "label": None, "kind": kind, "of": 0, "most": PAGE}
             none = (None,) * 4
-            return empty, gr.Radio(choices=[], value=None), *none, gr.Radio(), None, None, "", None, gr.Dropdown()
+            return empty, gr.Radio(choices=[], value=None), *none, gr.Radio(), None, None, "", None, gr.skip()
         place = next((k for k, r in enumerate(runs) if r.id == focus), 0)
         state = {"runs": [r.id for r in runs], "focus": place, "selection": dict(ALL), "label": None}
         kinds = explore.charts(runs)
@@ -102,7 +102,7 @@ class Results:
             explore.figures_data(runs, explore.other_figures(runs)),
             how_measured(runs, self.engine.public),
             None,
-            gr.Dropdown(choices=cast(Any, orders(run_sorts(runs[place]))), value=sort),
+            sort,
         )
 
     def gallery(self, state: dict[str, Any], sort: str, gamma: float, errors: bool, start: int = 0) -> Any:
@@ -117,6 +117,12 @@ class Results:
             runs, pictures, state["selection"], *order, of, state["most"], self._thumbnail, start
         )
         return data | {"of": runs[of].model if len(runs) > 1 and state["selection"]["kind"] != "all" else ""}
+
+    def resort(self, state: dict[str, Any], sort: str, gamma: float, errors: bool) -> tuple[Any, str]:
+        """Another order. One that the run has not (a multi-label run has no cross-entropy) becomes one that it has."""
+        runs = self.runs(state["runs"])
+        used = usable_sort(runs[min(state.get("of", 0), len(runs) - 1)], sort) if runs else sort
+        return self.gallery(state, sort, gamma, errors), used
 
     def select(
         self,

@@ -73,7 +73,8 @@ def results_panel(engine: Engine, app: App, task: str) -> gr.Dropdown:
     picked.success(toast(do.class_views), state, [chart, matrix], **EVENT)
     matrix.select(toast(do.on_cell), [state, *order], [state, gallery], **EVENT)
     chart.select(toast(do.on_point), [state, *order], [state, gallery], **EVENT)
-    for control in order:
+    sort.input(toast(do.resort), [state, *order], [gallery, sort], **EVENT)
+    for control in (gamma, errors):
         control.input(toast(do.gallery), [state, *order], gallery, **EVENT)
     gallery.select(toast(do.on_picture), [state, *order], detail, **EVENT)
     gallery.more(toast(do.on_more), [state, *order], [state, gallery], **EVENT)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dashboard.errors import InputError
 from dashboard.types import Classification
 from models import MODELS
 from models.base import LoadOptions
@@ -125,6 +126,19 @@ def test_the_way_of_loading_is_in_the_fingerprint(name, make, adapter):
     assert all(p.multilabel for p in sigmoid.predict(weights.pictures()))
     if name != "onnx":  # its precision is the file's
         assert load_model(make(0), LoadOptions(device="cpu", fuse=False)).fingerprint != adapter.fingerprint
+
+
+def test_settings_it_does_not_know_are_refused(name, make):
+    assert "activation" in family(name).settings
+    with pytest.raises(InputError, match=r"no setting called 'activatoin'\. Did you mean 'activation'"):
+        load_model(make(0), LoadOptions(device="cpu", settings={"activatoin": "sigmoid"}))
+
+
+def test_a_strip_of_a_picture(adapter):
+    """256 x 5,120,000 pixels if it were resized whole."""
+    strip = np.random.default_rng(0).integers(0, 256, (20_000, 1, 3), np.uint8)
+    item = np.asarray(adapter.preprocess(strip))
+    assert item.shape == np.asarray(adapter.preprocess(weights.pictures()[0])).shape
 
 
 def test_closing_ends_it(make):

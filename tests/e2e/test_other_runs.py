@@ -39,6 +39,7 @@ def test_multilabel_run(browser: Browser, server: str, runs: dict[str, str]) -> 
     page.locator("#cls-table tbody tr[data-row='1']").click()
     expect(page.locator("#cls-matrix .mark")).to_have_count(2)
     expect(page.locator("#cls-gallery .head")).to_contain_text("in the truth")
+    expect(page.locator(".toast-body")).to_have_count(0)
     page.context.close()
     assert problems == []
 

@@ -13,7 +13,7 @@ import pytest
 from dashboard.errors import InputError
 from models.base import LoadOptions
 from models.load import check_loadable, load_model
-from models.sniff import pickle_globals
+from models.sniff import check_pickle, pickle_globals
 from tests.models import weights
 
 ENDINGS = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".onnx", ".safetensors", ".torchscript", ".dat")
@@ -121,3 +121,60 @@ def test_torchscript_only_by_choice(tmp_path):
     adapter = load_model(path, LoadOptions(device="cpu", allow_code=True, settings={"input_size": "64"}))
     assert adapter.predict(weights.pictures())[0].scores.shape == (4,)
     assert adapter.notes["code"].startswith("from the file")
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_no_warnings_before_the_reason(tmp_path, protocol, recwarn):
+    path = tmp_path / "weights.pt"
+    path.write_bytes(pickle.dumps(Bomb(tmp_path / "it-ran"), protocol))
+    with pytest.raises(InputError, match="would run code"):
+        load_model(path, LoadOptions(device="cpu"))
+    assert not [w for w in recwarn if "pickle" in str(w.message)]
+
+
+def steps_bare(path: Path, steps: bytes) -> None:
+    path.write_bytes(steps)
+
+
+def steps_stored(path: Path, steps: bytes, compression: int = zipfile.ZIP_STORED) -> None:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("m/data.pkl", steps)
+        archive.writestr("m/version", "3\n")
+        archive.writestr("m/byteorder", "little")
+
+
+def steps_deflated(path: Path, steps: bytes) -> None:
+    steps_stored(path, steps, zipfile.ZIP_DEFLATED)
+
+
+@pytest.mark.parametrize("wrap", [steps_bare, steps_stored, steps_deflated], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "steps",
+    [b"\x80\x02" + b"N0" * 50_000_000 + b"N.", b"\x80\x04\x8d" + (10**8).to_bytes(8, "little") + bytes(10**8) + b"."],
+    ids=["a hundred million steps", "one long text"],
+)
+def test_pickles_too_long_to_read_are_refused_quickly(tmp_path, wrap, steps):
+    import time
+
+    path = tmp_path / "weights.pt"
+    wrap(path, steps)
+    begin = time.perf_counter()
+    with pytest.raises(InputError, match=r"weights\.pt (holds more pickled objects|unpacks to)"):
+        load_model(path, LoadOptions(device="cpu", settings={"arch": "test_resnet"}))
+    assert time.perf_counter() - begin < 10
+
+
+def test_real_checkpoints_pass(tmp_path):
+    import torch
+
+    net = weights.timm_net(4)
+    optimiser = torch.optim.AdamW(net.parameters())
+    net(torch.zeros(1, 3, 64, 64)).sum().backward()
+    optimiser.step()
+    for legacy in (False, True):
+        torch.save(
+            {"model": net.state_dict(), "optimizer": optimiser.state_dict(), "losses": [0.5] * 100_000},
+            tmp_path / "a.pt",
+            _use_new_zipfile_serialization=not legacy,
+        )
+        check_pickle(tmp_path / "a.pt")

@@ -162,3 +162,40 @@ def test_offline_is_one_quick_sentence(name, monkeypatch, tmp_path):
 def test_options_that_cannot_be_had(options, words):
     with pytest.raises(InputError, match=words):
         load_model("digits_cnn", options)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "words"),
+    [
+        ("digits_cnn", "activatoin", "digits_cnn has no setting called 'activatoin'. Did you mean 'activation'"),
+        ("digits_cnn", "bogus", "It understands activation."),
+        ("efficientnet_lite0", "normalization", "Did you mean 'normalisation'"),
+        ("timm/resnet18", "arch", "has no setting called 'arch'"),
+    ],
+)
+def test_unknown_settings_are_refused_before_loading(name, key, words):
+    for attempt in (
+        lambda: load_model(name, LoadOptions(device="cpu", settings={key: "1"})),
+        lambda: check_loadable(name, settings={key: "1"}),
+    ):
+        with pytest.raises(InputError) as error:
+            attempt()
+        assert words in str(error.value)
+
+
+def test_unknown_settings_for_a_file(tmp_path):
+    path = weights.onnx_file(tmp_path / "a.onnx")
+    for attempt in (
+        lambda: load_model(path, LoadOptions(device="cpu", settings={"inputsize": "32"})),
+        lambda: check_loadable(path, settings={"inputsize": "32"}),
+    ):
+        with pytest.raises(InputError, match=r"a\.onnx has no setting called 'inputsize'\. Did you mean 'input_size'"):
+            attempt()
+    check_loadable(path, settings={"input_size": "32", "classes": "names.txt"})
+
+
+def test_a_family_that_names_no_settings_takes_any(monkeypatch):
+    from models.demo.digits import DemoDigits
+
+    monkeypatch.delattr(DemoDigits, "settings")
+    check_loadable("digits_cnn", settings={"anything": "1"})

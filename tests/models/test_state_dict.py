@@ -134,3 +134,49 @@ def test_cut_off(tmp_path, tensors, keep, kind):
     path.write_bytes(data[: int(len(data) * keep)])
     with pytest.raises(InputError, match=r"cut off|damaged"):
         load_model(path, options(arch="test_resnet"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda t: t.to_sparse(), "sparse"),
+        (lambda t: t.to("meta"), "without values"),
+        (lambda t: t.cfloat(), "complex"),
+        (lambda t: t.flatten()[:1].expand(10**6, t.numel()), "repeated"),
+    ],
+)
+def test_odd_tensors(tmp_path, tensors, spoil, words):
+    import torch
+
+    key = next(k for k, v in tensors.items() if v.ndim == 4)
+    torch.save(tensors | {key: spoil(tensors[key])}, tmp_path / "a.pt")
+    with pytest.raises(InputError, match=rf"a\.pt cannot be used: its tensor {key} is .*{words}"):
+        load_model(tmp_path / "a.pt", options(arch="test_resnet"))
+
+
+def test_names_and_shapes_are_compared_before_a_network_is_built(tmp_path, monkeypatch):
+    """One number that calls itself a network of a billion."""
+    import torch
+    from safetensors.torch import save_file
+
+    from models import state_dict
+
+    real = state_dict._Maker.real
+
+    def only_shapes(self, classes):
+        assert torch.get_default_device().type == "meta", "memory was taken"
+        return real(self, classes)
+
+    monkeypatch.setattr(state_dict._Maker, "real", only_shapes)
+    save_file({"w": torch.zeros(1)}, tmp_path / "a.safetensors", {"arch": "vit_giant_patch14_clip_224"})
+    with pytest.raises(InputError, match="is not a vit_giant_patch14_clip_224"):
+        load_model(tmp_path / "a.safetensors", options())
+
+
+def test_a_size_that_the_network_does_not_take(tmp_path):
+    import timm
+    import torch
+
+    torch.save(timm.create_model("test_vit", num_classes=4).state_dict(), tmp_path / "a.pt")
+    with pytest.raises(InputError, match="does not take 100x100 pictures: give its size"):
+        load_model(tmp_path / "a.pt", options(arch="test_vit", input_size="100"))
