@@ -91,22 +91,25 @@ def peer_drag(page: Page, address: str, steps: int = 8) -> list[float]:
     return times
 
 
-NEW_HEAD = """() => { const text = document.querySelector('#cls-gallery .head').innerText;
-  if (!text.includes('predicted') || text === window.last) return false;
-  window.last = text;
-  return true; }"""
+CLICK = """(selector) => new Promise((done) => {
+  const head = document.querySelector('#cls-gallery .head'), start = performance.now();
+  const end = () => requestAnimationFrame(() => done(performance.now() - start));
+  const watch = new MutationObserver(() => { watch.disconnect(); end(); });
+  watch.observe(head, {childList: true, subtree: true});
+  document.querySelector(selector).click(); })"""
 
 
-def clicks(page: Page, times: int = 12) -> list[float]:
-    """Seconds from a click on a confused pair to its pictures."""
+def clicks(page: Page, selectors: list[str]) -> list[float]:
+    """Seconds from a click to the frame with its pictures, in the browser's own clock."""
     found = []
-    for k in range(times):
-        button = page.locator("#cls-matrix .pairs button").nth(k)
-        start = time.perf_counter()
-        button.click()
-        page.wait_for_function(NEW_HEAD)
-        found.append(time.perf_counter() - start)
+    for selector in selectors:
+        found.append(page.evaluate(CLICK, selector) / 1e3)
+        page.wait_for_timeout(600)
     return found
+
+
+PAIRS = [f"#cls-matrix .pairs li:nth-child({k}) button" for k in range(2, 12)]
+CLASSES = [f"#cls-table tbody tr:nth-child({k})" for k in range(1, 9)]
 
 
 def main() -> None:
@@ -129,7 +132,7 @@ def main() -> None:
         page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
         page.goto(address)
         page.wait_for_selector("#cls-gallery .pic")
-        pictures = clicks(page)
+        pictures = clicks(page, PAIRS)
         page.context.close()
         truth, predictions = synthetic(folder, options.samples, options.classes)
         command = [sys.executable, "-m", "dashboard", "score", "--task", "classification", "--json", "-", "--truth"]
@@ -139,7 +142,7 @@ def main() -> None:
         page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
         page.goto(f"{address}/?run={run}")
         page.wait_for_selector("#cls-gallery .pic")
-        dragged, large = drag(page), clicks(page)
+        dragged, large, classes = drag(page), clicks(page, PAIRS), clicks(page, CLASSES)
         stop_app(process)
         (folder / "peer.py").write_text(textwrap.dedent(PEER))
         peer = subprocess.Popen([sys.executable, str(folder / "peer.py"), str(folder / "peer.npz"), "7947"])
@@ -150,6 +153,7 @@ def main() -> None:
     print(f"app ready (server up, empty browser):      {median(ready)}")
     print(f"click to pictures, 597 digits, 2 models:   {median(pictures)}")
     print(f"click to pictures, {options.samples} samples:          {median(large)}")
+    print(f"class row to pictures, the same:           {median(classes)}")
     print(f"threshold step to frame, {options.samples} x {options.classes}:     {median(dragged)}")
     print(f"the same by gr.Slider and gr.Plot:         {median(peer_times)}")
     print(

@@ -16,6 +16,7 @@ from dashboard.engine import Engine
 from dashboard.evaluation import Settings, evaluate
 from dashboard.tabs import TABS, App
 from dashboard.tabs.common import EVENT
+from dashboard.tabs.results import Results
 from dashboard.views import STATIC, BrandView
 from dashboard.views.strings import I18N, t
 from models.base import LoadOptions
@@ -80,7 +81,7 @@ def build(engine: Engine) -> gr.Blocks:
         look.click(None, js=TOGGLE, **EVENT)
         page.load(None, js=LOOK, **EVENT)
         for function, inputs, outputs in app.on_load:
-            page.load(function, inputs, outputs, **EVENT)
+            page.load(function, inputs, outputs, queue=False, **EVENT)
     return page
 
 
@@ -90,6 +91,8 @@ def prepare(engine: Engine) -> None:
         dataset = engine.dataset(DEFAULT_DATA)
         for name in DEFAULT_MODELS:
             evaluate(engine.model(name), dataset, engine.store, Settings(latency=True))
+    first = Results(engine, "classification")  # what the first visitor will see: libraries are loaded before he comes
+    first.show(first.default(), None, "cross_entropy", 2.0, False)
 
 
 def serve(arguments: argparse.Namespace) -> None:

@@ -24,10 +24,15 @@ const draw = () => {
     trigger("select", { index: p.pointIndex ?? p.pointNumber, value: { x: p.x, y: p.y, curve: p.curveNumber, data: p.customdata ?? null }, selected: true });
   });
 };
-// Plotly is large: it is fetched when the first chart is there, not before the page can be seen.
-if (!window.Plotly && !L.fetching) L.fetching = new Promise((done) => { const s = document.createElement("script"); s.src = L.plotly; s.onload = done; document.head.appendChild(s); });
-watch("value", draw);
-Promise.resolve(L.fetching).then(draw);
+// Plotly is large: it is fetched after the first chart's numbers have come and the rest of the page has been drawn.
+const show = () => {
+  if (window.Plotly) return draw();
+  if (!props.value) return;
+  L.fetching = L.fetching || new Promise((done) => requestAnimationFrame(() => setTimeout(() => { const s = document.createElement("script"); s.src = L.plotly; s.onload = done; document.head.appendChild(s); })));
+  L.fetching.then(draw);
+};
+watch("value", show);
+show();
 L.onLook(draw);
 new ResizeObserver(() => { if (el._fullLayout && el.offsetParent) Plotly.Plots.resize(el); }).observe(element);
 "select";
