@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from dashboard.errors import Cancelled, InputError, did_you_mean
-from dashboard.printing import Bar, check_writable, print_runs, print_table, write_result
+from dashboard.printing import Bar, check_writable, plain, print_runs, print_table, write_result
 
 TASKS = ("classification",)
 
@@ -26,7 +26,7 @@ class _Parser(argparse.ArgumentParser):
     """argparse whose complaint is one line."""
 
     def error(self, message: str) -> NoReturn:
-        print(f"error: {message}{self._near(message)} (see: {self.prog} --help)", file=sys.stderr)
+        print(plain(f"error: {message}{self._near(message)} (see: {self.prog} --help)"), file=sys.stderr)
         sys.exit(2)
 
     def _near(self, message: str) -> str:
@@ -59,10 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _Signals() as arguments.signals:
             return arguments.run(arguments) or 0
     except InputError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(plain(f"error: {' '.join(str(error).split())}"), file=sys.stderr)
         return 2
     except Cancelled as stop:
-        print(f"interrupted: {stop}", file=sys.stderr)
+        print(plain(f"interrupted: {stop}"), file=sys.stderr)
         return 130
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -215,7 +215,7 @@ def _evaluate(a: argparse.Namespace) -> None:
     how.check()
     if not a.quiet:
         for warning in dataset.warnings:
-            print(f"note: {warning}", file=sys.stderr)
+            print(plain(f"note: {warning}"), file=sys.stderr)
     runs = []
     for name in names:
         adapter = engine.model(name)

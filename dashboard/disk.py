@@ -56,7 +56,7 @@ def friendly_os_errors(place: Path) -> Iterator[None]:
             ) from error
         if error.errno == errno.EFBIG:
             raise InputError(
-                f"A file under {place} became larger than its disk or this session allows: choose another folder with "
+                f"A file under {place} became larger than the disk or a limit allows: choose another folder with "
                 "--store, or raise the limit (ulimit -f); finished parts are kept."
             ) from error
         nowhere = error.errno == errno.ENOENT and not place.exists()  # no folder can be made in /proc, say

@@ -15,7 +15,7 @@ from dashboard.environment import describe_environment
 from dashboard.errors import Cancelled, InputError
 from dashboard.finishing import dataset_facts, finish, out_of_date, refresh
 from dashboard.inference import Inference
-from dashboard.labels import ClassMap, match_classes
+from dashboard.labels import ClassMap, match_classes, used_classes
 from dashboard.metrics.batch import ClassificationBatch
 from dashboard.metrics.confusion import Confusion
 from dashboard.metrics.multilabel import MultiLabel
@@ -108,7 +108,9 @@ def plan(adapter: ModelAdapter[Any, Any], dataset: Dataset, settings: Settings) 
     if spec.task != dataset.task:
         raise InputError(f"{spec.name} does {spec.task}, but {dataset.name} is a {dataset.task} dataset: pick another.")
     settings.check()
-    classes = match_classes(dataset.class_names, dataset.class_ids, spec.class_names, spec.class_ids, settings.mapping)
+    used = used_classes(dataset.targets, len(dataset.class_names))
+    meet = (dataset.class_names, dataset.class_ids, spec.class_names, spec.class_ids)
+    classes = match_classes(*meet, settings.mapping, used)
     key = {
         "model": adapter.fingerprint,
         "dataset": dataset.fingerprint,
@@ -323,7 +325,7 @@ class _Evaluation:
             "dataset": self.dataset.name,
             "class_names": list(spec.class_names),
             "class_ids": list(spec.class_ids),
-            "used_classes": sorted({int(i) for i in self.classes.to_model}),
+            "used_classes": sorted({int(i) for i in self.classes.to_model if i >= 0}),
             "model_facts": {
                 "family": spec.family,
                 "source": spec.source,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dashboard.datasets.base import Dataset
 from dashboard.errors import InputError
 from dashboard.labels import ClassMap
-from dashboard.pipeline import Items
+from dashboard.pipeline import Items, prepared
 from dashboard.predictions import Part
 from dashboard.types import Classification
 from models.base import ModelAdapter, OutOfMemory
@@ -42,7 +42,7 @@ class Inference:
         """One forward pass outside the clock: the first costs more, and it shows whether the answers fit."""
         for index in todo[:3]:
             try:
-                item = self.adapter.preprocess(self.dataset[index].image)
+                item = prepared(self.adapter, self.dataset, index)[1]
             except InputError:
                 continue
             with contextlib.suppress(OutOfMemory):  # the loop deals with it

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.errors import InputError, did_you_mean
+from dashboard.textfiles import read_text
 
-_MOST_TEXT = 2_000_000_000  # bytes; a table of ten million pictures has a few hundred million
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _WORDNET = re.compile(r"n\d{8}")
 _REMEDY = "give a mapping file (CSV lines or a JSON object of dataset class and model class)"
@@ -332,28 +332,3 @@ def read_class_names(path: str | Path, unique: bool = False) -> tuple[str, ...]:
             raise InputError(f"{path}, lines {first[name]} and {number}: the class {name!r} occurs twice, remove one")
         first.setdefault(name, number)
     return tuple(lines)
-
-
-def read_text(path: str | Path) -> str:
-    """A text file in UTF-8 (with or without byte order mark) or UTF-16, as Excel writes them.
-
-    Raises:
-        InputError: naming the file, if it is missing, unreadable or not text.
-    """
-    try:
-        file = Path(path)
-        if file.exists() and not file.is_file():  # a pipe or a device may never end
-            what = "a folder" if file.is_dir() else "no ordinary file"
-            raise InputError(f"{path} is {what}: give a text file")
-        if file.stat().st_size > _MOST_TEXT:
-            raise InputError(f"{path} is larger than {_MOST_TEXT / 1e9:g} GB, too large for a text file: split it")
-        data = file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror or error}): check the path") from error
-    try:
-        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8") from error
-    if "\0" in text:
-        raise InputError(f"{path} is not a text file: give one saved as UTF-8 text")
-    return text

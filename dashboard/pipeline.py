@@ -11,10 +11,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import cv2
 import numpy as np
 
 from dashboard.datasets.base import Dataset
+from dashboard.datasets.images import BIG_PIXELS, big_ones_alone
 from dashboard.errors import InputError
+from dashboard.types import Image
 from models.base import ModelAdapter
 
 
@@ -34,6 +37,26 @@ def default_workers() -> int:
     """Decoding threads: one for each core this process may run on, at most 8."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(8, cores)
+
+
+def prepared(adapter: ModelAdapter[Any, Any], dataset: Dataset, index: int) -> tuple[Image, Any]:
+    """A picture, and the same as the model takes it.
+
+    Raises:
+        InputError: it cannot be read, or this model cannot take it: there is no memory for it, it is a line of one
+            pixel, say. Others can still be predicted.
+    """
+    sample = dataset[index]
+    try:
+        image = sample.image
+        return image, adapter.preprocess(image)
+    except InputError:
+        raise
+    except MemoryError as error:
+        raise InputError(f"{sample.id} does not fit in memory: scale it down, or remove it") from error
+    except (ValueError, cv2.error) as error:
+        why = " ".join(str(error).split())[:200]
+        raise InputError(f"{sample.id} cannot be brought to the size that {adapter.spec.name} takes ({why})") from error
 
 
 def decoded(
@@ -58,11 +81,11 @@ def decoded(
     """
 
     def load(index: int) -> tuple[str, Any]:
-        sample = dataset[index]
         try:
-            return sample.id, adapter.preprocess(sample.image)
+            with big_ones_alone():
+                return dataset.ids[index], prepared(adapter, dataset, index)[1]
         except InputError as error:
-            return sample.id, error
+            return dataset.ids[index], error
 
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         ahead: deque[tuple[int, Future[tuple[str, Any]]]] = deque()
@@ -102,8 +125,8 @@ def measure_latency(adapter: ModelAdapter[Any, Any], dataset: Dataset, budget_s:
     images = []
     for index in range(min(len(dataset), 16)):
         with contextlib.suppress(InputError):
-            images.append(dataset[index].image)
-        if len(images) == 4:
+            images.append(prepared(adapter, dataset, index)[0])
+        if len(images) == 4 or sum(image.size for image in images) > 3 * BIG_PIXELS:  # no more memory than needed
             break
     if not images:
         return {"latency_ms": {"p50": None, "p90": None, "p99": None}}

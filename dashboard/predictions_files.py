@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dashboard.datasets.csv_labels import LABEL_COLUMNS, PATH_COLUMNS
 from dashboard.errors import InputError
-from dashboard.labels import read_text
+from dashboard.textfiles import read_text
 
 _ID_COLUMNS = ("id", *(name for name in PATH_COLUMNS if name != "id"))
 _PREDICTED_COLUMNS = ("predicted", "prediction", "pred")
@@ -155,6 +155,9 @@ def _from_table(path: Path, table: pa.Table) -> PredictionsFile:
 
     ids, predicted, confidence = column(_ID_COLUMNS), column(_PREDICTED_COLUMNS), column(_CONFIDENCE_COLUMNS)
     labels = column(LABEL_COLUMNS)
+    huge = next((n for n in names if re.fullmatch(r"score_\d{9,}", n)), None)
+    if huge is not None:  # int() refuses thousands of digits
+        raise InputError(f"{path}: the column {huge:.30} has too large a number: columns are numbered from score_0")
     numbered = {int(n[6:]): i for i, n in enumerate(names) if re.fullmatch(r"score_\d+", n)}
     packed = column(["scores"])
     shown = ", ".join(table.column_names[:6]) + (", ..." if len(names) > 6 else "")
@@ -234,7 +237,7 @@ def _texts(path: Path, column: pa.ChunkedArray, name: str) -> list[str]:
         return [str(int(v)) if float(v).is_integer() else str(v) for v in column.to_pylist()]
     if pa.types.is_list(column.type):
         return [";".join(map(str, v)) for v in column.to_pylist()]
-    return [str(v).strip() for v in column.to_pylist()]
+    return [(v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v)).strip() for v in column.to_pylist()]
 
 
 def _read_npz(path: Path) -> PredictionsFile:
@@ -263,9 +266,11 @@ def _read_npz(path: Path) -> PredictionsFile:
             raise InputError(
                 f"{path}: {name} has the shape {array.shape}: ids must be (N,) and scores (N, C), with the same N"
             )
+        numeric = name in ("scores", "confidence")
+        if array.dtype.kind not in ("fiub" if numeric else "fiubUS"):
+            kind = "not numbers" if numeric else "not text or numbers"
+            raise InputError(f"{path}: {name} is of the type {array.dtype}, {kind}: save it as such")
     scores = arrays.get("scores")
-    if scores is not None and scores.dtype.kind not in "fiub":
-        raise InputError(f"{path}: scores are of the type {scores.dtype}, not numbers")
     if scores is not None and scores.dtype not in (np.float32, np.float64):
         scores = scores.astype(np.float32 if scores.dtype == np.float16 else np.float64)
     if scores is not None and scores.shape[1] == 0:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.errors import InputError, did_you_mean
-from dashboard.labels import match_classes
+from dashboard.labels import is_index, match_classes, used_classes
 from dashboard.predictions_files import PredictionsFile, read_predictions_file
 from dashboard.predictions_ids import place_ids
 
@@ -125,10 +125,11 @@ def _class_space(
     if names is not None:
         if count is not None and count != len(names):
             raise InputError(f"{file.path} has {count} score columns, but {len(names)} class names were given for them")
-        return tuple(names), match_classes(own, truth.class_ids, names, (), mapping).to_model
+        used = used_classes(truth.targets, len(own))
+        return tuple(names), match_classes(own, truth.class_ids, names, (), mapping, used).to_model
     if count is None or count == len(own):
         return tuple(own), np.arange(len(own))
-    if all(n.isascii() and n.isdigit() and int(n) < count for n in own):
+    if all(is_index(n) and int(n) < count for n in own):
         return tuple(map(str, range(count))), np.array([int(n) for n in own], np.int64)
     raise InputError(
         f"{file.path} has {count} score columns where the truth has {len(own)} classes: name the class of each column "
@@ -156,7 +157,7 @@ def _split(cell: str, known: set[str], multilabel: bool) -> list[str]:
 
 
 def _as_numbers(values: Mapping[str, None], classes: int) -> bool:
-    return all(v.isascii() and v.isdigit() and int(v) < classes for v in values)
+    return all(is_index(v) and int(v) < classes for v in values)
 
 
 def _numbers(
@@ -171,7 +172,7 @@ def _numbers(
             bad = next(v for v in values if v not in number)
             row = next(i for i, cell in enumerate(cells) if bad in _split(cell, known, multilabel))
             raise InputError(
-                f"{file.where(row)}: {column} {bad!r} is neither a class name nor a number in 0..{len(names) - 1}."
+                f"{file.where(row)}: {column} {bad!r:.80} is neither a class name nor a number in 0..{len(names) - 1}."
                 f"{did_you_mean(bad, names)}"
             )
         number = {v: int(v) for v in values}
@@ -210,7 +211,8 @@ def _check_labels(
     if in_own_names:
         if truth.multilabel:
             widened = np.zeros((len(cells), len(names)), bool)
-            widened[:, to_class] = said
+            known = to_class >= 0  # a class without samples may have no column
+            widened[:, to_class[known]] = said[:, known]
             said = widened
         else:
             said = to_class[said]

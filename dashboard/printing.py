@@ -17,11 +17,23 @@ if TYPE_CHECKING:
     from dashboard.store import Run
 
 
+def plain(text: str) -> str:
+    """Text that cannot steer a terminal: control characters, line ends and the like as escapes.
+
+    Joiners (of emoji and of some scripts) stay: they only shape what is beside them.
+    """
+    return "".join(c if c.isprintable() or c in "\u200c\u200d" else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
 class Bar:
     """Progress on standard error: one line rewritten on a terminal, a line every few seconds elsewhere."""
 
     def __init__(self, name: str, quiet: bool) -> None:
-        self.name, self.quiet, self.terminal, self.last = name, quiet, sys.stderr.isatty(), 0.0
+        self.name, self.quiet, self.terminal, self.last = plain(name), quiet, sys.stderr.isatty(), 0.0
 
     def __call__(self, p: Progress) -> None:
         """Show how far it is."""
@@ -50,7 +62,7 @@ class Bar:
         skipped = run.facts.get("skipped", [])
         print(f"{self.name}: {run.samples} samples, run {run.id}", file=sys.stderr)
         for s in skipped[:5]:
-            print(f"note: skipped {s['id']}: {s['reason']}", file=sys.stderr)
+            print(plain(f"note: skipped {s['id']}: {s['reason']}"), file=sys.stderr)
         if len(skipped) > 5:
             print(f"note: … and {len(skipped) - 5} more skipped", file=sys.stderr)
 
@@ -64,7 +76,7 @@ def run_json(run: Run) -> dict[str, Any]:
     try:
         results = run.results()
     except InputError as error:
-        print(f"note: {error}", file=sys.stderr)
+        print(plain(f"note: {error}"), file=sys.stderr)
         results = {}
     for result in results.values():
         if isinstance(result, ClassTable):
@@ -150,7 +162,7 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], out: 
             return "n/a"
         if isinstance(value, bool):
             return "yes" if value else "no"
-        return f"{value:.4f}" if isinstance(value, float) else str(value)
+        return f"{value:.4f}" if isinstance(value, float) else plain(str(value))
 
     cells = [[cell(row.get(c)) for c in columns] for row in rows]
     widths = [max([len(c), *(len(r[k]) for r in cells)]) for k, c in enumerate(columns)]

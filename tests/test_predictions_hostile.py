@@ -76,6 +76,6 @@ def test_parquet_ids_in_bytes_are_text(tmp_path):
 
 
 def test_scores_for_a_class_without_samples_that_the_columns_lack(tmp_path):
-    path = csv(tmp_path, "id,label,score_0,score_1\n" + "".join(f"{i},{c},0.5,0.5\n" for i, c in zip(IDS, "xyy")))
+    path = csv(tmp_path, "id,label,score_0,score_1\n" + "a.png,x,1,0\nb.png,y,0,1\nc.png,y,0,1\n")
     found = import_predictions(path, truth(("x", "y", "never"), (0, 1, 1)), classes=["x", "y"])
     assert found.targets.tolist() == [0, 1, 1]

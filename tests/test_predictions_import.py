@@ -240,7 +240,7 @@ class TestBadScores:
 
     def test_classes_that_do_not_meet_the_truth(self, tmp_path):
         with pytest.raises(InputError, match="1 of the dataset's 3 classes is not among"):
-            import_predictions(save(tmp_path, frame()), truth(), classes=("cat", "dog", "owl"))
+            import_predictions(save(tmp_path, frame()), truth(targets=(0, 2, 1)), classes=("cat", "dog", "owl"))
 
 
 class TestIds:

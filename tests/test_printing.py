@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from types import SimpleNamespace
 
 import pytest
 
 from dashboard.cli import main
-from dashboard.printing import Bar, plain, print_table
+from dashboard.evaluation import Settings, evaluate
+from dashboard.printing import Bar, plain, print_table, run_json
+from dashboard.store import Store
+from tests.fakes import FakeAdapter, FakeDataset
 
 HOSTILE = "a\x1b[31mred\nb\r\tc\x07\x9b1m\u202eevil\udcff\x7f\u2028z"
 
@@ -50,11 +54,20 @@ def test_progress_and_notes(capsys):
     ],
 )
 def test_errors(capsys, arguments):
-    try:
+    with contextlib.suppress(SystemExit):  # argparse leaves by itself
         assert main(arguments) == 2
-    except SystemExit as stop:
-        assert stop.code == 2
     err = capsys.readouterr().err
     assert err.startswith("error: ")
     assert clean(err)
     assert len(err.splitlines()) == 1
+
+
+def test_two_classes_of_one_name(tmp_path):
+    """ImageNet has two cranes; neither may hide the other."""
+    dataset = FakeDataset(60, class_names=["n00000001", "n00000002", "n00000003"])
+    dataset.class_ids = dataset.class_names
+    adapter = FakeAdapter(class_names=["crane", "crane", "cat"])
+    adapter.spec = adapter.spec.__class__(**{**vars(adapter.spec), "class_ids": dataset.class_ids})
+    found = run_json(evaluate(adapter, dataset, Store(tmp_path), Settings(latency=False)))["per_class"]
+    assert list(found) == ["crane (n00000001)", "crane (n00000002)", "cat"]
+    assert sum(v["support"] for v in found.values()) == 60

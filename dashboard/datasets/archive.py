@@ -21,9 +21,11 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import IO
 
+from dashboard.datasets.cache import NOTE, PARTIAL, hold, prune
 from dashboard.datasets.files import is_ignored, is_image
 from dashboard.datasets.images import IMAGE_SUFFIXES
 from dashboard.errors import InputError
@@ -32,7 +34,6 @@ ALLOWED_SUFFIXES = IMAGE_SUFFIXES | {
     *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".names", ".data", ".ini", ".md"),
     *(".npz", ".npy", ".parquet", ".mp4", ".mov", ".avi", ".mkv", ".webm"),
 }
-_NOTE = ".archive.json"  # kept beside the files: what was passed over, for the second use
 _CHUNK = 1 << 20
 _MB = 1_000_000
 
@@ -64,12 +65,14 @@ class Extracted:
         root: the folder that holds the data: ``folder``, or the single folder inside it, unless that is a class folder.
         files: how many files were unpacked.
         skipped: entries of other kinds that were not, by suffix.
+        in_use: kept by whoever reads from the folder, else the cache may clear it.
     """
 
     folder: Path
     root: Path
     files: int
     skipped: Mapping[str, int]
+    in_use: IO[bytes] | None = field(default=None, compare=False, repr=False)
 
 
 def extract_cached(zip_path: str | Path, cache_dir: str | Path, limits: Limits | None = None) -> Extracted:
@@ -81,9 +84,12 @@ def extract_cached(zip_path: str | Path, cache_dir: str | Path, limits: Limits |
     zip_path = Path(zip_path)
     stem = re.sub(r"[^\w.-]+", "_", zip_path.stem)[:40] or "archive"
     target = Path(cache_dir) / f"{stem}-{_content_hash(zip_path)}"
-    if not (target / _NOTE).is_file():
-        return extract(zip_path, target, limits)
-    return _describe(target)
+    in_use = hold(target)
+    if in_use is None:
+        prune(target.parent)
+        extract(zip_path, target, limits)
+        in_use = hold(target)
+    return replace(_describe(target), in_use=in_use)
 
 
 def extract(zip_path: str | Path, target_dir: str | Path, limits: Limits | None = None) -> Extracted:
@@ -100,7 +106,7 @@ def extract(zip_path: str | Path, target_dir: str | Path, limits: Limits | None 
             partial_dir = _make_partial(target, sum(i.file_size for i, _ in wanted), zip_path)
             try:
                 _write(archive, wanted, partial_dir, zip_path)
-                (partial_dir / _NOTE).write_text(json.dumps({"files": len(wanted), "skipped": skipped}))
+                (partial_dir / NOTE).write_text(json.dumps({"files": len(wanted), "skipped": skipped}))
                 _rename(partial_dir, target)
             finally:
                 shutil.rmtree(partial_dir, ignore_errors=True)
@@ -196,12 +202,12 @@ def _safe_path(info: zipfile.ZipInfo, zip_path: Path) -> str:
 def _make_partial(target: Path, total: int, zip_path: Path) -> Path:
     """An empty folder beside ``target``; leftovers of killed processes are cleared."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    for old in target.parent.glob(".unpacking-*"):
+    for old in target.parent.glob(f"{PARTIAL}*"):
         if time.time() - old.stat().st_mtime > 86_400:
             shutil.rmtree(old, ignore_errors=True)
     if shutil.disk_usage(target.parent).free < total:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    return Path(tempfile.mkdtemp(prefix=".unpacking-", dir=target.parent))
+    return Path(tempfile.mkdtemp(prefix=PARTIAL, dir=target.parent))
 
 
 def _write(archive: zipfile.ZipFile, wanted: list[tuple[zipfile.ZipInfo, str]], folder: Path, zip_path: Path) -> None:
@@ -232,16 +238,15 @@ def _rename(partial_dir: Path, target: Path) -> None:
     try:
         os.replace(partial_dir, target)
     except OSError:
-        if not (target / _NOTE).is_file():  # another process was quicker otherwise, with the same contents
+        if not (target / NOTE).is_file():  # another process was quicker otherwise, with the same contents
             raise
 
 
 def _describe(folder: Path) -> Extracted:
     try:
-        note = json.loads((folder / _NOTE).read_text())
+        note = json.loads((folder / NOTE).read_text())
     except (OSError, ValueError) as error:
         raise InputError(f"{folder} is a damaged cache entry: delete it and try again") from error
-    os.utime(folder)  # the time of the last use, for whoever clears the cache
     root = folder
     while True:
         inside = [entry for entry in root.iterdir() if not is_ignored(entry.name)]

@@ -14,7 +14,8 @@ import numpy as np
 
 from dashboard.datasets.files import FileDataset
 from dashboard.errors import InputError, did_you_mean
-from dashboard.labels import read_class_names, read_text
+from dashboard.labels import read_class_names
+from dashboard.textfiles import read_text
 
 PATH_COLUMNS = ("path", "image", "file", "filename", "image_path", "file_path", "filepath", "file_name", "id")
 LABEL_COLUMNS = ("label", "labels", "class", "classes", "class_name", "target", "targets")

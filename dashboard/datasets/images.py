@@ -15,10 +15,13 @@ directly, since ``PIL.Image.open`` is replaced by other libraries and would try 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import io
 import os
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -34,6 +37,11 @@ IMAGE_SUFFIXES = frozenset(
     | {".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".jp2", ".j2k"}
 )
 MAX_PIXELS = 128_000_000  # 384 MB as RGB: the 108-megapixel photos of phones fit, decompression bombs do not
+
+BIG_PIXELS = 24_000_000  # those with more are decoded one at a time, see ``big_ones_alone``
+_BLOCK = 1 << 18  # pixels converted in one go
+_big = threading.RLock()
+_thread = threading.local()
 
 _FORMATS = {  # Pillow's format name: the module that reads it
     "JPEG": "JpegImagePlugin",
@@ -176,8 +184,34 @@ def _open(data: bytes, name: str, max_pixels: int) -> PILImage.Image:
     return image
 
 
+@contextlib.contextmanager
+def big_ones_alone() -> Iterator[None]:
+    """A picture of more than ``BIG_PIXELS`` that this thread reads is the only one under way until the block ends.
+
+    Other threads that come to a big picture wait; those with ordinary ones go on. So memory holds one of them at a
+    time, with whatever is made of it, and not one a thread.
+    """
+    with contextlib.ExitStack() as until_done:
+        _thread.until_done = until_done
+        try:
+            yield
+        finally:
+            _thread.until_done = None
+
+
 def _decode(data: bytes, name: str, max_pixels: int) -> Image:
     header = _open(data, name, max_pixels)
+    if header.width * header.height <= BIG_PIXELS:
+        return _pixels(header, data, name)
+    until_done = getattr(_thread, "until_done", None)
+    if until_done is not None:
+        until_done.enter_context(_big)
+    with _big:
+        return _pixels(header, data, name)
+
+
+def _pixels(header: PILImage.Image, data: bytes, name: str) -> Image:
+    """Decode what has been opened."""
     if _is_plain_jpeg(header, data) and _opencv_equals_pillow():
         flags = cv2.IMREAD_IGNORE_ORIENTATION | (_COLOR_RGB if _COLOR_RGB is not None else cv2.IMREAD_COLOR)
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -232,13 +266,15 @@ def _truncated(name: str) -> InputError:
 def _to_rgb(image: PILImage.Image, name: str) -> Image:
     """Pixels of a loaded Pillow image, of any mode."""
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
-        return _grey(np.asarray(image) / 257.0)
+        return _grey(np.asarray(image), lambda v: (v.astype(np.uint32) * 255 + 32895) >> 16)  # v / 257, rounded
     if image.mode in ("I", "F"):
-        values = np.asarray(image, np.float64)
+        values = np.asarray(image)
         low, high = float(values.min()), float(values.max())
-        for top in (1, 255, 65535):  # the usual ranges of 32-bit TIFFs
-            if low >= 0 and high <= top and (top > 1 or image.mode == "F"):
-                return _grey(values * (255 / top))
+        tops = (1, 255, 65535) if image.mode == "F" else (255, 65535)  # the usual ranges of 32-bit TIFFs
+        top = next((top for top in tops if low >= 0 and high <= top), None)
+        if top is not None:
+            factor = 255 / top
+            return _grey(values, lambda v: np.rint(v.astype(np.float64) * factor))
         raise InputError(f"{name} has values from {low:g} to {high:g}: save it with 8 or 16 bits per channel")
     image.info.pop("transparency", None)  # else Pillow warns that it is dropped
     try:
@@ -247,8 +283,12 @@ def _to_rgb(image: PILImage.Image, name: str) -> Image:
         raise InputError(f"{name} has colours of kind {image.mode}: save it as RGB or grey") from error
 
 
-def _grey(values: np.ndarray) -> Image:
-    return np.repeat(np.rint(values).astype(np.uint8)[..., None], 3, axis=2)
+def _grey(values: np.ndarray, to_byte: Callable[[np.ndarray], np.ndarray]) -> Image:
+    """(H, W) of any numbers as RGB, converted in blocks: a big picture in wider numbers would fill the memory."""
+    flat, out = values.reshape(-1), np.empty((values.size, 3), np.uint8)
+    for start in range(0, flat.size, _BLOCK):
+        out[start : start + _BLOCK] = to_byte(flat[start : start + _BLOCK])[:, None]
+    return out.reshape(*values.shape, 3)
 
 
 def _orientation(image: PILImage.Image) -> int:

@@ -66,6 +66,7 @@ def open_dataset(
     except InputError as error:
         raise InputError(str(error).replace(str(unpacked.root), text)) from error
     dataset.name, dataset.source = path.stem, text
+    dataset.in_use = unpacked.in_use  # type: ignore[attr-defined]
     if unpacked.skipped:
         kinds = ", ".join(f"{suffix or 'no suffix'} {count}" for suffix, count in unpacked.skipped.items())
         dataset.warnings = (*dataset.warnings, f"{sum(unpacked.skipped.values())} files not unpacked ({kinds}).")

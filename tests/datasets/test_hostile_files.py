@@ -1,4 +1,4 @@
-"""Files that a dataset's folder may hold and that are not what they seem: each ends in a sentence or a note, at once."""
+"""Files that a dataset's folder may hold and that are not what they seem: a sentence or a note, at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dashboard.datasets.files import FileDataset, _file_digest
 from dashboard.datasets.imagefolder import ImageFolder
 from dashboard.datasets.opening import open_dataset
 from dashboard.errors import InputError
-from dashboard.labels import read_text
+from dashboard.textfiles import read_text
 from tests.datasets.pictures import write
 
 needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
@@ -131,7 +131,7 @@ class TestTablesThatAreNone:
             (b"pa\rth,label\na.png,cat\n", r"line 1: the header .*columns are pa$"),
             (b"x" * 200_000 + b"\n", r"line 1: the header .*columns are x+"),
             (b'path,label,"' + b"x" * 200_000 + b"\na.png,1,2\n", r"line 1: the header"),
-            (b'path,label,"' + b"x\r" * 200_000, r"line 1"),
+            (b'path,label,"' + b"x\r" * 200_000, r"line 2"),
             (bytes(range(1, 128)) * 40, r"line 1"),
             (b"," * 100_000 + b"\n", r"line 1: the header"),
             (bytes(range(256)) * 20, "not UTF-8|not a text"),
