@@ -137,16 +137,12 @@ def test_another_task_is_refused():
 
 
 @pytest.mark.parametrize("name", ["timm/resnet18", "torchvision/resnet18", "yolo11n-cls"])
-def test_offline_is_one_quick_sentence(name, monkeypatch, tmp_path):
-    import time
-
+def test_offline_is_one_sentence_and_nothing_is_tried(name, monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("models.downloads.reachable", lambda url: False)
-    begin = time.perf_counter()
     with pytest.raises(InputError, match=r"not on this machine and would come from https://.*efficientnet_lite0"):
         load_model(name, LoadOptions(device="cpu"))
-    assert time.perf_counter() - begin < 5
 
 
 @pytest.mark.parametrize(
