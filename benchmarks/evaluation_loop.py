@@ -150,7 +150,7 @@ def evaluate_small(samples: int) -> None:
         name, task, class_names, class_ids, multilabel = "numbers", "classification", names, (), False
         source, warnings, fingerprint = "numbers", (), "1"
         targets = np.arange(samples) % 1000
-        ids = [f"folder/{i:06d}.jpg" for i in range(samples)]
+        ids = tuple(f"folder/{i:06d}.jpg" for i in range(samples))
 
         def __len__(self) -> int:
             return samples
