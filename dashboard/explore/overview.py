@@ -77,10 +77,15 @@ def _latency_card(runs: Sequence[Run]) -> Data:
     cells: list[Data] = []
     for run in runs:
         rate = run.timing.get("throughput_per_s")
-        note = f"{rate:,.0f}/s" if rate and rate >= 10 else f"{rate:.1f}/s" if rate else ""
+        note = _per_second(rate) if rate else ""
         cells.append({"value": (run.timing.get("latency_ms") or {}).get("p50"), "note": note})
     _mark_best(cells, lower=True)
     return {"key": "latency", "cells": cells, "format": "ms"}
+
+
+def _per_second(rate: float) -> str:
+    """A rate in three digits."""
+    return f"{rate / 1e3:.3g}k/s" if rate >= 999.5 else f"{rate:.3g}/s"
 
 
 def _mark_best(cells: list[Data], lower: bool) -> None:
