@@ -105,7 +105,7 @@ def fetch_file(spec: ModelSpec, url: str, check_hash: bool = False) -> Path:
 
         path.parent.mkdir(parents=True, exist_ok=True)
         found = re.search(r"-([a-f0-9]{8,})\.", path.name) if check_hash else None
-        torch.hub.download_url_to_file(url, str(path), found.group(1) if found else None, progress=False)
+        torch.hub.download_url_to_file(url, str(path), found.group(1) if found else None, progress=True)
         return path
 
     return download(spec, url, get)
