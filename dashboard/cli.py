@@ -18,8 +18,9 @@ from typing import Any, NoReturn
 
 from dashboard.errors import Cancelled, InputError, did_you_mean
 from dashboard.printing import Bar, check_writable, plain, print_runs, print_table, write_result
+from dashboard.tasks import TASKS as TASK_REGISTRY
 
-TASKS = ("classification",)
+TASKS = tuple(TASK_REGISTRY.names())
 
 
 class _Parser(argparse.ArgumentParser):
@@ -118,7 +119,9 @@ def parser() -> argparse.ArgumentParser:
     score = add("score", "evaluate predictions made elsewhere", _score, [shared])
     score.add_argument("--task", required=True, choices=TASKS)
     score.add_argument("--truth", required=True, metavar="D", help="a path or demo:NAME")
-    score.add_argument("--predictions", required=True, metavar="P", help="CSV, Parquet or npz")
+    score.add_argument("--predictions", required=True, metavar="P", help="a file or folder of predictions")
+    score.add_argument("--columns", metavar="C", help="of txt files, as class,score,x,y,w,h (default: Ultralytics')")
+    score.add_argument("--units", choices=("rel", "px"), help="of txt files: parts of the picture, or pixels")
     score.add_argument("--name", metavar="NAME", help="what to call the predictions' model (default: the file's name)")
     _data_options(score)
     return top
@@ -238,6 +241,7 @@ def _score(a: argparse.Namespace) -> None:
 
     settings = settings_of(a.set)
     engine = Engine(a.store)
+    settings |= {k: v for k in ("columns", "units") if (v := getattr(a, k)) is not None}
     truth = engine.dataset(a.truth, a.format, a.task, settings_for_data(settings), labels_only=True)
     run = score(
         truth,
@@ -251,7 +255,7 @@ def _score(a: argparse.Namespace) -> None:
     print_runs([run], a.json)
 
 
-DATA_SETTINGS = ("multilabel",)
+DATA_SETTINGS = ("multilabel", "annotations", "images", "split", "difficult", "corners")
 
 
 def settings_for_data(settings: Mapping[str, str]) -> dict[str, str]:

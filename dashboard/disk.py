@@ -7,6 +7,7 @@ import errno
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,25 @@ def write_json(path: Path, value: Any) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def digest_of(path: Path) -> str:
+    """Hash of a file, read a piece at a time; of a folder, over its files' names and contents.
+
+    Raises InputError if it is not there or cannot be read.
+    """
+    digest = sha256()
+    try:
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        for file in files:
+            if file != path:
+                digest.update(file.relative_to(path).as_posix().encode("utf-8", "surrogateescape"))
+            with file.open("rb") as stream:
+                while piece := stream.read(1 << 20):
+                    digest.update(piece)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): check the path.") from error
+    return digest.hexdigest()
 
 
 def jsonable(value: Any) -> Any:

@@ -36,6 +36,7 @@ class Engine:
         store: runs on disk.
         jobs: evaluations under way.
         options: how models are loaded unless said otherwise.
+        preparing: tab to the job that makes its first results, at the first start.
         public: a server for strangers: no paths of this machine may be typed, no code in weight files may run.
     """
 
@@ -45,6 +46,7 @@ class Engine:
         self.store = Store(store or default_store())
         self.jobs = Jobs()
         self.options = options or LoadOptions()
+        self.preparing: dict[str, str] = {}
         self.public = public
         if public:
             self.options = replace(self.options, allow_code=False)
@@ -74,8 +76,8 @@ class Engine:
         ``labels_only``: the pictures need not be there (scoring predictions made elsewhere).
         """
         options = dict(options or {})
-        if self.public and Path(source).suffix.lower() in (".csv", ".tsv"):
-            options["confine"] = "true"  # a stranger's table must not point at this machine's pictures
+        if self.public and Path(source).suffix.lower() in CONFINED:
+            options["confine"] = "true"  # a stranger's file must not point at this machine's pictures
         key = (source, _stamp(source), format, task, labels_only, tuple(sorted(options.items())))
 
         def make() -> Dataset:
@@ -121,17 +123,27 @@ class Engine:
                     self._making.pop(key, None)
 
 
-STAMPED = (".csv", ".tsv", ".txt")  # small files of a dataset's folder that say what is in it
+STAMPED = (".csv", ".tsv", ".txt", ".json", ".yaml", ".yml", ".names", ".data")  # say what is in a dataset's folder
+CONFINED = (".csv", ".tsv", ".json", ".yaml", ".yml", ".data", ".names", ".txt")  # may name pictures anywhere
+STAMPS = 20_000  # files looked at to see whether a folder has changed
 
 
 def _stamp(source: str) -> tuple[float, ...]:
-    """When a file, or a folder with its folders and tables, last changed, so that it is opened anew; () for a name."""
+    """When a file, or a folder with its folders and labels, last changed, so that it is opened anew; () for a name."""
     try:
         own = os.stat(source).st_mtime
         if not os.path.isdir(source):
             return (own,)
-        with os.scandir(source) as entries:
-            inside = [e for e in entries if e.is_dir() or e.name.lower().endswith(STAMPED)]
-            return (own, *sorted(e.stat().st_mtime for e in inside))
+        stamps, folders, looked = [own], [source], 0
+        while folders and looked < STAMPS:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    looked += 1
+                    folder = entry.is_dir(follow_symlinks=False)
+                    if folder or entry.name.lower().endswith(STAMPED):
+                        stamps.append(entry.stat().st_mtime)
+                    if folder:
+                        folders.append(entry.path)
+        return (own, float(len(stamps)), max(stamps))
     except (OSError, ValueError):
         return ()

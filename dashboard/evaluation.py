@@ -15,14 +15,12 @@ from dashboard.environment import describe_environment
 from dashboard.errors import Cancelled, InputError
 from dashboard.finishing import dataset_facts, finish, out_of_date, refresh
 from dashboard.inference import Inference
-from dashboard.labels import ClassMap, match_classes, used_classes
-from dashboard.metrics.batch import ClassificationBatch
-from dashboard.metrics.confusion import Confusion
-from dashboard.metrics.multilabel import MultiLabel
+from dashboard.labels import ClassMap, match_classes
 from dashboard.pipeline import decoded, default_workers, measure_latency
-from dashboard.predictions import Part, batches, done_indices, join, part_facts, write_part
+from dashboard.predictions import Part, done_indices, part_facts, write_part
 from dashboard.store import Draft, Run, Store, run_id_for
-from models.base import ModelAdapter
+from dashboard.tasks import task_of
+from models.base import ModelAdapter, serves
 
 PART_SECONDS = 5.0  # at most this much work is lost in a crash
 PART_BYTES = 2 << 20
@@ -34,7 +32,7 @@ class Settings:
     """How to evaluate.
 
     Attributes:
-        batch_size: pictures a forward pass; None for 32 on a CPU and 128 on CUDA.
+        batch_size: pictures a forward pass; None for the task's own (``Task.batch_sizes``).
         limit: only the first N samples.
         seed: kept for tasks that draw random numbers.
         mapping: dataset class to model class, where names do not meet by themselves.
@@ -105,10 +103,10 @@ def plan(adapter: ModelAdapter[Any, Any], dataset: Dataset, settings: Settings) 
         InputError: other task, classes that do not meet, a bad setting.
     """
     spec = adapter.spec
-    if spec.task != dataset.task:
+    if not serves(spec.task, dataset.task):
         raise InputError(f"{spec.name} does {spec.task}, but {dataset.name} is a {dataset.task} dataset: pick another.")
     settings.check()
-    used = used_classes(dataset.targets, len(dataset.class_names))
+    used = task_of(dataset.task).used(dataset)
     meet = (dataset.class_names, dataset.class_ids, spec.class_names, spec.class_ids)
     classes = match_classes(*meet, settings.mapping, used)
     key = {
@@ -117,7 +115,7 @@ def plan(adapter: ModelAdapter[Any, Any], dataset: Dataset, settings: Settings) 
         "limit": settings.limit if settings.limit is not None and settings.limit < len(dataset) else None,
         "classes": classes.to_model.tolist(),
         "names": spec.class_names,
-        "task": spec.task,
+        "task": dataset.task,
     }
     return run_id_for(spec.name, dataset.name, key), classes
 
@@ -192,9 +190,7 @@ class _Evaluation:
         self.model = Inference(adapter, dataset, classes, settings.batch_size)
         self.clock = _Clock()
         self.skipped: dict[int, tuple[str, str]] = {}
-        names = adapter.spec.class_names
-        self.live: Confusion | MultiLabel = MultiLabel(names) if dataset.multilabel else Confusion(names)
-        self.live_count = 0
+        self.live = self.model.task.live(adapter.spec.class_names, dataset)
 
     def run(self) -> Run:
         """Predict what is missing, then score everything."""
@@ -221,14 +217,11 @@ class _Evaluation:
         for part in self.draft.parts():
             try:
                 facts, indices = part_facts(part), done_indices([part])
-                earlier = [batch for _, batch in batches(part)]
+                self.live.take_up(part)
             except (OSError, ValueError):  # cut short when the machine went down: predict it again
                 self.draft.drop_parts_from(part)
                 break
             done.update(indices.tolist())
-            for batch in earlier:
-                self.live.update(batch)
-                self.live_count += len(batch)
             self.clock.wall += float(facts.get("wall_s", 0))
             self.clock.model += float(facts.get("model_s", 0))
         self.clock.samples = len(done)
@@ -248,7 +241,7 @@ class _Evaluation:
                 return
             now = time.perf_counter()
             facts = {"wall_s": now - last_part, "model_s": self.model.seconds - model_at_part}
-            write_part(self.draft.next_part(), join(pending), facts)
+            write_part(self.draft.next_part(), pending[0].join(pending), facts)
             self.clock.wall += facts["wall_s"]
             self.clock.model += facts["model_s"]
             last_part, model_at_part = now, self.model.seconds
@@ -266,7 +259,7 @@ class _Evaluation:
                 self.clock.samples += len(part.ids)
                 now = time.perf_counter()
                 recent.append((now, done))
-                size = sum(p.scores.nbytes for p in pending)
+                size = sum(p.nbytes for p in pending)
                 if now - last_part > PART_SECONDS or size > PART_BYTES:
                     flush()
                 if now - last_said > 0.2:
@@ -281,10 +274,9 @@ class _Evaluation:
     def _count(self, part: Part) -> None:
         """Into the numbers shown while it runs; they are a check of the scores, too."""
         try:
-            self.live.update(ClassificationBatch(part.ids, part.scores, part.targets))
+            self.live.update(part)
         except ValueError as error:
             raise InputError(f"{self.adapter.spec.name}: {error}.") from error
-        self.live_count += len(part.ids)
 
     def _skip(self, index: int, identity: str, reason: str) -> None:
         """Note a picture that cannot be read."""
@@ -296,11 +288,7 @@ class _Evaluation:
         if recent and len(recent) > 1 and recent[-1][0] > recent[0][0]:
             rate = (recent[-1][1] - recent[0][1]) / (recent[-1][0] - recent[0][0])
         left = (self.total - len(self.skipped) - done) / rate if rate else None
-        live = {}
-        if self.live_count and isinstance(self.live, Confusion):
-            hits = self.live.ranks
-            live = {"top1": float(hits[0] / hits.sum()), "top5": float(hits[:5].sum() / hits.sum())}
-        self.say(Progress(stage, done, self.total, rate, left, live, len(self.skipped), self.resumed))
+        self.say(Progress(stage, done, self.total, rate, left, self.live.values(), len(self.skipped), self.resumed))
 
     def _timing(self) -> dict[str, Any]:
         """CONTRACT's timing. Latency is a run of its own: batch 1, warm, synchronised."""
@@ -320,7 +308,7 @@ class _Evaluation:
         spec = self.adapter.spec
         limit = self.settings.limit
         return {
-            "task": spec.task,
+            "task": self.dataset.task,
             "model": spec.name,
             "dataset": self.dataset.name,
             "class_names": list(spec.class_names),

@@ -10,18 +10,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dashboard import results as results_io
 from dashboard.datasets.base import Dataset
 from dashboard.disk import friendly_os_errors, write_json
 from dashboard.errors import InputError
 from dashboard.labels import distinct_names
-from dashboard.metrics import METRICS, signature
-from dashboard.metrics.batch import ClassificationBatch, sample_rows
-from dashboard.predictions import batches, compact
+from dashboard.metrics import signature
+from dashboard.predictions import compact
 from dashboard.results import MetricResult, Scalars
 from dashboard.store import Draft, Run, Store
+from dashboard.tasks import task_of
 
 
 def compute_metrics(
@@ -39,38 +38,7 @@ def compute_metrics(
     Returns:
         Results by ``metric.result`` name, and the number of samples.
     """
-    metrics = {n: m(class_names) for n, m in METRICS.items(task=task, multilabel=multilabel)}  # type: ignore[call-arg]
-    writer: pq.ParquetWriter | None = None
-    samples = 0
-    try:
-        for index, batch in batches(predictions):
-            for metric in metrics.values():
-                metric.update(batch)
-            samples += len(index)
-            if rows_path is not None:
-                table = pa.table({"index": index, **sample_rows(batch), **label_lists(batch)})
-                writer = writer or pq.ParquetWriter(rows_path, table.schema, compression="zstd")
-                writer.write_table(table)
-    finally:
-        if writer is not None:
-            writer.close()
-    results: dict[str, MetricResult] = {}
-    for name, metric in metrics.items():
-        for result, value in metric.compute().items():
-            results[f"{name}.{result}"] = value
-    return results, samples
-
-
-def label_lists(batch: ClassificationBatch) -> dict[str, pa.Array]:
-    """True and decided labels of a multi-label batch, as lists; nothing otherwise."""
-    if not batch.multilabel:
-        return {}
-    decided = batch.read() >= 0.5
-    kind = pa.list_(pa.int32())
-    return {
-        "labels": pa.array([np.flatnonzero(row) for row in batch.targets], kind),
-        "predicted_labels": pa.array([np.flatnonzero(row) for row in decided], kind),
-    }
+    return task_of(task).compute(predictions, class_names, task, multilabel, rows_path)
 
 
 def dataset_facts(dataset: Dataset) -> dict[str, Any]:

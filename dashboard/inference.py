@@ -9,15 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dashboard.datasets.base import Dataset
 from dashboard.errors import InputError
 from dashboard.labels import ClassMap
 from dashboard.pipeline import Items, prepared
 from dashboard.predictions import Part
-from dashboard.types import Classification
+from dashboard.tasks import task_of
+from dashboard.types import Prediction
 from models.base import ModelAdapter, OutOfMemory
 
 
@@ -34,7 +32,8 @@ class Inference:
         self, adapter: ModelAdapter[Any, Any], dataset: Dataset, classes: ClassMap, batch_size: int | None
     ) -> None:
         self.adapter, self.dataset, self.classes = adapter, dataset, classes
-        self.batch_size = batch_size or (128 if adapter.device.startswith("cuda") else 32)
+        self.task = task_of(dataset.task)
+        self.batch_size = batch_size or self.task.batch_sizes[adapter.device.startswith("cuda")]
         self.seconds = 0.0
         self.notes: dict[str, Any] = {}
 
@@ -51,7 +50,7 @@ class Inference:
 
     def run(self, batch: Items) -> Part:
         """One batch through the model. Out of memory halves the batch and goes on."""
-        predictions: list[Classification] = []
+        predictions: list[Prediction] = []
         start, size = 0, len(batch)
         while start < len(batch):
             items = batch.items[start : start + size]
@@ -70,14 +69,11 @@ class Inference:
                 size = max(1, size // 2)
                 self.batch_size = min(self.batch_size, size)
                 self.notes["batch size after running out of memory"] = self.batch_size
-        scores = np.stack([p.scores for p in predictions])
-        if scores.dtype not in (np.float32, np.float64):
-            scores = scores.astype(np.float32)
-        return Part(np.array(batch.indices), batch.ids, scores, self._targets(batch.indices))
+        return self.task.part(self.adapter.spec, self.dataset, self.classes, batch.indices, batch.ids, predictions)
 
-    def _answers(self, outputs: Any, count: int) -> list[Classification]:
+    def _answers(self, outputs: Any, count: int) -> list[Prediction]:
         """The model's answers, refused in one sentence if they are not what this dataset needs."""
-        spec, several = self.adapter.spec, self.dataset.multilabel
+        spec = self.adapter.spec
         try:
             answers = self.adapter.postprocess(outputs)
         except InputError:
@@ -88,30 +84,8 @@ class Inference:
             raise InputError(
                 f"{spec.name} gave {len(answers)} answers to {count} pictures: the model does not fit Loupe."
             )
-        for answer in answers:
-            if len(answer.scores) != len(spec.class_names):
-                raise InputError(
-                    f"{spec.name} gave {len(answer.scores)} scores for its {len(spec.class_names)} class names: "
-                    "give as many names as it has outputs."
-                )
-            if answer.multilabel != several:
-                what = "several labels a picture" if several else "one label a picture"
-                how, fit = ("softmax", "sigmoid") if several else ("sigmoid", "softmax")
-                raise InputError(
-                    f"{self.dataset.name} has {what}, but {spec.name} scores by {how}: "
-                    f"pass --set activation={fit} if the model was trained for that, or pick another."
-                )
+        self.task.check(spec, self.dataset, answers)
         return answers
-
-    def _targets(self, indices: Sequence[int]) -> NDArray[Any]:
-        """The truth of some samples in the model's class order."""
-        truth: Any = self.dataset.targets  # type: ignore[attr-defined]
-        if not self.dataset.multilabel:
-            return self.classes.to_model[np.asarray([truth[i] for i in indices], np.int64)]
-        hot = np.zeros((len(indices), len(self.adapter.spec.class_names)), bool)
-        for row, index in enumerate(indices):
-            hot[row, self.classes.to_model[list(truth[index])]] = True
-        return hot
 
 
 def with_class_names(adapter: ModelAdapter[Any, Any], names: Sequence[str]) -> ModelAdapter[Any, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -20,9 +20,46 @@ from dashboard.metrics.batch import ClassificationBatch
 BLOCK_BYTES = 4 << 20  # scores in one row group: what a reader holds in memory at a time
 
 
+OBJECT_ROWS = 1024  # images in a row group where each has a list of objects
+
+
+class Part(Protocol):
+    """Predictions of some samples, in dataset order, ready to be written.
+
+    Attributes:
+        index: (N,) positions in the dataset.
+        ids: N sample ids.
+        nbytes: what it holds, roughly.
+    """
+
+    @property
+    def index(self) -> NDArray[np.int64]:
+        """See above."""
+        ...
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """See above."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """See above."""
+        ...
+
+    def table(self) -> pa.Table:
+        """As an Arrow table with the columns index and id, and the task's own."""
+        ...
+
+    @staticmethod
+    def join(parts: Any) -> Any:
+        """Several parts of this kind as one."""
+        ...
+
+
 @dataclass(frozen=True)
-class Part:
-    """Predictions of some samples, in dataset order.
+class ClassificationPart:
+    """Scores and labels of some samples, in dataset order.
 
     Attributes:
         index: (N,) positions in the dataset.
@@ -35,6 +72,11 @@ class Part:
     ids: Sequence[str]
     scores: NDArray[np.floating]
     targets: NDArray[np.int64] | NDArray[np.bool_]
+
+    @property
+    def nbytes(self) -> int:
+        """Of the scores."""
+        return self.scores.nbytes
 
     def table(self) -> pa.Table:
         """As an Arrow table: index, id, target (a label, or a list of labels), scores (a fixed-size list)."""
@@ -59,15 +101,15 @@ class Part:
             schema=pa.schema(fields),
         )
 
-
-def join(parts: Sequence[Part]) -> Part:
-    """Several parts as one."""
-    return Part(
-        np.concatenate([p.index for p in parts]),
-        [i for p in parts for i in p.ids],
-        np.concatenate([p.scores for p in parts]),
-        np.concatenate([p.targets for p in parts]),
-    )
+    @staticmethod
+    def join(parts: Sequence[ClassificationPart]) -> ClassificationPart:
+        """Several parts as one."""
+        return ClassificationPart(
+            np.concatenate([p.index for p in parts]),
+            [i for p in parts for i in p.ids],
+            np.concatenate([p.scores for p in parts]),
+            np.concatenate([p.targets for p in parts]),
+        )
 
 
 def write_part(path: Path, part: Part, facts: Mapping[str, Any]) -> None:
@@ -94,7 +136,7 @@ def done_indices(parts: Sequence[Path]) -> NDArray[np.int64]:
 
 
 def compact(parts: Sequence[Path], target: Path) -> None:
-    """Join parts into one file in dataset order, in row groups whose scores take ``BLOCK_BYTES``.
+    """Join parts into one file in dataset order, in row groups of a bounded size.
 
     Row groups depend on the number of rows only, not on where the parts ended (which is a matter of time): so sums over
     them, taken in turn, are the same to the last bit however often the work was interrupted.
@@ -131,8 +173,7 @@ def _regrouped(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
     pending: list[pa.Table] = []
     waiting = 0
     for table in tables:
-        kind = table.schema.field("scores").type
-        rows = max(1, BLOCK_BYTES // (kind.list_size * kind.value_type.bit_width // 8))
+        rows = _rows_in_group(table.schema)
         start = 0
         while waiting + table.num_rows - start >= rows:
             pending.append(table.slice(start, rows - waiting))
@@ -144,6 +185,14 @@ def _regrouped(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
             waiting += table.num_rows - start
     if pending:
         yield pa.concat_tables(pending).combine_chunks()
+
+
+def _rows_in_group(schema: pa.Schema) -> int:
+    """How many rows are read at a time."""
+    if "scores" not in schema.names:
+        return OBJECT_ROWS
+    kind = schema.field("scores").type
+    return max(1, BLOCK_BYTES // (kind.list_size * kind.value_type.bit_width // 8))
 
 
 def _scores(column: pa.ChunkedArray) -> NDArray[np.floating]:

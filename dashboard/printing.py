@@ -102,6 +102,9 @@ def run_json(run: Run) -> dict[str, Any]:
     )
 
 
+SHOWN = ("top1", "top5", "f1_macro", "auroc_macro", "ece", "map", "map_50", "map_75", "mar_100", "f1", "miou")
+
+
 def print_runs(runs: Sequence[Run], target: str | None) -> None:
     """As JSON where asked for, else as a table."""
     if target:
@@ -109,7 +112,7 @@ def print_runs(runs: Sequence[Run], target: str | None) -> None:
     if target != "-":
         rows = [
             {"run": r.id, "model": r.model, "dataset": r.dataset, "samples": r.samples}
-            | {k: r.metrics.get(k) for k in ("top1", "top5", "f1_macro", "auroc_macro", "ece", "map")}
+            | {k: r.metrics.get(k) for k in SHOWN}
             | {"created": r.created_at}
             for r in runs
         ]

@@ -46,8 +46,12 @@ class Registry(Generic[T]):
         return self._facts[name]
 
     def names(self, **facts: Any) -> list[str]:
-        """Registered names, in order, whose facts equal those given."""
-        return [n for n in self._targets if all(self._facts[n].get(k) == v for k, v in facts.items())]
+        """Registered names, in order, whose facts equal those given; a fact that is a tuple holds any of its values."""
+
+        def fits(own: Any, wanted: Any) -> bool:
+            return wanted in own if isinstance(own, tuple) else own == wanted
+
+        return [n for n in self._targets if all(fits(self._facts[n].get(k), v) for k, v in facts.items())]
 
     def items(self, **facts: Any) -> Iterator[tuple[str, T]]:
         """Pairs of name and object, importing each."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dashboard.datasets.base import Dataset
-from dashboard.disk import friendly_os_errors
+from dashboard.disk import digest_of, friendly_os_errors
 from dashboard.environment import describe_environment
 from dashboard.errors import InputError
 from dashboard.finishing import dataset_facts, finish, write_run
@@ -21,7 +20,7 @@ from dashboard.metrics import METRICS
 from dashboard.metrics.batch import ClassificationBatch
 from dashboard.metrics.confusion import Confusion
 from dashboard.metrics.multilabel import MultiLabel
-from dashboard.predictions import Part, write_part
+from dashboard.predictions import ClassificationPart, write_part
 from dashboard.predictions_import import ImportedPredictions, Truth, import_predictions
 from dashboard.results import ClassTable, Curves, MetricResult, Scalars
 from dashboard.store import Draft, Run, Store, run_id_for
@@ -44,7 +43,7 @@ def score(
 
     Args:
         truth: the dataset.
-        predictions: CSV, Parquet or npz; see ``dashboard.predictions_import``.
+        predictions: CSV, Parquet or npz (``dashboard.predictions_import``); detections: see ``score_detections``.
         store: where the run goes; the same file on the same data is scored once.
         name: what to call the model behind it; default the file's name.
         classes: a file of names behind the predictions' class numbers.
@@ -56,6 +55,10 @@ def score(
     """
     if limit is not None and limit < 1:
         raise InputError(f"--limit must be at least 1, got {limit}.")
+    if truth.task != "classification":
+        from dashboard.detection_scoring import score_detections
+
+        return score_detections(truth, predictions, store, name, classes, limit, settings)
     settings = dict(settings or {})
     for option in settings:
         if option not in OPTIONS:
@@ -68,7 +71,7 @@ def score(
         found = _first(found, limit)
     if not len(found.rows):
         raise InputError(f"{predictions} has no prediction for {truth.name}: check that the ids are the dataset's.")
-    digest = _digest(predictions)
+    digest = digest_of(predictions)
     key = {"file": digest, "dataset": truth.fingerprint, "classes": found.class_names, "limit": limit} | settings
     model = name or predictions.stem
     run_id = run_id_for(model, truth.name, key)
@@ -105,15 +108,6 @@ def score(
             raise
 
 
-def _digest(path: Path) -> str:
-    """Hash of a file, read a piece at a time."""
-    digest = sha256()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
-
-
 def _first(found: ImportedPredictions, limit: int) -> ImportedPredictions:
     """Only samples at dataset positions below ``limit``."""
     keep = found.rows < limit
@@ -140,7 +134,7 @@ def _write(draft: Draft, found: ImportedPredictions) -> None:
     for start in range(0, len(found.rows), step):
         part = slice(start, start + step)
         scores = found.scores[part]
-        piece = Part(found.rows[part], found.ids[part], scores, found.targets[part])
+        piece = ClassificationPart(found.rows[part], found.ids[part], scores, found.targets[part])
         write_part(draft.next_part(), piece, {})
 
 

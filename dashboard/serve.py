@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
@@ -14,7 +15,8 @@ import plotly
 
 from dashboard.engine import Engine
 from dashboard.evaluation import Settings, evaluate
-from dashboard.tabs import TABS, App
+from dashboard.jobs import Work
+from dashboard.tabs import TAB_OF, TABS, App
 from dashboard.tabs.common import EVENT
 from dashboard.tabs.results import Results
 from dashboard.views import STATIC, BrandView
@@ -22,7 +24,11 @@ from dashboard.views.strings import I18N, t
 from models.base import LoadOptions
 
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-DEFAULT_DATA, DEFAULT_MODELS = "demo:digits", ("digits_linear", "digits_cnn")
+DEFAULTS = (
+    ("classification", "demo:digits", ("digits_linear", "digits_cnn")),
+    ("instance-segmentation", "demo:scenes", ("scenes_nano", "scenes_small")),
+)
+"""What is evaluated when there is nothing to look at: task, built-in data, built-in models."""
 FONTS = ["Inter", "system-ui", "Noto Sans TC", "Noto Sans CJK TC", "sans-serif"]
 
 
@@ -86,13 +92,30 @@ def build(engine: Engine) -> gr.Blocks:
 
 
 def prepare(engine: Engine) -> None:
-    """Make sure that there is a finished result to look at: the built-in models on the built-in data, in seconds."""
-    if not engine.store.runs("classification"):
-        dataset = engine.dataset(DEFAULT_DATA)
-        for name in DEFAULT_MODELS:
-            evaluate(engine.model(name), dataset, engine.store, Settings(latency=True))
+    """Make sure that there is a finished result to look at: the built-in models on the built-in data, in seconds.
+
+    The first task is done before the page opens; the others while it is looked at, each in a job of its own.
+    """
+    for k, (task, data, names) in enumerate(DEFAULTS):
+        if engine.store.runs(task):
+            continue
+        works = [(f"{name} · {data}", _evaluating(engine, name, data, task)) for name in names]
+        job = engine.jobs.start(works)
+        if k == 0:
+            engine.jobs.wait(job, 600)
+        else:
+            engine.preparing[TAB_OF.get(task, task)] = job.id
     first = Results(engine, "classification")  # what the first visitor will see: libraries are loaded before he comes
     first.show(first.default(), None, "cross_entropy", 2.0, False)
+
+
+def _evaluating(engine: Engine, name: str, data: str, task: str) -> Work:
+    """One built-in model on built-in data, as a step of a job."""
+
+    def work(say: Any, cancel: Any) -> str:
+        return evaluate(engine.model(name), engine.dataset(data, task=task), engine.store, Settings(), say, cancel).id
+
+    return work
 
 
 def serve(arguments: argparse.Namespace) -> None:

@@ -5,10 +5,11 @@ Images are (H, W, 3) uint8 RGB everywhere inside; conversion happens only where 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +64,78 @@ class Classification:
         return tuple(int(i) for i in np.flatnonzero(self.scores > 0.5))
 
 
-Prediction = Classification  # a union, as tasks are added
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """The objects of one image: truth, or a model's answer; boxes, and masks where there are any.
+
+    Attributes:
+        xyxy: (N, 4) float64 boxes in pixels, left, top, right, bottom, half-open: (0, 0, 1, 1) is the first pixel.
+        class_ids: (N,) int64, from 0.
+        scores: (N,) float64 in 0..1; None for a truth.
+        masks: N masks as COCO's compressed run lengths (``dashboard.masks``), or None if there are only boxes.
+        size: (height, width) of the image in pixels; needed when there are masks. None if unknown.
+        areas: (N,) float64 pixels, by which an object counts as small, medium or large, where it is not the box's own
+            (COCO's truth says it per object); None for the box's.
+        crowd: (N,) bool: regions that absorb any number of detections and need not be found (COCO's ``iscrowd``).
+        ignore: (N,) bool: objects that need not be found, but take one detection each (VOC's ``difficult``).
+        track_ids: (N,) int64, or None.
+
+    Raises:
+        ValueError: naming the field that does not fit.
+    """
+
+    xyxy: NDArray[np.float64]
+    class_ids: NDArray[np.int64]
+    scores: NDArray[np.float64] | None = None
+    masks: Sequence[bytes] | None = None
+    size: tuple[int, int] | None = None
+    areas: NDArray[np.float64] | None = None
+    crowd: NDArray[np.bool_] | None = None
+    ignore: NDArray[np.bool_] | None = None
+    track_ids: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        xyxy = np.asarray(self.xyxy, np.float64).reshape(-1, 4)
+        count = len(xyxy)
+        if not np.isfinite(xyxy).all() or (xyxy[:, 2:] < xyxy[:, :2]).any():
+            raise ValueError("xyxy must be finite boxes with right >= left and bottom >= top")
+        object.__setattr__(self, "xyxy", xyxy)
+        kinds: dict[str, type] = {"class_ids": np.int64, "scores": np.float64, "areas": np.float64}
+        kinds |= {"crowd": np.bool_, "ignore": np.bool_, "track_ids": np.int64}
+        for name, kind in kinds.items():
+            value = getattr(self, name)
+            if value is None:
+                continue
+            array: NDArray[Any] = np.asarray(value).astype(kind, copy=False)
+            if array.shape != (count,):
+                raise ValueError(f"{name} must be one value a box, ({count},), got {array.shape}")
+            object.__setattr__(self, name, array)
+        if count and self.class_ids.min() < 0:
+            raise ValueError(f"class_ids must be 0 or more, got {self.class_ids.min()}")
+        if self.scores is not None and not ((self.scores >= 0) & (self.scores <= 1)).all():
+            raise ValueError("scores must be finite and in 0..1")
+        if self.masks is not None and (len(self.masks) != count or self.size is None):
+            raise ValueError(f"masks must be one a box ({count}) and come with the image's size")
+
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+    @classmethod
+    def none(cls, size: tuple[int, int] | None = None, scored: bool = False, masked: bool = False) -> Detections:
+        """No objects at all: of a truth, or (``scored``) of a model."""
+        scores = np.empty(0) if scored else None
+        return cls(np.empty((0, 4)), np.empty(0, np.int64), scores, [] if masked else None, size)
+
+    def take(self, keep: NDArray[np.bool_] | NDArray[np.integer]) -> Detections:
+        """Some of them: by a mask or by positions."""
+        places = np.arange(len(self))[keep]
+        arrays = ("xyxy", "class_ids", "scores", "areas", "crowd", "ignore", "track_ids")
+        picked: dict[str, Any] = {n: None if getattr(self, n) is None else getattr(self, n)[places] for n in arrays}
+        masks = None if self.masks is None else [self.masks[i] for i in places]
+        return Detections(**picked, masks=masks, size=self.size)
+
+
+Prediction = Classification | Detections  # a union, as tasks are added
 
 
 @dataclass(frozen=True, eq=False)

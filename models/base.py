@@ -38,7 +38,8 @@ class ModelSpec:
 
     Attributes:
         name: what a person types; unique over all families.
-        task: "classification", ...
+        task: "classification", "detection" or "instance-segmentation": the model's own; ``serves`` says what else it
+            can be used for.
         family: the registry entry that loads it.
         class_names: (C,) names in the order of the model's outputs; empty if only known after loading.
         class_ids: (C,) WordNet ids in the same order, or empty.
@@ -129,8 +130,8 @@ class ModelAdapter(ABC, Generic[Item, Batch]):
 class ModelFamily(Protocol):
     """A source of models: one file in this package, one line in ``MODELS``.
 
-    It may have an attribute ``settings``, a tuple of the keys of ``LoadOptions.settings`` that it understands: others
-    are then refused. Without it any key is let through.
+    It may have an attribute ``settings``, a tuple of the keys of ``LoadOptions.settings`` that it understands, or such
+    a tuple a task: others are then refused. Without it any key is let through.
     """
 
     def specs(self) -> Iterable[ModelSpec]:
@@ -156,6 +157,15 @@ class FileLoader(Protocol):
     def load_file(self, path: Path, options: LoadOptions) -> ModelAdapter[Any, Any]:
         """Load it. Raises InputError; never runs code from the file unless ``options.allow_code``."""
         ...
+
+
+SERVES: Mapping[str, tuple[str, ...]] = {"detection": ("detection", "instance-segmentation")}
+"""Tasks that models of several kinds can do: an instance segmenter's boxes are detections."""
+
+
+def serves(model_task: str, task: str) -> bool:
+    """Whether a model of ``model_task`` can be used for ``task``."""
+    return model_task in SERVES.get(task, (task,))
 
 
 class OutOfMemory(RuntimeError):

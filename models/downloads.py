@@ -82,13 +82,16 @@ def download(spec: ModelSpec, server: str, get: Callable[[], T]) -> T:
         raise InputError(not_here(spec, f"the download failed ({type(error).__name__}: {reason})")) from error
 
 
+OFFLINE = {"classification": "efficientnet_lite0", "detection": "scenes_small", "instance-segmentation": "scenes_small"}
+
+
 def not_here(spec: ModelSpec, why: str) -> str:
     """The sentence for weights that are neither here nor to be had."""
     size = spec.weights.size_bytes
     about = f" (about {size / 1e6:.0f} MB)" if size else ""
     return (
         f"The weights of {spec.name} are not on this machine and would come from {spec.weights.location}{about}, but "
-        f"{why}: connect and try again, give a weight file instead, or use efficientnet_lite0, which works offline."
+        f"{why}: connect and try again, give a weight file instead, or use {OFFLINE[spec.task]}, which works offline."
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dashboard.errors import InputError, did_you_mean
 from models import MODELS
-from models.base import LoadOptions, ModelAdapter, ModelFamily, ModelSpec
+from models.base import LoadOptions, ModelAdapter, ModelFamily, ModelSpec, serves
 from models.sniff import sniff
 
 SETTINGS_OF_ALL = ("classes",)  # the evaluation loop renames any model's outputs
@@ -23,7 +23,10 @@ def family(name: str) -> ModelFamily:
 
 
 def list_specs(task: str | None = None, family: str | None = None) -> list[ModelSpec]:
-    """Everything that can be loaded by name, in the order families are registered. Loads no weights."""
+    """Everything that can be loaded by name and used for ``task``, in the order families are registered.
+
+    Loads no weights. For "detection" that is detectors and instance segmenters (``models.base.serves``).
+    """
     return list(_specs(task, family))
 
 
@@ -66,11 +69,13 @@ def load_model(name_or_path: str | Path, options: LoadOptions | None = None) -> 
     path = _as_file(name_or_path)
     if path is None:
         spec = find_spec(str(name_or_path))
-        _check_settings(family(spec.family), spec.name, options.settings)
+        _check_settings(family(spec.family), spec.name, options.settings, spec.task)
         return family(spec.family).load(spec, options)
     loader = _loader(path)
     _check_settings(loader, str(path), options.settings)
-    return loader.load_file(path, options)
+    adapter: ModelAdapter[Any, Any] = loader.load_file(path, options)
+    _check_settings(loader, str(path), options.settings, adapter.spec.task)  # which only the file could tell
+    return adapter
 
 
 def _loader(path: Path) -> Any:
@@ -85,9 +90,11 @@ def _loader(path: Path) -> Any:
     raise InputError(f"{path} is {kind.words}: give an ONNX file, safetensors, or a PyTorch state dict.")
 
 
-def _check_settings(loader: Any, name: str, settings: Mapping[str, str]) -> None:
-    """Raises InputError for a key that the family does not know, if it says which it knows."""
+def _check_settings(loader: Any, name: str, settings: Mapping[str, str], task: str | None = None) -> None:
+    """Raises InputError for a key that the family does not know (for ``task``), if it says which it knows."""
     known = getattr(loader, "settings", None)
+    if isinstance(known, Mapping):
+        known = known[task] if task in known else sorted({key for keys in known.values() for key in keys})
     for key in settings:
         if known is not None and key not in known and key not in SETTINGS_OF_ALL:
             hint = did_you_mean(key, known) or f" It understands {', '.join(sorted(known))}."
@@ -112,9 +119,9 @@ def check_loadable(
             _check_settings(_loader(path), str(path), settings)
         return
     spec = find_spec(str(name_or_path))
-    if task is not None and spec.task != task:
+    if task is not None and not serves(spec.task, task):
         raise InputError(f"{spec.name} is a model for {spec.task}, not for {task}.")
-    _check_settings(family(spec.family), spec.name, settings or {})
+    _check_settings(family(spec.family), spec.name, settings or {}, spec.task)
 
 
 def model_rows(task: str | None = None, family: str | None = None) -> list[dict[str, Any]]:
@@ -146,7 +153,7 @@ def _specs(task: str | None, family_name: str | None) -> Iterator[ModelSpec]:
         if name not in MODELS:
             MODELS.get(name)  # says what is wrong
         for spec in family(name).specs():
-            if task is None or spec.task == task:
+            if task is None or serves(spec.task, task):
                 yield spec
 
 

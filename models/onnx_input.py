@@ -62,6 +62,11 @@ def read_output(path: Path, outputs: list[Any]) -> str:
     return fits[0]
 
 
+def is_ultralytics(metadata: Mapping[str, str]) -> bool:
+    """Whether Ultralytics exported the file."""
+    return "ultralytics" in metadata.get("author", "").lower() or {"task", "stride"} <= metadata.keys()
+
+
 def preprocessing(
     wanted: Input, metadata: Mapping[str, str], yolo: bool, options: LoadOptions
 ) -> tuple[ResizeCrop, tuple[float, ...], tuple[float, ...], bool]:
@@ -74,7 +79,7 @@ def preprocessing(
     asked = input_size_setting(options.settings)
     if asked and wanted.size and asked != wanted.size:
         raise InputError(f"input_size={asked[0]}x{asked[1]} is not what the file takes: {wanted.size}.")
-    size = asked or size_from_file(*(wanted.size or _size_in(metadata) or (224, 224)))
+    size = asked or size_from_file(*(wanted.size or size_in(metadata) or (224, 224)))
     interpolation = settings.get("interpolation", metadata.get("interpolation", "bilinear" if yolo else "bicubic"))
     if interpolation not in ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"):
         raise InputError(f"interpolation must be bilinear, bicubic, lanczos, box or nearest, got {interpolation!r}.")
@@ -90,7 +95,8 @@ def preprocessing(
     return ResizeCrop(size, round(size[0] / crop), interpolation), mean, std, assumed
 
 
-def _size_in(metadata: Mapping[str, str]) -> tuple[int, int] | None:
+def size_in(metadata: Mapping[str, str]) -> tuple[int, int] | None:
+    """(height, width) that the exporter wrote into the file, if any."""
     text = metadata.get("imgsz", metadata.get("input_size", ""))[:100]
     numbers = "".join(c if c in "0123456789" else " " for c in text).split()[-2:]
     return (int(numbers[0]), int(numbers[-1])) if numbers else None

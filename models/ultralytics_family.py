@@ -1,4 +1,5 @@
-"""Ultralytics' classifiers (``yolo11n-cls`` and the like) by name or as a ``.pt`` file.
+"""Ultralytics' classifiers, detectors and instance segmenters by name (``yolo11n-cls``, ``yolo11n``, ``yolo11n-seg``,
+``rtdetr-l``) or as a ``.pt`` file.
 
 Such a file is a pickle of a whole network. It is read by torch's restricted unpickler with Ultralytics' own list of
 known layers, so no code in it runs; anything else in the file is a refusal. Importing Ultralytics has side effects (one
@@ -13,37 +14,50 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dashboard.errors import InputError
-from models import class_names, downloads, imagenet
+from models import class_names, coco, downloads, imagenet
 from models.base import LoadOptions, ModelSpec, Weights
+from models.detection import LetterBox
 from models.preprocessing import ResizeCrop, input_size_setting, size_from_file
 from models.sniff import check_pickle, pickle_globals, sniff
 from models.torch_adapter import TorchClassifier
+from models.ultralytics_detect import SETTINGS, TASKS, UltralyticsDetector
 
 if TYPE_CHECKING:
     from torch import nn
 
 _RELEASE = "https://github.com/ultralytics/assets/releases/download/v8.4.0"
-_NAMES = tuple(f"{series}{size}-cls" for series in ("yolov8", "yolo11", "yolo26") for size in "nsmlx")
+_SERIES = {
+    "classification": ("yolov8{}-cls", "yolo11{}-cls", "yolo26{}-cls"),
+    "detection": ("yolov8{}", "yolo11{}", "yolo12{}", "yolo26{}"),
+    "instance-segmentation": ("yolov8{}-seg", "yolo11{}-seg", "yolo26{}-seg"),
+}
+_RT_DETR = ("rtdetr-l", "rtdetr-x")
+_KINDS = {"ClassificationModel": "classification", **TASKS}
+Adapter = TorchClassifier | UltralyticsDetector
 _lock = threading.Lock()
 
 
-class UltralyticsClassifiers:
-    """YOLOv8, YOLO11 and YOLO26 classifiers, and any ``.pt`` of that kind."""
+class Ultralytics:
+    """YOLOv8 to YOLO26 and RT-DETR, and any ``.pt`` of those kinds."""
 
-    settings = ("activation", "classes", "input_size")
+    settings = {  # noqa: RUF012
+        "classification": ("activation", "classes", "input_size"),
+        "detection": ("classes", *SETTINGS),
+        "instance-segmentation": ("classes", *SETTINGS),
+    }
 
     def specs(self) -> Iterable[ModelSpec]:
-        """The published ImageNet models."""
+        """The published models: ImageNet's classifiers, COCO's detectors and segmenters."""
         return _specs()
 
     def resolve(self, name: str) -> ModelSpec | None:
-        """``ultralytics/yolo11n-cls`` and ``yolo11n-cls.pt``."""
+        """``ultralytics/yolo11n`` and ``yolo11n.pt``."""
         short = name.removeprefix("ultralytics/").removesuffix(".pt")
         return next((s for s in _specs() if s.name == short), None)
 
@@ -51,7 +65,7 @@ class UltralyticsClassifiers:
         """Whether the file was downloaded before."""
         return downloads.torch_file(spec.weights.location).is_file()
 
-    def load(self, spec: ModelSpec, options: LoadOptions) -> TorchClassifier:
+    def load(self, spec: ModelSpec, options: LoadOptions) -> Adapter:
         """Load, downloading at first use."""
         path = downloads.fetch_file(spec, spec.weights.location)
         return _adapter(path, spec, options)
@@ -61,11 +75,11 @@ class UltralyticsClassifiers:
         del head
         return sniff(path).name == "torch" and any(name.startswith("ultralytics.") for name in pickle_globals(path))
 
-    def load_file(self, path: Path, options: LoadOptions) -> TorchClassifier:
+    def load_file(self, path: Path, options: LoadOptions) -> Adapter:
         """Load a checkpoint without running code from it (unless ``options.allow_code``)."""
         spec = ModelSpec(
             name=path.name,
-            task="classification",
+            task="",  # told by the network inside
             family="ultralytics",
             source="a file",
             weights=Weights("file", str(path), path.stat().st_size),
@@ -76,22 +90,30 @@ class UltralyticsClassifiers:
 
 @cache
 def _specs() -> tuple[ModelSpec, ...]:
-    names, ids = imagenet.classes()
-    return tuple(
-        ModelSpec(
-            name=name,
-            task="classification",
-            family="ultralytics",
-            source="Ultralytics",
-            weights=Weights("url", f"{_RELEASE}/{name}.pt"),
-            class_names=names,
-            class_ids=ids,
-            license="AGPL-3.0",
-            paper="https://docs.ultralytics.com/tasks/classify",
-            input_size=(224, 224),
-            preprocessing=f"{_geometry(224, 224)}, values 0..1",
-        )
-        for name in _NAMES
+    names = {task: [name.format(size) for name in series for size in "nsmlx"] for task, series in _SERIES.items()}
+    names["detection"] += _RT_DETR
+    return tuple(_published(name, task) for task, several in names.items() for name in several)
+
+
+def _published(name: str, task: str) -> ModelSpec:
+    docs = {"classification": "tasks/classify", "detection": "tasks/detect", "instance-segmentation": "tasks/segment"}
+    if task == "classification":
+        (classes, ids), side, how = imagenet.classes(), 224, str(_geometry(224, 224))
+    else:
+        classes, ids, side = coco.NAMES, (), 640
+        how = str(LetterBox((side, side), stretch=name in _RT_DETR))
+    return ModelSpec(
+        name=name,
+        task=task,
+        family="ultralytics",
+        source="Ultralytics",
+        weights=Weights("url", f"{_RELEASE}/{name}.pt"),
+        class_names=classes,
+        class_ids=ids,
+        license="AGPL-3.0",
+        paper=f"https://docs.ultralytics.com/{'models/rtdetr' if name in _RT_DETR else docs[task]}",
+        input_size=(side, side),
+        preprocessing=f"{how}, values 0..1",
     )
 
 
@@ -136,36 +158,76 @@ def _settings_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="loupe-ultralytics-"))
 
 
-def _adapter(path: Path, spec: ModelSpec, options: LoadOptions) -> TorchClassifier:
-    from dataclasses import replace
-
+def _adapter(path: Path, spec: ModelSpec, options: LoadOptions) -> Adapter:
     from torch import nn
 
     checkpoint = _read(path, options)
     net = checkpoint.get("ema") or checkpoint.get("model")
-    if not isinstance(net, nn.Module) or type(net).__name__ != "ClassificationModel":
+    task = _KINDS.get(type(net).__name__)
+    if not isinstance(net, nn.Module) or task is None:
         what = type(net).__name__
-        raise InputError(f"{path} holds an Ultralytics {what}, not a classifier: give a model trained for classify.")
-    net = net.float().eval()
-    channels = int(getattr(net, "yaml", {}).get("channels", 3) or 3)
-    if channels != 3:
-        raise InputError(f"{path} takes pictures of {channels} channels; only RGB models can be run.")
+        raise InputError(
+            f"{path} holds an Ultralytics {what}, which can not be used: give a model trained for detect, segment or "
+            "classify."
+        )
+    try:
+        return _of_task(task, path, net, checkpoint, spec, options)
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # a network whose parts are not what they should be
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+        raise InputError(f"{path} is damaged or too old: its network cannot be run ({reason}).") from error
 
-    how = _preprocessing(path, net, checkpoint, options)
+
+def _of_task(
+    task: str, path: Path, net: nn.Module, checkpoint: dict[str, Any], spec: ModelSpec, options: LoadOptions
+) -> Adapter:
+    net = net.float().eval()
+    yaml = getattr(net, "yaml", {})
+    channels = yaml.get("channels", 3) if isinstance(yaml, dict) else 3
+    if channels not in (3, None):
+        raise InputError(f"{path} takes pictures of {str(channels)[:40]} channels; only RGB models can be run.")
     names = class_names.from_value(getattr(net, "names", None)) or spec.class_names
     given, origin = class_names.for_file(path, options, {}) if spec.weights.origin == "file" else ((), "")
     names = given or names
-    spec = replace(
-        spec,
-        class_names=names,
-        class_ids=class_names.ids_for(names),
-        input_size=how.geometry.crop,
-        preprocessing=f"{how.geometry}, mean {how.mean}, std {how.std}",
-    )
+    spec = replace(spec, task=task, class_names=names, class_ids=class_names.ids_for(names))
     notes = {"class names": origin or "the file's own"}
+    if task == "classification":
+        return _classifier(path, net, checkpoint, spec, options, notes)
+    return _detector(path, net, checkpoint, spec, options, notes)
+
+
+def _classifier(
+    path: Path,
+    net: nn.Module,
+    checkpoint: dict[str, Any],
+    spec: ModelSpec,
+    options: LoadOptions,
+    notes: dict[str, Any],
+) -> TorchClassifier:
+    how = _preprocessing(path, net, checkpoint, options)
+    words = f"{how.geometry}, mean {how.mean}, std {how.std}"
+    spec = replace(spec, input_size=how.geometry.crop, preprocessing=words)
     return TorchClassifier(
         _logits_only(net), spec, options, geometry=how.geometry, mean=how.mean, std=how.std, notes=notes
     )
+
+
+def _detector(
+    path: Path,
+    net: nn.Module,
+    checkpoint: dict[str, Any],
+    spec: ModelSpec,
+    options: LoadOptions,
+    notes: dict[str, Any],
+) -> UltralyticsDetector:
+    from torch.nn import Upsample
+
+    for module in net.modules():
+        if isinstance(module, Upsample) and not hasattr(module, "recompute_scale_factor"):
+            module.recompute_scale_factor = None  # as torch before 1.11 saved it
+    size = (640, 640) if "input_size" in options.settings else _trained_size(path, checkpoint, 640)
+    return UltralyticsDetector(net, spec, options, image_size=size, notes=notes)
 
 
 def _read(path: Path, options: LoadOptions) -> dict[str, Any]:
@@ -230,11 +292,12 @@ def _preprocessing(path: Path, net: nn.Module, checkpoint: dict[str, Any], optio
     return _How(ResizeCrop(geometry.crop, geometry.resize, interpolation), mean, std)
 
 
-def _trained_size(path: Path, checkpoint: dict[str, Any]) -> tuple[int, int]:
-    size = (checkpoint.get("train_args") or {}).get("imgsz", 224)
+def _trained_size(path: Path, checkpoint: dict[str, Any], default: int = 224) -> tuple[int, int]:
+    arguments = checkpoint.get("train_args")
+    size = arguments.get("imgsz", default) if isinstance(arguments, dict) else default
     sides = list(size) if isinstance(size, (list, tuple)) else [size]
     if len(sides) not in (1, 2) or not all(isinstance(side, int) for side in sides):
-        return 224, 224
+        return default, default
     try:
         return size_from_file(sides[0], sides[-1])
     except InputError as error:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dashboard import explain
@@ -24,7 +25,22 @@ OTHERS = [
     *("cross_entropy", "focal", "bce", "margin", "entropy"),
     *("latency", "throughput", "pipeline_efficiency", "params", "macs", "flops", "imbalance"),
 ]
-ENTRIES = [*CLASSIFICATION, *OTHERS]
+SIZES = ("small", "medium", "large")
+# Of detection and instance segmentation, some under a name of their own since classification has the plain one.
+DETECTION = [
+    *("det_map", "det_map_50", "det_map_75", *(f"det_map_{size}" for size in SIZES), "box_map"),
+    *("det_mar_1", "det_mar_10", "det_mar_100", *(f"det_mar_{size}" for size in SIZES)),
+    *("det_precision", "det_recall", "det_f1", "operating_confidence", "voc_ap_11", "voc_ap_area"),
+    *("ap", "ap_50", "ap_75", *(f"ap_{size}" for size in SIZES), "ar_100", "objects"),
+    *("tide", "tide_classification", "tide_localisation", "tide_both"),
+    *("tide_duplicate", "tide_background", "tide_missed"),
+    *("iou", "miou", "miou_all", "mdice", "boundary_iou"),
+    *("det_confusion", "det_pr", "det_confidence", "det_iou_histogram", "det_score_histogram"),
+    *("matching_iou", "max_detections"),
+    *("loss_iou", "loss_giou", "loss_l1", "loss_smooth_l1", "loss_confidence_bce", "loss_confidence_focal"),
+    *("missed", "false_positives", "errors", "f1_error"),
+]
+ENTRIES = [*CLASSIFICATION, *OTHERS, *DETECTION]
 
 # Characters that exist only in Simplified Chinese, and words of mainland usage with what Taiwan writes instead.
 SIMPLIFIED = set("类别图预测标签阈损数确轴线对错误应该张样显为与时间还这个们会从实际")
@@ -137,6 +153,22 @@ def test_the_cat_example_is_worked_out_correctly(locale):
     }
     for name, value in expected.items():
         assert value in explain.entry(name, locale)["meaning"], (name, value)
+
+
+def test_the_street_example_is_worked_out_correctly(locale):
+    tp, fp, fn = 8, 4, 2
+    counts = {"det_precision": tp / (tp + fp), "det_recall": tp / (tp + fn), "det_f1": 2 * tp / (2 * tp + fp + fn)}
+    # Four objects; detections by falling score are right, wrong, right, right.
+    recall, best = np.array([0.25, 0.25, 0.5, 0.75]), np.array([1, 0.75, 0.75, 0.75])
+
+    def read(at):
+        return np.mean(np.append(best, 0)[np.searchsorted(recall, at)])
+
+    curves = {"ap": read(np.arange(101) / 100), "voc_ap_11": read(np.arange(11) / 10), "voc_ap_area": 0.25 + 0.5 * 0.75}
+    for name, value in (counts | curves).items():
+        assert f"{value:.3f}" in explain.entry(name, locale)["meaning"], (name, value)
+    assert f"{2 * 0.8 / 1.8:.3f}" in explain.entry("mdice", locale)["meaning"]
+    assert f"{0.8 * 0.85:.2f}" in explain.entry("miou_all", locale)["meaning"]
 
 
 def test_unknown_names_and_locales():

@@ -84,14 +84,14 @@ def test_metrics(path):
     assert others(path) <= {"numpy", "scipy", "cv2"}
     ours = {name for name in imports(path) if name.startswith(("dashboard.", "models"))}
     allowed = ("dashboard.metrics", "dashboard.results", "dashboard.types", "dashboard.errors", "dashboard.registry")
-    assert all(name.startswith((*allowed, "dashboard.geometry")) for name in ours), ours
+    assert all(name.startswith((*allowed, "dashboard.masks")) for name in ours), ours
 
 
 @pytest.mark.parametrize("path", of("models/"))
 def test_models(path):
     assert packages(path).isdisjoint({"gradio", "plotly", "duckdb"})
     ours = {name for name in imports(path) if name.startswith("dashboard.")}
-    allowed = ("dashboard.errors", "dashboard.types", "dashboard.registry", "dashboard.datasets")
+    allowed = ("dashboard.errors", "dashboard.types", "dashboard.registry", "dashboard.datasets", "dashboard.masks")
     assert all(name.startswith(allowed) for name in ours), ours
 
 

@@ -13,26 +13,29 @@ from hypothesis import strategies as st
 
 from dashboard import predictions
 from dashboard.predictions import (
-    Part,
+    ClassificationPart,
     batches,
     class_scores,
     compact,
     done_indices,
-    join,
     part_facts,
     scores_of,
     write_part,
 )
 
 
-def make(rows: int, classes: int = 4, start: int = 0, dtype: type = np.float32, multilabel: bool = False) -> Part:
+def make(
+    rows: int, classes: int = 4, start: int = 0, dtype: type = np.float32, multilabel: bool = False
+) -> ClassificationPart:
     rng = np.random.default_rng(start)
     scores: np.ndarray = rng.dirichlet(np.ones(classes), rows).astype(dtype)
     targets = rng.random((rows, classes)) < 0.4 if multilabel else rng.integers(0, classes, rows)
-    return Part(np.arange(start, start + rows), [f"p/{i}.jpg" for i in range(start, start + rows)], scores, targets)
+    return ClassificationPart(
+        np.arange(start, start + rows), [f"p/{i}.jpg" for i in range(start, start + rows)], scores, targets
+    )
 
 
-def stored(folder: Path, *parts: Part) -> Path:
+def stored(folder: Path, *parts: ClassificationPart) -> Path:
     paths = []
     for i, part in enumerate(parts):
         paths.append(folder / f"part-{i:06d}.parquet")
@@ -41,15 +44,15 @@ def stored(folder: Path, *parts: Part) -> Path:
     return folder / "predictions.parquet"
 
 
-def read_back(path: Path) -> Part:
+def read_back(path: Path) -> ClassificationPart:
     found = [
-        Part(index, batch.ids, batch.read(), batch.targets)  # type: ignore[arg-type]
+        ClassificationPart(index, batch.ids, batch.read(), batch.targets)  # type: ignore[arg-type]
         for index, batch in batches(path)
     ]
-    return join(found)
+    return ClassificationPart.join(found)
 
 
-def assert_same(a: Part, b: Part) -> None:
+def assert_same(a: ClassificationPart, b: ClassificationPart) -> None:
     assert a.index.tolist() == b.index.tolist()
     assert list(a.ids) == list(b.ids)
     assert a.scores.dtype == b.scores.dtype
@@ -65,13 +68,13 @@ def test_round_trip(tmp_path, dtype, multilabel):
 
 
 def test_float64_is_not_rounded(tmp_path):
-    part = Part(np.arange(1), ["a"], np.array([[1 / 3, 2 / 3]]), np.array([0]))
+    part = ClassificationPart(np.arange(1), ["a"], np.array([[1 / 3, 2 / 3]]), np.array([0]))
     assert read_back(stored(tmp_path, part)).scores[0, 0] == 1 / 3
 
 
 def test_multilabel_sets_may_be_empty_or_full(tmp_path):
     targets = np.array([[0, 0, 0], [1, 1, 1], [0, 1, 0]], bool)
-    part = Part(np.arange(3), list("abc"), np.full((3, 3), 0.5, np.float32), targets)
+    part = ClassificationPart(np.arange(3), list("abc"), np.full((3, 3), 0.5, np.float32), targets)
     np.testing.assert_array_equal(read_back(stored(tmp_path, part)).targets, targets)
 
 
@@ -89,7 +92,7 @@ def test_parts_join_in_order_whatever_their_sizes(tmp_path, monkeypatch, sizes, 
     parts, start = [], 0
     for size in sizes:
         cut = slice(start, start + size)
-        parts.append(Part(whole.index[cut], whole.ids[cut], whole.scores[cut], whole.targets[cut]))
+        parts.append(ClassificationPart(whole.index[cut], whole.ids[cut], whole.scores[cut], whole.targets[cut]))
         start += size
     path = stored(tmp_path, *parts)
     assert_same(read_back(path), whole)
@@ -102,7 +105,9 @@ def test_rows_of_a_later_try_are_put_in_their_place(tmp_path):
     whole = make(6)
 
     def pick(places):
-        return Part(whole.index[places], [whole.ids[i] for i in places], whole.scores[places], whole.targets[places])
+        return ClassificationPart(
+            whole.index[places], [whole.ids[i] for i in places], whole.scores[places], whole.targets[places]
+        )
 
     path = stored(tmp_path, pick([0, 2, 3]), pick([1, 4, 5]))
     assert_same(read_back(path), whole)
@@ -111,7 +116,7 @@ def test_rows_of_a_later_try_are_put_in_their_place(tmp_path):
 def test_scores_of_every_sample(tmp_path, monkeypatch):
     monkeypatch.setattr(predictions, "BLOCK_BYTES", 7 * 16)
     part = make(30)
-    holes = Part(part.index * 3, part.ids, part.scores, part.targets)
+    holes = ClassificationPart(part.index * 3, part.ids, part.scores, part.targets)
     path = stored(tmp_path, holes)
     for place in range(95):
         found = scores_of(path, place)

@@ -18,7 +18,7 @@ from dashboard.errors import InputError
 from dashboard.evaluation import Progress, Settings, evaluate
 from dashboard.finishing import finish
 from dashboard.jobs import MOST_ACTIVE, Jobs
-from dashboard.predictions import Part, write_part
+from dashboard.predictions import ClassificationPart, write_part
 from dashboard.selection import ALL
 from dashboard.store import Run, Store
 from dashboard.tabs.common import shown, toast, visible
@@ -39,7 +39,7 @@ def stored(store: Store, name: str, scores: np.ndarray, targets: np.ndarray, cla
     """A run made from numbers."""
     with store.draft(name) as draft:
         ids = [f"{i}.png" for i in range(len(scores))]
-        write_part(draft.next_part(), Part(np.arange(len(scores)), ids, scores, targets), {})
+        write_part(draft.next_part(), ClassificationPart(np.arange(len(scores)), ids, scores, targets), {})
         facts = {"task": "classification", "model": name, "dataset": "made", "class_names": classes, "class_ids": []}
         facts |= {"environment": {}, "dataset_facts": {"source": "/nowhere/at/all", "fingerprint": name}}
         return finish(draft, facts, {}, targets.ndim == 2)
@@ -149,7 +149,7 @@ def test_strangers_see_built_in_runs_and_delete_nothing(strangers: Engine) -> No
     assert {r.model for r in visible(strangers)} == {"digits_linear", "digits_cnn"}
     before = [r.id for r in strangers.store.runs()]
     with pytest.raises(InputError, match="cannot be deleted"):
-        Runs(strangers).delete(before[0])
+        Runs(strangers, ["classification"]).delete(before[0])
     assert [r.id for r in strangers.store.runs()] == before
     page = Results(strangers, "classification").show([before[0]], None, *ORDER)
     assert str(strangers.store.root) not in str(page)
@@ -177,7 +177,9 @@ def test_strangers_tables_stay_in_their_folder(strangers: Engine, tmp_path: Path
 
 def start(do: Evaluate, session: str) -> Any:
     request: Any = SimpleNamespace(session_hash=session)
-    return do.start("digits", "", None, None, ["digits_linear"], [], 0, 0, "fp32", "", None, request)
+    return do.start(
+        "classification", "digits", "", None, None, ["digits_linear"], [], 0, 0, "fp32", "", None, None, request
+    )
 
 
 def test_one_job_a_visitor_and_a_limit_for_all() -> None:
@@ -202,8 +204,21 @@ def test_one_job_a_visitor_and_a_limit_for_all() -> None:
 def test_data_given_twice_is_refused(engine: Engine, tmp_path: Path) -> None:
     request: Any = SimpleNamespace(session_hash="s")
     with pytest.raises(InputError, match="given twice"):
-        Evaluate(engine, "classification").start(
-            "digits", str(tmp_path), None, None, ["digits_cnn"], [], 0, 0, "fp32", "", None, request
+        Evaluate(engine, ["classification"]).start(
+            "classification",
+            "digits",
+            str(tmp_path),
+            None,
+            None,
+            ["digits_cnn"],
+            [],
+            0,
+            0,
+            "fp32",
+            "",
+            None,
+            None,
+            request,
         )
 
 

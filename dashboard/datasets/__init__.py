@@ -8,6 +8,10 @@ from dashboard.registry import Registry
 DATASETS: Registry[DatasetFormat] = Registry("dataset format")
 DATASETS.register("imagefolder", "dashboard.datasets.imagefolder:ImageFolder", task="classification")
 DATASETS.register("csv", "dashboard.datasets.csv_labels:CsvLabels", task="classification")
+DATASETS.register("coco", "dashboard.datasets.coco:Coco", task=("detection", "instance-segmentation"))
+DATASETS.register("yolo", "dashboard.datasets.yolo:Yolo", task=("detection", "instance-segmentation"))
+DATASETS.register("voc", "dashboard.datasets.voc:Voc", task="detection")
 
 DEMOS: Registry[type[Dataset]] = Registry("built-in dataset")
 DEMOS.register("digits", "dashboard.datasets.digits:Digits", task="classification")
+DEMOS.register("scenes", "dashboard.datasets.scenes:Scenes", task=("detection", "instance-segmentation"))

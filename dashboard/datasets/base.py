@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,8 @@ class Dataset(Protocol):
         source: where it is, as given ("demo:digits", a path).
         warnings: sentences to show (a class without images, files passed over).
         ids: (N,) every sample's id, without building samples.
-        targets: (N,) int64 class numbers; when ``multilabel``, N tuples of class numbers.
+        targets: (N,) int64 class numbers; when ``multilabel``, N tuples of class numbers; of detection and instance
+            segmentation, N ``Detections``, made when asked for.
         fingerprint: short hash that changes when ids, labels, or file contents (size and first and last 8 KB) change.
     """
 
@@ -37,7 +38,7 @@ class Dataset(Protocol):
     source: str
     warnings: tuple[str, ...]
     ids: list[str]
-    targets: NDArray[np.int64] | Sequence[tuple[int, ...]]
+    targets: NDArray[np.int64] | Sequence[Any]
 
     @property
     def fingerprint(self) -> str:
@@ -52,9 +53,13 @@ class Dataset(Protocol):
 
 
 class DatasetFormat(Protocol):
-    """A format on disk: one file in this package, one line in ``DATASETS``."""
+    """A format on disk: one file in this package, one line in ``DATASETS``.
 
-    task: str
+    Attributes:
+        task: what its datasets are for; of several, ``open`` is told which by the option ``task``.
+    """
+
+    task: str | tuple[str, ...]
 
     def detect(self, path: Path) -> bool:
         """Whether ``path`` (a folder or a file) looks like this format. Cheap; reads no pictures."""

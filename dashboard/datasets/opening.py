@@ -5,16 +5,24 @@ from __future__ import annotations
 import inspect
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from dashboard.datasets import DATASETS, DEMOS
 from dashboard.datasets.archive import Limits, extract_cached
 from dashboard.datasets.base import Dataset, DatasetFormat
 from dashboard.datasets.files import is_image, is_text, printable
 from dashboard.errors import InputError, did_you_mean
+from dashboard.registry import Registry
 
 _DEMO = "demo:"
+_WANTED = {  # what to give, by task
+    "classification": "a folder with one folder of pictures per class, a CSV or a zip",
+    "detection": "a COCO instances JSON, a folder or zip in YOLO's or VOC's layout",
+    "instance-segmentation": "a COCO instances JSON, or a folder or zip with YOLO polygons",
+}
+_ANY = "a dataset of this task"
 
 
 def open_dataset(
@@ -31,7 +39,7 @@ def open_dataset(
     Args:
         source: ``demo:NAME`` or a path. A zip is unpacked into the cache once, and its files are confined to it.
         format: a name in ``DATASETS``; recognised if None.
-        task: only formats of this task are considered.
+        task: only formats of this task are considered; those of several are opened for it.
         options: KEY=VALUE pairs for the format.
         cache_dir: where zips are unpacked; default ``cache_folder()``.
         limits: what a zip may hold.
@@ -44,7 +52,7 @@ def open_dataset(
     """
     text = str(source).strip().strip("\"'")
     if not text:
-        raise InputError("No dataset is given: type a path or demo:NAME, or drop a zip or CSV")
+        raise InputError(f"No dataset is given: type a path or demo:NAME, or drop {_WANTED.get(task, _ANY)}")
     if not is_text(text):
         raise InputError(f"{printable(text)} has a name that is not UTF-8 text: rename it")
     if text.startswith(_DEMO):
@@ -74,12 +82,14 @@ def open_dataset(
 
 
 def list_datasets(task: str | None = None) -> list[dict[str, str]]:
-    """Formats and built-in datasets: rows of name, kind ("format" or "built-in"), task and description."""
+    """Formats and built-in datasets, a row for each task: name, kind ("format" or "built-in"), task, description."""
     facts = {} if task is None else {"task": task}
-    rows = [_row(name, "format", DATASETS.facts(name)["task"], entry) for name, entry in DATASETS.items(**facts)]
-    return rows + [
-        _row(_DEMO + name, "built-in", DEMOS.facts(name)["task"], entry) for name, entry in DEMOS.items(**facts)
-    ]
+    rows = []
+    for name, entry in DATASETS.items(**facts):
+        rows += [_row(name, "format", t, entry) for t in _tasks(DATASETS, name) if task in (None, t)]
+    for name, demo in DEMOS.items(**facts):
+        rows += [_row(_DEMO + name, "built-in", t, demo) for t in _tasks(DEMOS, name) if task in (None, t)]
+    return rows
 
 
 def cache_folder() -> Path:
@@ -102,9 +112,17 @@ def _open_demo(source: str, task: str) -> Dataset:
         raise InputError(
             f"There is no built-in dataset {source!r}.{did_you_mean(name, DEMOS.names())} There are: {known}"
         )
-    if DEMOS.facts(name)["task"] != task:
-        raise InputError(f"{source} is for {DEMOS.facts(name)['task']}, not for {task}: choose that task")
-    return DEMOS.get(name)()
+    tasks = _tasks(DEMOS, name)
+    if task not in tasks:
+        raise InputError(f"{source} is for {' and '.join(tasks)}, not for {task}: choose that task")
+    demo: Callable[..., Dataset] = DEMOS.get(name)
+    return demo(task=task) if isinstance(DEMOS.facts(name)["task"], tuple) else demo()
+
+
+def _tasks(registry: Registry[Any], name: str) -> tuple[str, ...]:
+    """What a format or built-in dataset is for: one task, or any of several."""
+    task = registry.facts(name)["task"]
+    return task if isinstance(task, tuple) else (task,)
 
 
 def _check_format(format: str, task: str) -> None:
@@ -114,8 +132,8 @@ def _check_format(format: str, task: str) -> None:
             f"No dataset format is called {format!r}.{did_you_mean(format, known)} "
             f"For {task} there are: {', '.join(known)}"
         )
-    if DATASETS.facts(format)["task"] != task:
-        raise InputError(f"The format {format!r} is for {DATASETS.facts(format)['task']}, not for {task}")
+    if task not in _tasks(DATASETS, format):
+        raise InputError(f"The format {format!r} is for {' and '.join(_tasks(DATASETS, format))}, not for {task}")
 
 
 def _open_path(
@@ -135,7 +153,9 @@ def _open_path(
         if option not in known:
             takes = f"it takes {', '.join(known)}" if known else "it takes none"
             raise InputError(f"The format {name!r} has no option {option!r}: {takes}.{did_you_mean(option, known)}")
-    implied = {"confine": "true"} if confine else {}
+    implied = {"task": task}
+    if confine:
+        implied["confine"] = "true"
     if labels_only:
         implied["require_files"] = "false"
     dataset = chosen.open(path, {**options, **{key: value for key, value in implied.items() if key in known}})
@@ -150,16 +170,14 @@ def _recognise(path: Path, text: str, task: str) -> str:
         if _format(name).detect(path):
             return name
     if path.is_dir() and not any(path.iterdir()):
-        raise InputError(f"{text} is empty: give a folder with one folder of pictures per class, a CSV or a zip")
+        raise InputError(f"{text} is empty: give {_WANTED.get(task, _ANY)}")
     if path.is_file() and is_image(path.name):
-        raise InputError(
-            f"{text} is a single picture, not a dataset: give a folder with one folder of pictures per class"
-        )
+        raise InputError(f"{text} is a single picture, not a dataset: give {_WANTED.get(task, _ANY)}")
     here = {f.suffix.lower() for f in path.iterdir()} if path.is_dir() else {path.suffix.lower()}
     for name in names:  # a format that would have the file by its suffix says best what is wrong in it
         if here & set(getattr(_format(name), "suffixes", ())):
-            _format(name).open(path, {})
-    if path.is_dir():
+            _format(name).open(path, {"task": task} if "task" in getattr(_format(name), "options", {}) else {})
+    if path.is_dir() and task == "classification":
         _format(names[0]).open(path, {})
     known = "; ".join(f"{row['name']}: {row['description']}" for row in list_datasets(task) if row["kind"] == "format")
     raise InputError(f"{text} is no dataset for {task} that is recognised; the formats are: {known}")

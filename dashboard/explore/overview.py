@@ -45,13 +45,23 @@ def figures_data(runs: Sequence[Run], names: Sequence[str] | None = None) -> Dat
     few = all(len(r.classes) <= 5 for r in runs)
     cards = [_card(runs, n) for n in chosen if not (few and n == "top5")]
     if names is None and any(r.timing.get("latency_ms") for r in runs):
-        cards.append(_latency_card(runs))
-    if len({r.facts.get("dataset_facts", {}).get("fingerprint") for r in runs}) > 1:
-        for card in cards:  # on different data none is better
-            for cell in card["cells"]:
-                cell.pop("best", None)
+        cards.append(latency_card(runs))
+    if different_data(runs):
+        unmark(cards)
     models = [{"name": r.model, "note": f"{r.dataset} · {r.samples:,}"} for r in runs]
     return {"models": models, "figures": cards, "warnings": warnings(runs) if names is None else []}
+
+
+def different_data(runs: Sequence[Run]) -> bool:
+    """Whether some runs are on other data than others: their numbers do not compare."""
+    return len({r.facts.get("dataset_facts", {}).get("fingerprint") for r in runs}) > 1
+
+
+def unmark(cards: Sequence[Data]) -> None:
+    """On different data none is better."""
+    for card in cards:
+        for cell in card["cells"]:
+            cell.pop("best", None)
 
 
 def other_figures(runs: Sequence[Run]) -> list[str]:
@@ -67,19 +77,19 @@ def _card(runs: Sequence[Run], name: str) -> Data:
     for run, value in zip(runs, values, strict=True):
         low, high = run.intervals.get(name, (None, None))
         cells.append({"value": value, "low": low, "high": high})
-    _mark_best(cells, name in LOWER_IS_BETTER)
+    mark_best(cells, name in LOWER_IS_BETTER)
     ends = [x for c in cells for x in (c["value"], c["high"]) if x is not None]
     return {"key": name, "cells": cells, "scale": [0, max([1.0, *ends])] if name == "log_loss" else [0, 1]}
 
 
-def _latency_card(runs: Sequence[Run]) -> Data:
+def latency_card(runs: Sequence[Run]) -> Data:
     """Median batch-1 latency, with the evaluation's throughput as a note."""
     cells: list[Data] = []
     for run in runs:
         rate = run.timing.get("throughput_per_s")
         note = _per_second(rate) if rate else ""
         cells.append({"value": (run.timing.get("latency_ms") or {}).get("p50"), "note": note})
-    _mark_best(cells, lower=True)
+    mark_best(cells, lower=True)
     return {"key": "latency", "cells": cells, "format": "ms"}
 
 
@@ -88,7 +98,7 @@ def _per_second(rate: float) -> str:
     return f"{rate / 1e3:.3g}k/s" if rate >= 999.5 else f"{rate:.3g}/s"
 
 
-def _mark_best(cells: list[Data], lower: bool) -> None:
+def mark_best(cells: list[Data], lower: bool) -> None:
     """A star for the best of several, unless they are equal."""
     values = [c["value"] for c in cells if c["value"] is not None]
     if len(values) < 2 or min(values) == max(values):
@@ -117,13 +127,20 @@ def warnings(runs: Sequence[Run]) -> list[Data]:
                         "vars": facts | {"share": f"{share:.0%}"},
                     }
                 )
+    return found + common_warnings(runs)
+
+
+def common_warnings(runs: Sequence[Run]) -> list[Data]:
+    """What the dataset's reader noted, pictures left out, and runs that do not compare."""
+    found: list[Data] = []
+    for run in runs[:1]:
         found += [{"text": w} for w in run.facts.get("dataset_facts", {}).get("warnings", [])]
     for run in runs:
         skipped = run.facts.get("skipped", [])
         if skipped:
             first = ", ".join(s["id"] for s in skipped[:3]) + (" …" if len(skipped) > 3 else "")
             found.append({"key": "ui.warn.skipped", "vars": {"n": len(skipped), "first": first, "model": run.model}})
-    if len({r.facts.get("dataset_facts", {}).get("fingerprint") for r in runs}) > 1:
+    if different_data(runs):
         found.append({"key": "ui.warn.datasets"})
     return found
 

@@ -14,6 +14,14 @@ METRICS.register("calibration", "dashboard.metrics.calibration:Calibration", tas
 METRICS.register("ranking", "dashboard.metrics.ranking:Ranking", task="classification", multilabel=False)
 METRICS.register("multilabel", "dashboard.metrics.multilabel:MultiLabel", task="classification", multilabel=True)
 
+_OBJECTS = ("detection", "instance-segmentation")
+_DETECTION = "dashboard.metrics.detection.metrics"
+METRICS.register("coco", f"{_DETECTION}:CocoAP", task=_OBJECTS, multilabel=False)
+METRICS.register("operating", f"{_DETECTION}:OperatingPoint", task=_OBJECTS, multilabel=False)
+METRICS.register("voc", f"{_DETECTION}:VocAP", task=_OBJECTS, multilabel=False)
+METRICS.register("tide", f"{_DETECTION}:ErrorCauses", task=_OBJECTS, multilabel=False)
+METRICS.register("masks", f"{_DETECTION}:MaskQuality", task="instance-segmentation", multilabel=False)
+
 
 def signature(task: str, multilabel: bool) -> list[str]:
     """What a run's numbers were computed by; a run whose signature differs is out of date."""

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import gradio as gr
 
 from dashboard.cli import settings_for_data, settings_for_models, settings_of
 from dashboard.datasets import DEMOS
+from dashboard.datasets.base import Dataset
 from dashboard.engine import Engine
 from dashboard.errors import InputError
-from dashboard.evaluation import Settings, evaluate
+from dashboard.evaluation import Progress, Settings, evaluate
 from dashboard.jobs import ACTIVE, Job, Work
 from dashboard.labels import read_mapping
+from dashboard.scoring import score
 from dashboard.tabs import App
 from dashboard.tabs.common import EVENT, run_choices, shown, toast
 from dashboard.views import ProgressView
-from dashboard.views.strings import t
+from dashboard.views.strings import STRINGS, t
 from models.load import check_loadable, find_spec, model_rows
 
 IDLE = {"state": "idle", "steps": []}
@@ -39,11 +42,12 @@ def refuse_paths(names: Sequence[str], settings: Mapping[str, str]) -> None:
 class Evaluate:
     """Handlers of the evaluation panel."""
 
-    def __init__(self, engine: Engine, task: str) -> None:
-        self.engine, self.task = engine, task
+    def __init__(self, engine: Engine, tasks: Sequence[str]) -> None:
+        self.engine, self.tasks = engine, tasks
 
     def start(
         self,
+        task: str,
         demo: str | None,
         path: str,
         file: str | None,
@@ -54,6 +58,7 @@ class Evaluate:
         batch: float,
         precision: str,
         more: str,
+        elsewhere: str | None,
         current: str | None,
         request: gr.Request,
     ) -> tuple[Any, ...]:
@@ -70,14 +75,17 @@ class Evaluate:
         chosen = list(dict.fromkeys([*(names or []), *(weights or [])]))
         if not source:
             raise InputError("Choose a built-in dataset, type a path, or drop a zip.")
-        if not 1 <= len(chosen) <= 4:
+        if task not in self.tasks:
+            raise InputError("Choose what to evaluate.")
+        if not (1 <= len(chosen) <= 4 or (elsewhere and not chosen)):
             raise InputError(f"Choose one to four models, not {len(chosen)}.")
         settings = settings_of([line.strip() for line in (more or "").splitlines() if line.strip()])
         if self.engine.public:
             refuse_paths(names or [], settings)
         for name in chosen:
-            check_loadable(name, task=self.task)
-        dataset = self.engine.dataset(source, None, self.task, settings_for_data(settings))
+            check_loadable(name, task=task)
+        only_labels = bool(elsewhere and not chosen)
+        dataset = self.engine.dataset(source, None, task, settings_for_data(settings), labels_only=only_labels)
         options = replace(self.engine.options, precision=cast(Any, precision), settings=settings_for_models(settings))
         how = Settings(
             batch_size=int(batch) or None, limit=int(limit) or None, mapping=read_mapping(mapping) if mapping else None
@@ -89,8 +97,22 @@ class Evaluate:
                 return evaluate(self.engine.model(name, options), dataset, self.engine.store, how, say, cancel).id
 
             works.append((f"{name.rpartition('/')[2] if name in (weights or []) else name} · {dataset.name}", work))
+        if elsewhere:
+            works.append(self._scoring(Path(elsewhere), dataset, settings, how.limit))
         started = self.engine.jobs.start(works, owner=request.session_hash or "")
         return started.id, *self.poll(started.id)
+
+    def _scoring(
+        self, path: Path, dataset: Dataset, settings: Mapping[str, str], limit: int | None
+    ) -> tuple[str, Work]:
+        """Predictions made elsewhere as a step like a model's."""
+
+        def work(say: Any, cancel: Any) -> str:
+            del cancel
+            say(Progress("scoring", 0, len(dataset)))
+            return score(dataset, path, self.engine.store, limit=limit, settings=settings_for_models(settings)).id
+
+        return f"{path.name} · {dataset.name}", work
 
     def stop(self, job_id: str | None) -> None:
         """Ask the job to end; what was finished is kept."""
@@ -103,21 +125,25 @@ class Evaluate:
         job = self.engine.jobs.get(job_id)
         active = job is not None and job.state in ACTIVE
         return (
-            _view(job),
+            job_data(job),
             gr.Timer(active=active),
             gr.Button(interactive=not active),
             gr.Button(interactive=active),
             gr.Button(visible=bool(job is not None and not active and job.run_ids)),
         )
 
+    def models(self, task: str) -> Any:
+        """The models that can do a task and are here."""
+        return gr.Dropdown(choices=[r["name"] for r in model_rows(task=task) if r["here"]], value=[])
+
     def results(self, job_id: str | None) -> tuple[Any, Any]:
         """Open the job's runs."""
         job = self.engine.jobs.get(job_id)
-        runs = run_choices(self.engine.store.runs(self.task))
+        runs = run_choices([r for r in self.engine.store.runs() if r.task in self.tasks])
         return gr.Dropdown(choices=runs, value=job.run_ids if job else []), gr.Tabs(selected="results")
 
 
-def _view(job: Job | None) -> dict[str, Any]:
+def job_data(job: Job | None) -> dict[str, Any]:
     """A job as the progress view takes it."""
     if job is None:
         return IDLE
@@ -131,57 +157,116 @@ def _view(job: Job | None) -> dict[str, Any]:
             "left": s.progress.seconds_left,
             "skipped": s.progress.skipped,
             "resumed": s.progress.resumed,
-            "live": {k: v for k, v in s.progress.live.items() if k in ("top1", "top5", "map")},
+            "live": {
+                k: v for k, v in s.progress.live.items() if k in ("top1", "top5", "map", "f1", "precision", "recall")
+            },
         }
         for s in job.steps
     ]
     return {"state": job.state, "error": shown(job.error), "steps": steps}
 
 
-def evaluate_panel(engine: Engine, app: App, task: str, inner: gr.Tabs, runs: gr.Dropdown) -> None:
-    """Build the panel."""
-    do = Evaluate(engine, task)
-    job, timer = app.jobs[task]
+def evaluate_panel(
+    engine: Engine,
+    app: App,
+    tab: str,
+    inner: gr.Tabs,
+    runs: gr.Dropdown,
+    tasks: Sequence[str] = (),
+    prefix: str = "ev",
+) -> None:
+    """Build the panel.
+
+    Args:
+        engine: does the work.
+        app: what tabs share.
+        tab: the tab it stands in.
+        inner: the tabs inside that tab.
+        runs: that tab's dropdown of shown runs.
+        tasks: what can be evaluated here; the tab's own task if there is no choice.
+        prefix: of the elements' ids.
+    """
+    tasks = tuple(tasks) or (tab,)
+    do = Evaluate(engine, tasks)
+    job, timer = app.jobs[tab]
+
+    def said(key: str) -> Any:
+        """A text of this tab, where it has one of its own."""
+        return t(f"{key}.{tab}" if f"{key}.{tab}" in STRINGS else key)
+
     with gr.Row(elem_classes="lp-row"):
         with gr.Column(scale=1, min_width=320):
             gr.Markdown(t("ui.data"), elem_classes="lp-step")
             with gr.Group():
-                demo = gr.Dropdown(DEMOS.names(task=task), value=None, label=t("ui.data.demo"), elem_id="ev-demo")
-                path = gr.Textbox(label=t("ui.data.path"), elem_id="ev-path", visible=not engine.public, max_lines=1)
+                task = gr.Radio(
+                    [(t(f"ui.task.{k}"), k) for k in tasks], value=tasks[0], show_label=False, container=False,
+                    visible=len(tasks) > 1, elem_id=f"{prefix}-task", interactive=True,
+                )  # fmt: skip
+                demo = gr.Dropdown(
+                    DEMOS.names(task=tasks[0]), value=None, label=t("ui.data.demo"), elem_id=f"{prefix}-demo"
+                )
+                path = gr.Textbox(
+                    label=said("ui.data.path"), elem_id=f"{prefix}-path", visible=not engine.public, max_lines=1
+                )
                 file = gr.File(
-                    label=t("ui.data.file"), file_types=[".zip", ".csv", ".tsv"], elem_id="ev-file", height=84
+                    label=said("ui.data.file"),
+                    file_types=[".zip", ".csv", ".tsv", ".json"],
+                    elem_id=f"{prefix}-file",
+                    elem_classes="lp-drop",
+                    height=84,
                 )
             gr.Markdown(t("ui.models"), elem_classes="lp-step")
             with gr.Group():
-                here = [r["name"] for r in model_rows(task=task) if r["here"]]
+                here = [r["name"] for r in model_rows(task=tasks[0]) if r["here"]]
                 names = gr.Dropdown(
                     here, value=[], multiselect=True, max_choices=4, allow_custom_value=True,
-                    label=t("ui.models.pick"), info=t("ui.models.hint"), elem_id="ev-models",
+                    label=t("ui.models.pick"), info=said("ui.models.hint"), elem_id=f"{prefix}-models",
                 )  # fmt: skip
-                weights = gr.File(label=t("ui.models.file"), file_count="multiple", elem_id="ev-weights", height=84)
+                weights = gr.File(
+                    label=said("ui.models.file"),
+                    file_count="multiple",
+                    elem_id=f"{prefix}-weights",
+                    elem_classes="lp-drop",
+                    height=84,
+                )
+            gr.Markdown(t("ui.elsewhere"), elem_classes="lp-step")
+            elsewhere = gr.File(
+                label=t(f"ui.elsewhere.{tab}"), file_types=[".json", ".zip", ".csv", ".parquet", ".npz"],
+                elem_id=f"{prefix}-elsewhere", elem_classes="lp-drop", height=84,
+            )  # fmt: skip
         with gr.Column(scale=1, min_width=320):
             with gr.Row():
-                run = gr.Button(t("ui.run"), variant="primary", elem_id="ev-run")
-                stop = gr.Button(t("ui.stop"), variant="stop", interactive=False, elem_id="ev-stop")
-            bar = ProgressView(IDLE, elem_id="ev-progress")
-            show = gr.Button(t("ui.show"), visible=False, variant="primary", elem_id="ev-show")
-            with gr.Accordion(t("ui.advanced"), open=False, elem_id="ev-advanced"):
+                run = gr.Button(t("ui.run"), variant="primary", elem_id=f"{prefix}-run")
+                stop = gr.Button(t("ui.stop"), variant="stop", interactive=False, elem_id=f"{prefix}-stop")
+            bar = ProgressView(IDLE, elem_id=f"{prefix}-progress")
+            show = gr.Button(t("ui.show"), visible=False, variant="primary", elem_id=f"{prefix}-show")
+            with gr.Accordion(t("ui.advanced"), open=False, elem_id=f"{prefix}-advanced"):
                 with gr.Row():
-                    limit = gr.Number(0, minimum=0, precision=0, label=t("ui.limit"), elem_id="ev-limit")
-                    batch = gr.Number(0, minimum=0, precision=0, label=t("ui.batch"), elem_id="ev-batch")
+                    limit = gr.Number(0, minimum=0, precision=0, label=t("ui.limit"), elem_id=f"{prefix}-limit")
+                    batch = gr.Number(0, minimum=0, precision=0, label=t("ui.batch"), elem_id=f"{prefix}-batch")
                     precision = gr.Dropdown(
-                        ["fp32", "bf16", "fp16"], value="fp32", label=t("ui.precision"), elem_id="ev-precision"
+                        ["fp32", "bf16", "fp16"], value="fp32", label=t("ui.precision"), elem_id=f"{prefix}-precision"
                     )
                 mapping = gr.File(
-                    label=t("ui.data.mapping"), file_types=[".csv", ".json"], elem_id="ev-mapping", height=90
+                    label=t("ui.data.mapping"),
+                    file_types=[".csv", ".json"],
+                    elem_id=f"{prefix}-mapping",
+                    elem_classes="lp-drop",
+                    height=90,
                 )
-                more = gr.Textbox(label=t("ui.settings"), lines=2, elem_id="ev-settings")
-            gr.Markdown(t("ui.help.data"), elem_id="ev-help", elem_classes="lp-help")
+                more = gr.Textbox(label=t("ui.settings"), lines=2, elem_id=f"{prefix}-settings")
+            gr.Markdown(
+                said("ui.help.data"),
+                elem_id=f"{prefix}-help",
+                elem_classes="lp-help",
+            )
 
     status = [bar, timer, run, stop, show]
-    inputs = [demo, path, file, mapping, names, weights, limit, batch, precision, more, job]
+    inputs = [task, demo, path, file, mapping, names, weights, limit, batch, precision, more, elsewhere, job]
     run.click(toast(do.start), inputs, [job, *status], **EVENT)
     stop.click(do.stop, job, None, queue=False, **EVENT)
     timer.tick(do.poll, job, status, queue=False, **EVENT)
     show.click(do.results, job, [runs, inner], **EVENT)
+    if len(tasks) > 1:
+        task.input(do.models, task, names, **EVENT)
     app.on_load.append((do.poll, [job], status))

@@ -95,7 +95,12 @@ def photos_panel(engine: Engine, task: str) -> None:
     with gr.Row(elem_classes="lp-row"):
         with gr.Column(scale=3, min_width=300):
             files = gr.File(
-                label=t("ui.photos.drop"), file_count="multiple", file_types=["image"], elem_id="ph-files", height=130
+                label=t("ui.photos.drop"),
+                file_count="multiple",
+                file_types=["image"],
+                elem_id="ph-files",
+                elem_classes="lp-drop",
+                height=130,
             )
         with gr.Column(scale=4, min_width=300):
             names = gr.Dropdown(

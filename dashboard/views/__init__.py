@@ -89,3 +89,6 @@ class BrandView(View):
     """The app's name and its question."""
 
     name = "brand"
+
+
+from dashboard.views.compare import CompareView as CompareView, StripView as StripView  # noqa: E402, I001 - Views too

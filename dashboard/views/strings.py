@@ -6,6 +6,7 @@ import gradio as gr
 from gradio.i18n import I18nData
 
 from dashboard.explain import texts
+from dashboard.views.strings_detection import DETECTION
 
 STRINGS: dict[str, tuple[str, str]] = {
     "ui.tagline": ("What does my vision model get right and wrong, and is the other one better?", "我的視覺模型哪裡對、哪裡錯？另一個是不是比較好？"),
@@ -163,12 +164,62 @@ STRINGS: dict[str, tuple[str, str]] = {
     "ui.photos.disagree": ("models disagree", "模型意見不同"),
     "ui.photos.stages": ("preprocess {pre} ms · forward {fwd} ms · postprocess {post} ms (batch 1, after a warm-up)", "前處理 {pre} ms · 前向 {fwd} ms · 後處理 {post} ms（批次 1，已暖機）"),
     "ui.photos.hint": ("Models see each photo one at a time; the marks tell where they disagree.", "模型逐張辨識；標記顯示它們在哪裡意見不同。"),
+    "ui.cmp.truth": ("Truth", "真實標註"),
+    "ui.cmp.empty": ("No picture is chosen yet.", "尚未選擇影像。"),
+    "ui.cmp.gone": ("The picture cannot be shown here; its boxes can.", "無法顯示影像，但仍可顯示方框。"),
+    "ui.cmp.none": ("no objects", "沒有物件"),
+    "ui.cmp.object": ("{n} object", "{n} 個物件"),
+    "ui.cmp.objects": ("{n} objects", "{n} 個物件"),
+    "ui.cmp.more": ("the {n} least sure left out", "省略信心最低的 {n} 個"),
+    "ui.cmp.confidence": ("Confidence", "信心分數"),
+    "ui.cmp.show": ("What is drawn", "顯示內容"),
+    "ui.cmp.boxes": ("Boxes", "方框"),
+    "ui.cmp.masks": ("Masks", "遮罩"),
+    "ui.cmp.labels": ("Labels", "標籤"),
+    "ui.cmp.states": ("Right and wrong", "對與錯"),
+    "ui.cmp.classes": ("Classes", "類別"),
+    "ui.cmp.classes.how": ("click: show or hide; double click: only this", "點一下：顯示或隱藏；點兩下：只看這類"),
+    "ui.cmp.classes.all": ("show all", "全部顯示"),
+    "ui.cmp.zoom": ("Zoom", "縮放"),
+    "ui.cmp.zoom.in": ("zoom in", "放大"),
+    "ui.cmp.zoom.out": ("zoom out", "縮小"),
+    "ui.cmp.zoom.fit": ("whole picture (double click)", "完整影像（點兩下）"),
+    "ui.cmp.keys": ("Keys: + and − zoom, 0 whole picture, arrows move, N and P next and previous object", "按鍵：+ 與 − 縮放、0 完整影像、方向鍵移動、N 與 P 下一個與上一個物件"),
+    "ui.cmp.state.truth": ("Truth", "真實"),
+    "ui.cmp.state.tp": ("TP", "TP"),
+    "ui.cmp.state.fp": ("FP", "FP"),
+    "ui.cmp.state.fn": ("FN", "FN"),
+    "ui.cmp.state.ignored": ("Ignored", "不計"),
+    "ui.cmp.state.found": ("Found truth", "已找到的真實"),
+    "ui.cmp.state.truth.long": ("truth", "真實標註"),
+    "ui.cmp.state.tp.long": ("true positive: matches a truth", "真陽性：對上真實物件"),
+    "ui.cmp.state.fp.long": ("false positive: matches no truth", "偽陽性：沒有對應的真實物件"),
+    "ui.cmp.state.fn.long": ("false negative: a truth not found", "偽陰性：漏掉的真實物件"),
+    "ui.cmp.state.ignored.long": ("ignored: neither right nor wrong", "不計：不算對也不算錯"),
+    "ui.cmp.state.found.long": ("the truth behind a true positive", "真陽性所對應的真實物件"),
+    "ui.cmp.stage.pre": ("pre", "前處理"),
+    "ui.cmp.stage.fwd": ("forward", "前向"),
+    "ui.cmp.stage.post": ("post", "後處理"),
+    "ui.cmp.fact.confidence": ("Confidence", "信心分數"),
+    "ui.cmp.fact.matched": ("Matched to", "對應到"),
+    "ui.cmp.fact.iou": ("IoU", "IoU"),
+    "ui.cmp.fact.cause": ("Error type", "錯誤類型"),
+    "ui.cmp.fact.size": ("Size", "大小"),
+    "ui.cmp.fact.at": ("Left, top", "左、上"),
+    "ui.dphotos.go": ("Detect", "偵測"),
+    "ui.dphotos.examples": ("Use example photos and scenes", "使用範例照片與場景"),
+    "ui.dphotos.hint": ("A name from the list, or a path to a weight file; up to four side by side.", "清單中的名稱或權重檔路徑；最多四個並排。"),
+    "ui.dphotos.strip": ("Photos", "照片"),
+    "ui.dphotos.counts": ("objects found at confidence ≥ {t}", "信心分數 ≥ {t} 的物件數"),
+    "ui.dphotos.unread": ("cannot be read", "無法讀取"),
     "ui.runs.list": ("Every finished run in this store. Click a row, then open or delete it.", "此儲存區的所有執行結果：點選一列後可開啟或刪除。"),
     "ui.runs.open": ("Open", "開啟"),
     "ui.runs.delete": ("Delete", "刪除"),
     "ui.runs.sure": ("Delete for good", "確定刪除"),
     "ui.theme": ("Light / dark", "淺色／深色"),
 }
+
+STRINGS |= DETECTION
 
 
 def all_texts() -> dict[str, dict[str, str]]:

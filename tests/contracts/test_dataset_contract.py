@@ -13,7 +13,8 @@ import pytest
 from dashboard.datasets import DATASETS, DEMOS
 from dashboard.datasets.base import Dataset
 from dashboard.datasets.opening import list_datasets, open_dataset
-from dashboard.types import Classification
+from dashboard.types import Classification, Detections
+from tests.datasets import scenes_on_disk
 from tests.datasets.pictures import encode, gradient, write, zip_folder
 
 
@@ -37,12 +38,39 @@ def relabel_csv(root: Path) -> None:
     file.write_text(file.read_text().replace("2.jpg,a", "2.jpg,b"))
 
 
+def relabel_coco(root: Path) -> None:
+    file = root / "annotations" / "instances.json"
+    file.write_text(file.read_text().replace('"category_id": 3', '"category_id": 0', 1))
+
+
+def relabel_yolo(root: Path) -> None:
+    file = root / "labels" / "val" / "2.txt"
+    file.write_text(file.read_text().replace("1 ", "0 ", 1))
+
+
+def relabel_voc(root: Path) -> None:
+    file = root / "Annotations" / "2.xml"
+    file.write_text(file.read_text().replace("dog", "cat", 1))
+
+
 # For each format: a maker of a small dataset in a folder, and a change of one label.
 FORMATS: dict[str, tuple[Callable[[Path], None], Callable[[Path], None]]] = {
     "imagefolder": (make_imagefolder, relabel_imagefolder),
     "csv": (make_csv, relabel_csv),
+    "coco": (scenes_on_disk.make_coco, relabel_coco),
+    "yolo": (scenes_on_disk.make_yolo, relabel_yolo),
+    "voc": (scenes_on_disk.make_voc, relabel_voc),
 }
-SOURCES = [*DATASETS.names(), *(f"demo:{name}" for name in DEMOS.names())]
+
+
+def tasks_of(name: str) -> tuple[str, ...]:
+    demo = name.removeprefix("demo:")
+    task = DEMOS.facts(demo)["task"] if demo != name else DATASETS.facts(name)["task"]
+    return task if isinstance(task, tuple) else (task,)
+
+
+FORMAT_TASKS = [(name, task) for name in DATASETS.names() for task in tasks_of(name)]
+DEMO_TASKS = [(f"demo:{name}", task) for name in DEMOS.names() for task in tasks_of(f"demo:{name}")]
 
 
 def folder_of(name: str, tmp_path: Path) -> Path:
@@ -54,20 +82,15 @@ def folder_of(name: str, tmp_path: Path) -> Path:
     return root
 
 
-def task_of(name: str) -> str:
-    demo = name.removeprefix("demo:")
-    return DEMOS.facts(demo)["task"] if demo != name else DATASETS.facts(name)["task"]
+def opened(name: str, task: str, tmp_path: Path) -> Dataset:
+    return open_dataset(name if name.startswith("demo:") else folder_of(name, tmp_path), task=task)
 
 
-def opened(name: str, tmp_path: Path) -> Dataset:
-    return open_dataset(name if name.startswith("demo:") else folder_of(name, tmp_path), task=task_of(name))
-
-
-@pytest.mark.parametrize("name", SOURCES)
-def test_every_dataset(name, tmp_path):
-    data, again = opened(name, tmp_path), opened(name, tmp_path)
+@pytest.mark.parametrize(("name", "task"), FORMAT_TASKS + DEMO_TASKS)
+def test_every_dataset(name, task, tmp_path):
+    data, again = opened(name, task, tmp_path), opened(name, task, tmp_path)
     assert isinstance(data, Dataset)
-    assert data.task == task_of(name)
+    assert data.task == task
     assert data.name
     assert data.source
     assert len(data) > 0
@@ -90,43 +113,57 @@ def test_every_dataset(name, tmp_path):
             assert sample.target.multilabel == data.multilabel
             truth = data.targets[i]
             assert sample.target.labels == (tuple(truth) if data.multilabel else (truth,))
+        if data.task in ("detection", "instance-segmentation"):
+            check_detections(data, i, sample.target, sample.image.shape[:2])
     assert data[-1].id == ids[-1]
     with pytest.raises(IndexError):
         data[len(data)]
-    assert name in {row["name"] for row in list_datasets()}
+    assert name in {row["name"] for row in list_datasets(task)}
 
 
-@pytest.mark.parametrize("name", DATASETS.names())
+def check_detections(data: Dataset, i: int, target: object, size: tuple[int, ...]) -> None:
+    truth = data.targets[i]
+    assert isinstance(target, Detections)
+    assert isinstance(truth, Detections)
+    np.testing.assert_array_equal(target.xyxy, truth.xyxy)
+    np.testing.assert_array_equal(target.class_ids, truth.class_ids)
+    assert target.scores is None
+    assert target.size == size
+    assert (target.masks is not None) == (data.task == "instance-segmentation")
+    assert not len(target) or target.class_ids.max() < len(data.class_names)
+
+
+@pytest.mark.parametrize(("name", "task"), FORMAT_TASKS)
 class TestFormats:
-    def test_zip_equals_folder(self, name, tmp_path):
-        plain = opened(name, tmp_path)
+    def test_zip_equals_folder(self, name, task, tmp_path):
+        plain = opened(name, task, tmp_path)
         archive = zip_folder(folder_of(name, tmp_path), tmp_path / "data.zip", inside="data")
-        packed = open_dataset(archive, task=task_of(name), cache_dir=tmp_path / "cache")
+        packed = open_dataset(archive, task=task, cache_dir=tmp_path / "cache")
         assert [s.id for s in packed] == [s.id for s in plain]
         assert packed.fingerprint == plain.fingerprint
         assert packed.class_names == plain.class_names
         for ours, theirs in zip(packed, plain, strict=True):
             np.testing.assert_array_equal(ours.image, theirs.image)
 
-    def test_moving_it_changes_nothing(self, name, tmp_path):
-        before = opened(name, tmp_path).fingerprint
+    def test_moving_it_changes_nothing(self, name, task, tmp_path):
+        before = opened(name, task, tmp_path).fingerprint
         shutil.move(folder_of(name, tmp_path), tmp_path / "elsewhere")
-        assert open_dataset(tmp_path / "elsewhere", task=task_of(name)).fingerprint == before
+        assert open_dataset(tmp_path / "elsewhere", task=task).fingerprint == before
 
-    def test_a_changed_file_changes_the_fingerprint(self, name, tmp_path):
-        data = opened(name, tmp_path)
+    def test_a_changed_file_changes_the_fingerprint(self, name, task, tmp_path):
+        data = opened(name, task, tmp_path)
         before = data.fingerprint
         source = data[1].source
         assert source is not None
         source.write_bytes(encode(gradient(seed=77)))
-        assert opened(name, tmp_path).fingerprint != before
+        assert opened(name, task, tmp_path).fingerprint != before
 
-    def test_a_changed_label_changes_the_fingerprint(self, name, tmp_path):
-        before = opened(name, tmp_path).fingerprint
+    def test_a_changed_label_changes_the_fingerprint(self, name, task, tmp_path):
+        before = opened(name, task, tmp_path).fingerprint
         FORMATS[name][1](folder_of(name, tmp_path))
-        assert opened(name, tmp_path).fingerprint != before
+        assert opened(name, task, tmp_path).fingerprint != before
 
-    def test_the_format_recognises_only_its_own(self, name, tmp_path):
+    def test_the_format_recognises_only_its_own(self, name, task, tmp_path):
         handler = DATASETS.get(name)
         handler = handler() if isinstance(handler, type) else handler
         assert handler.detect(folder_of(name, tmp_path))
@@ -134,7 +171,7 @@ class TestFormats:
         empty.mkdir()
         assert not handler.detect(empty)
         assert not handler.detect(tmp_path / "missing")
-        for other in DATASETS.names(task=task_of(name)):
+        for other in DATASETS.names(task=task):
             if other != name:
                 (tmp_path / other).mkdir()
                 assert not handler.detect(folder_of(other, tmp_path / other)), f"{name} takes {other} for its own"

@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
+from dashboard.engine import Engine
+from dashboard.serve import prepare
+
 ROOT = Path(__file__).resolve().parents[2]
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 HARMLESS = re.compile(r"manifest\.json|favicon|Failed to decode downloaded font")
@@ -57,10 +60,28 @@ def stop_app(process: subprocess.Popen[str]) -> None:
         process.kill()
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store as the app makes it at its first start, made once; or the one named by LOUPE_PREPARED, to save time."""
+    if os.environ.get("LOUPE_PREPARED"):
+        return Path(os.environ["LOUPE_PREPARED"])
+    folder = tmp_path_factory.mktemp("prepared")
+    engine = Engine(folder)
+    prepare(engine)
+    for job_id in engine.preparing.values():
+        job = engine.jobs.get(job_id)
+        assert job is not None
+        engine.jobs.wait(job, 600)
+        assert job.state == "done", job.error
+    return folder
+
+
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the module's app keeps its runs."""
-    return tmp_path_factory.mktemp("store")
+def store(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the module's app keeps its runs: a copy, so that modules do not see each other's."""
+    folder = tmp_path_factory.mktemp("store")
+    shutil.copytree(prepared, folder, dirs_exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -85,8 +85,8 @@ def test_ultralytics_metadata(tmp_path):
     assert adapter.spec.input_size == (32, 32)
     assert "resize 32 bilinear" in adapter.spec.preprocessing
     assert "mean (0.0, 0.0, 0.0), std (1.0, 1.0, 1.0)" in adapter.spec.preprocessing
-    with pytest.raises(InputError, match="model for detect, not a classifier"):
-        load_model(weights.onnx_file(tmp_path / "b.onnx", metadata={**facts, "task": "detect"}), options())
+    with pytest.raises(InputError, match="model for pose, which can not be used"):
+        load_model(weights.onnx_file(tmp_path / "b.onnx", metadata={**facts, "task": "pose"}), options())
 
 
 def test_names_from_a_sidecar(tmp_path):
@@ -362,7 +362,7 @@ def test_more_memory_than_there_is(tmp_path):
 def test_a_loop_without_end(tmp_path, monkeypatch):
     from onnx import TensorProto, helper, numpy_helper
 
-    monkeypatch.setattr("models.onnx_family.TRIAL_SECONDS", 0.5)
+    monkeypatch.setattr("models.onnx_session.TRIAL_SECONDS", 0.5)
     info = helper.make_tensor_value_info
     body = helper.make_graph(
         [helper.make_node("Identity", ["c"], ["co"]), helper.make_node("Sin", ["v"], ["vo"])],

@@ -55,15 +55,15 @@ def test_probabilities_are_ultralytics_own(adapter, checkpoint):
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
-def test_a_detector_is_refused(tmp_path):
+def test_a_network_for_poses_is_refused(tmp_path):
     import torch
 
     from models.ultralytics_family import import_ultralytics
 
-    net = import_ultralytics().DetectionModel("yolo11n.yaml", nc=2, verbose=False)
-    torch.save({"model": net.half()}, tmp_path / "det.pt")
-    with pytest.raises(InputError, match="holds an Ultralytics DetectionModel, not a classifier"):
-        load_model(tmp_path / "det.pt", LoadOptions(device="cpu"))
+    net = import_ultralytics().PoseModel("yolo11n-pose.yaml", nc=2, verbose=False)
+    torch.save({"model": net.half()}, tmp_path / "pose.pt")
+    with pytest.raises(InputError, match="holds an Ultralytics PoseModel, which can not be used"):
+        load_model(tmp_path / "pose.pt", LoadOptions(device="cpu"))
 
 
 def test_the_import_leaves_things_as_they_were(checkpoint, tmp_path):

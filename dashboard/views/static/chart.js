@@ -15,7 +15,7 @@ const draw = () => {
   el.style.visibility = props.value ? "visible" : "hidden";
   if (!props.value || !window.Plotly || !el.isConnected) return;
   const f = typeof props.value === "string" ? JSON.parse(props.value) : props.value;
-  const data = (f.data || []).map((t) => ({ ...t, name: t.name ? said(t.name) : t.name }));
+  const data = (f.data || []).map((t) => ({ ...t, name: t.name ? said(t.name) : t.name, ...(Array.isArray(t.x) ? { x: t.x.map((x) => (typeof x === "string" ? said(x) : x)) } : {}) }));
   Plotly.react(el, data, themed(f.layout || {}), { responsive: true, displaylogo: false, showSendToCloud: false, displayModeBar: false });
   if (el.bound) return;
   el.bound = true;

@@ -14,6 +14,13 @@ const load = () => {
   if (!v || !v.classes) { d = null; root.style.display = "none"; return; }
   root.style.display = "";
   const fresh = !d || d.key !== v.key, C = v.classes.length;
+  if (v.cells) { // counted already (detection): only to be shown
+    d = { ...v, classes: v.classes.map((c) => (c === "ui.background" ? L.t(c) : c)), C, label: [], pi: [], pj: [], n: [], ids: new Map() };
+    for (const [i, j, n] of v.cells) { d.ids.set(i * C + j, d.pi.length); d.pi.push(i); d.pj.push(j); d.n.push(n); }
+    if (fresh) { ui.t = 0; ui.show = C > 2 * TOP ? "top" : "every"; ui.norm = "none"; ui.off = false; view = null; }
+    settle(fresh);
+    return;
+  }
   d = { ...v, C, label: L.array(v.labels, "u2"), pred: L.array(v.predicted, "u2"), conf: L.array(v.confidence, "u2") };
   const ids = new Map(), pair = (d.pair = new Int32Array(d.label.length));
   d.pi = []; d.pj = [];
@@ -37,6 +44,7 @@ let row, col; // samples of each true class (rejected ones too) and accepted ans
 const tally = () => {
   const N = d.label.length, t = ui.t;
   counts = new Int32Array(d.pi.length); rejected = new Int32Array(d.C); row = new Int32Array(d.C); col = new Int32Array(d.C);
+  if (d.cells) d.n.forEach((n, k) => { counts[k] = n; row[d.pi[k]] += n; col[d.pj[k]] += n; });
   for (let i = 0; i < N; i++) {
     row[d.label[i]]++;
     if (d.conf[i] >= t) { counts[d.pair[i]]++; col[d.pred[i]]++; } else rejected[d.label[i]]++;
@@ -70,7 +78,8 @@ const controls = () => {
     (d.one && d.C ? seg("mode", [["all", L.t("ui.matrix.all")], ["one", L.t("ui.matrix.one", { name: d.one.name })]], ui.mode) : "") +
     (one ? "" : seg("norm", [["none", L.t("ui.matrix.counts")], ["row", L.t("ui.matrix.row")], ["col", L.t("ui.matrix.col")]], ui.norm) +
       seg("off", [["0", L.t("ui.matrix.full")], ["1", L.t("ui.matrix.errors")]], ui.off ? "1" : "0") +
-      (C > TOP ? seg("show", [["top", L.t("ui.matrix.top", { n: TOP })], ["every", L.t("ui.matrix.every", { n: C })]], ui.show) : "")) + (d.C || one ? L.info("confusion") : "");
+      (C > TOP ? seg("show", [["top", L.t("ui.matrix.top", { n: TOP })], ["every", L.t("ui.matrix.every", { n: C })]], ui.show) : "")) + (d.C || one ? L.info(d.cells ? "det_confusion" : "confusion") : "");
+  if (d.cells) { q(".thr").innerHTML = ""; return; }
   const t = one ? ui.tc : ui.t, marks = one ? [["▲", d.one.youden, "youden"], ["◆", d.one.best_f1, "best_f1"]].filter((m) => m[1] !== null) : [];
   q(".thr").innerHTML = `<label>${L.esc(one ? L.t("ui.thr.one", { name: d.one.name }) : L.t("ui.thr.all"))} <b>${(t / 1000).toFixed(3)}</b>${L.info("threshold")}</label>
     <div class="track"><input type="range" min="0" max="1000" step="1" value="${t}" aria-label="${L.esc(L.t("ui.threshold"))}">${marks.map((m) => `<button type="button" class="mark" data-mark="${m[1]}" style="left:calc(8px + (100% - 16px) * ${Math.min(1, m[1])})" title="${L.esc(L.name(m[2]))} ${m[1].toFixed(3)}">${m[0]}</button>`).join("")}</div>
@@ -81,7 +90,8 @@ const numbers = () => {
     const { P, N, tp, fp } = oneCounts(), fn = P - tp, tn = N - fp;
     q(".sum").innerHTML = stat(L.name("precision"), tp + fp ? tp / (tp + fp) : NaN, "precision") + stat(L.name("recall"), P ? tp / P : NaN, "recall") +
       stat(L.name("f1"), 2 * tp + fp + fn ? (2 * tp) / (2 * tp + fp + fn) : NaN, "f1") + stat(L.name("specificity"), N ? tn / N : NaN, "specificity") + stat("Youden J", P && N ? tp / P - fp / N : NaN, "youden");
-  } else {
+  } else if (d.cells) q(".sum").innerHTML = "";
+  else {
     const s = summary();
     q(".sum").innerHTML = stat(L.name("precision_macro"), s.p, "precision_macro") + stat(L.name("recall_macro"), s.r, "recall_macro") + stat(L.name("f1_macro"), s.f, "f1_macro") +
       stat(L.t("ui.thr.accuracy"), s.accuracy) + `<span data-stat="accepted"><small>${L.esc(L.t("ui.thr.answered"))}</small><b>${(100 * s.answered).toFixed(1)} %</b></span>`;
@@ -105,7 +115,7 @@ const shade = (share, wrong) => {
 const geometry = () => {
   const w = canvas.clientWidth, h = canvas.clientHeight, n = list.length, labels = n <= 40;
   const longest = labels ? Math.max(...list.map((i) => d.classes[i].length)) : 0;
-  const left = labels ? Math.min(110, 22 + 6.4 * longest) : 26, bottom = labels ? (longest * 6.4 > (w - left) / n ? Math.min(84, 22 + 5 * longest) : 34) : 24;
+  const left = labels ? Math.min(110, 32 + 6.6 * longest) : 26, bottom = labels ? (longest * 6.4 > (w - left) / n ? Math.min(84, 22 + 5 * longest) : 34) : 24;
   const extra = ui.t > 0 ? 1 : 0, W = w - left - 6, H = h - bottom - 6;
   return { left, top: 6, W, H, n, cols: n + extra, extra, labels, w, h, cw: W / (n + extra), ch: H / n };
 };
@@ -253,7 +263,7 @@ canvas.addEventListener("pointermove", (e) => {
   if (!c || cells.one) tip.hidden = true;
   else {
     const i = list[c[0]], j = c[1] < cells.n ? list[c[1]] : -1, n = value(i, j);
-    tip.innerHTML = `${L.esc(L.t("ui.matrix.true"))} <b>${L.esc(d.classes[i])}</b> → ${j < 0 ? L.esc(L.t("ui.matrix.rejected")) : `<b>${L.esc(d.classes[j])}</b>`}<br>${L.esc(L.t("ui.images", { n: L.int(n) }))}`;
+    tip.innerHTML = `${L.esc(L.t("ui.matrix.true"))} <b>${L.esc(d.classes[i])}</b> → ${j < 0 ? L.esc(L.t("ui.matrix.rejected")) : `<b>${L.esc(d.classes[j])}</b>`}<br>${L.esc(L.t(d.cells ? "ui.objects" : "ui.images", { n: L.int(n) }))}`;
     tip.hidden = false;
     const r = canvas.getBoundingClientRect(), px = e.clientX - r.left, py = e.clientY - r.top;
     tip.style.left = `${Math.min(px + 14, r.width - tip.offsetWidth - 4)}px`; tip.style.top = `${Math.max(0, py - tip.offsetHeight - 10)}px`;

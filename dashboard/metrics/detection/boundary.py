@@ -1,0 +1,56 @@
+"""How well the outlines of masks agree."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dashboard import masks
+from dashboard.metrics.detection.columns import DetectionBatch, Floats
+from dashboard.metrics.detection.matching import Matches, stable
+from dashboard.metrics.detection.overlaps import runs
+
+DILATION = 0.02
+"""Width of the band along an outline, as a part of the image's diagonal."""
+
+
+def boundary_iou(batch: DetectionBatch, matches: Matches) -> Floats:
+    """(P,) boundary IoU of the matched pairs: IoU of the parts of both masks that lie near their own outlines.
+
+    Source: Cheng, Girshick, Dollar, Berg, Kirillov: Boundary IoU, CVPR 2021, and its ``boundary_iou_api``: near is
+    within 2 % of the image's diagonal, and the image's border is an outline.
+    """
+    out = np.zeros(len(matches.pair_found))
+    found, truth = batch.found.masks, batch.truth.masks
+    if found is None or truth is None:
+        raise ValueError("masks are needed, but there are only boxes")
+    image = matches.image[matches.pair_found]
+    order = stable(image)
+    for number, start, stop in runs(image[order]):
+        size = (int(batch.sizes[number, 0]), int(batch.sizes[number, 1]))
+        width = max(1, round(DILATION * float(np.hypot(*size))))
+        for pair in order[start:stop]:
+            row = int(matches.row[matches.pair_found[pair]])
+            both = masks.decode([found[row], truth[matches.pair_truth[pair]]], size)
+            out[pair] = _band_iou(both, width)
+    return out
+
+
+def _band_iou(both: NDArray[np.bool_], width: int) -> float:
+    """IoU of the bands of two (2, H, W) masks; worked out where there is something."""
+    either = both[0] | both[1]
+    rows, cols = np.flatnonzero(either.any(axis=1)), np.flatnonzero(either.any(axis=0))
+    if not rows.size:
+        return 0.0
+    crop = both[:, rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1].astype(np.uint8)
+    a, b = (band(m, width) for m in crop)
+    union = int(np.count_nonzero(a | b))
+    return int(np.count_nonzero(a & b)) / union if union else 0.0
+
+
+def band(mask: NDArray[np.uint8], width: int) -> NDArray[np.bool_]:
+    """The part of a mask within ``width`` pixels (chessboard) of what is outside it; outside the array is outside."""
+    inside = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    inside = cv2.erode(inside, np.ones((3, 3), np.uint8), iterations=width)
+    return (mask > 0) & (inside[1:-1, 1:-1] == 0)

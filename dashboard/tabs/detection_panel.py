@@ -1,0 +1,99 @@
+"""Finished detection runs side by side: figures, class table, charts, matrix, pictures, and one of them in panes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import gradio as gr
+
+from dashboard.engine import Engine
+from dashboard.explore import detection as explore
+from dashboard.tabs import App
+from dashboard.tabs.common import EVENT, toast
+from dashboard.tabs.detection_results import START, DetectionResults, unless_same
+from dashboard.tabs.results import orders
+from dashboard.views import ChartView, CompareView, FiguresView, GalleryView, MatrixView, ProgressView, TableView
+from dashboard.views.strings import t
+
+LIVE = {**EVENT, "trigger_mode": "always_last"}
+
+
+def detection_panel(engine: Engine, app: App, tasks: Sequence[str]) -> gr.Dropdown:
+    """Build the panel; returns the dropdown of shown runs."""
+    do = DetectionResults(engine, tasks)
+    state = gr.State(dict(START))
+    clock = gr.Timer(1.0, active=False)
+    waiting = ProgressView(None, elem_id="det-waiting")
+    with gr.Row(elem_classes=["lp-row", "lp-pick"]):
+        runs = gr.Dropdown(
+            [], multiselect=True, max_choices=3, label=t("ui.det.runs"), elem_id="det-runs", scale=5, min_width=320
+        )
+        focus = gr.Radio([], label=t("ui.focus"), elem_id="det-focus", interactive=True, scale=4, min_width=280)
+        by = gr.Radio(
+            [(t("ui.det.masks"), "segm"), (t("ui.det.boxes"), "bbox")], value="segm", label=t("ui.det.by"),
+            elem_id="det-by", interactive=True, visible=False, scale=2, min_width=170,
+        )  # fmt: skip
+    figures = FiguresView(elem_id="det-figures")
+    with gr.Row(elem_classes=["lp-row", "lp-point"]):
+        confidence = gr.Slider(0, 1, 0.25, step=0.01, label=t("ui.det.confidence"), elem_id="det-confidence")
+        iou = gr.Slider(0.5, 0.95, 0.5, step=0.05, label=t("ui.det.iou"), elem_id="det-iou")
+        most = gr.Slider(1, 100, 100, step=1, label=t("ui.det.most"), elem_id="det-most")
+    with gr.Row(elem_classes="lp-row"):
+        with gr.Column(scale=5, min_width=320):
+            columns = gr.Radio(
+                [(t(f"ui.det.columns.{c}"), c) for c in explore.COLUMNS], value="summary", show_label=False,
+                container=False, elem_id="det-columns", interactive=True,
+            )  # fmt: skip
+            table = TableView(elem_id="det-table")
+        with gr.Column(scale=4, min_width=320):
+            kind = gr.Radio(
+                [(t(f"ui.det.chart.{c}"), c) for c in explore.CHARTS], value="det_pr", show_label=False,
+                container=False, elem_id="det-kind", interactive=True,
+            )  # fmt: skip
+            chart = ChartView(elem_id="det-chart")
+    with gr.Row(elem_classes="lp-row"):
+        with gr.Column(scale=5, min_width=320):
+            matrix = MatrixView(elem_id="det-matrix")
+        with gr.Column(scale=4, min_width=320):
+            order = gr.Dropdown(
+                cast(Any, orders(explore.ORDERS)), value="dataset", label=t("ui.sort"), elem_id="det-sort"
+            )
+            gallery = GalleryView(elem_id="det-gallery")
+            csv = gr.Button(t("ui.det.csv"), size="sm", elem_id="det-csv")
+            file = gr.DownloadButton(visible="hidden", elem_id="det-csv-file")
+    compare = CompareView(elem_id="det-compare")
+    with gr.Accordion(t("ui.more"), open=False):
+        more = FiguresView(elem_id="det-more")
+    with gr.Accordion(t("ui.how"), open=False):
+        how = gr.HTML(elem_id="det-how")
+
+    live: list[Any] = [confidence, iou, most, by, columns, kind, order]
+    numbers: list[Any] = [figures, table, chart, matrix]
+    everything = [state, focus, by, kind, *numbers, gallery, compare, more, how]
+    assert app.tab is not None
+    for event in (app.tab.select, clock.tick):
+        event(toast(do.opening), state, [clock, waiting, runs, confidence, *everything], **EVENT)
+    app.on_load.append((do.linked, [], [app.tabs]))
+    focus.input(toast(do.show), [runs, focus, *live], everything, **EVENT)
+    by.input(toast(do.show), [runs, focus, *live], everything, **EVENT)
+    runs.change(toast(unless_same(do.show)), [state, runs, focus, *live], everything, **EVENT)
+    for slider in (confidence, iou, most):
+        slider.input(toast(do.moved), [state, *live], [*numbers, gallery, compare], **LIVE)
+    columns.input(toast(do.on_columns), [state, *live], table, **EVENT)
+    kind.input(toast(do.on_kind), [state, *live], chart, **EVENT)
+    picked = [state, gallery, compare]
+    rowed = table.select(toast(do.on_class), [state, *live], picked, **EVENT)
+    rowed.success(toast(do.on_kind), [state, *live], chart, **EVENT)
+    matrix.select(toast(do.on_cell), [state, *live], picked, **EVENT)
+    chart.select(toast(do.on_point), [state, *live], picked, **EVENT)
+    order.input(toast(do.on_order), [state, *live], picked, **EVENT)
+    gallery.select(toast(do.on_picture), [state, *live], [state, compare], **EVENT).success(None, js=SCROLL, **EVENT)
+    gallery.more(toast(do.on_more), [state, *live], [state, gallery], **EVENT)
+    gallery.reset(toast(do.on_clear), [state, *live], picked, **EVENT)
+    saved = csv.click(toast(do.csv), [state, *live], file, **EVENT)
+    saved.success(None, js="() => document.querySelector('#det-csv-file').click()", **EVENT)
+    return runs
+
+
+SCROLL = "() => document.querySelector('#det-compare')?.scrollIntoView({behavior: 'smooth', block: 'nearest'})"

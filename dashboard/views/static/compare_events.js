@@ -1,0 +1,150 @@
+// What a person does in the compare view: pointing, dragging, pinching, keys, the sliders and legends, and the card.
+const hits = (p, px, py) => {
+  const a = placeOf(p), x = (px - a.x) / a.s, y = (py - a.y) / a.s, slack = 4 / a.s, found = [];
+  for (let j = 0; j < p.n; j++) {
+    const b = 4 * j;
+    if (p.shown[j] && x >= p.box[b] - slack && x <= p.box[b + 2] + slack && y >= p.box[b + 1] - slack && y <= p.box[b + 3] + slack) found.push([j, (p.box[b + 2] - p.box[b]) * (p.box[b + 3] - p.box[b + 1])]);
+  }
+  return found.sort((m, n) => m[1] - n[1]).map((f) => f[0]);
+};
+const shownFact = (x) => (typeof x === "number" ? (Number.isInteger(x) ? String(x) : x.toFixed(3)) : x === null || x === undefined ? L.t("ui.na") : text(x)); // a text may be a key, such as an error's name
+const hideCard = () => { card.hidden = true; card.innerHTML = ""; };
+const select = (i, j, tell = true) => {
+  const p = panes[i], b = p.box.subarray(4 * j, 4 * j + 4), s = p.eff[j], facts = p.facts?.[j] || {};
+  ui.sel = [i, j];
+  const rows = Object.entries(facts).map(([k, x]) => { const own = `ui.cmp.fact.${k}`; return `<div data-fact="${L.esc(k)}"><dt>${L.esc(L.has(own) ? L.t(own) : L.name(k))}${k === "confidence" ? "" : L.info(k)}</dt><dd>${L.esc(shownFact(x))}</dd></div>`; });
+  const size = `${(b[2] - b[0]).toFixed(0)} × ${(b[3] - b[1]).toFixed(0)} px`, at = `${b[0].toFixed(0)}, ${b[1].toFixed(0)}`;
+  card.innerHTML = `<div class="head">${s === PLAIN ? `<i style="background:${L.esc(color(p, j))}"></i>` : swatch(s)}<b>${L.esc(p.of(j))}</b>${Number.isNaN(p.score[j]) ? "" : `<span>${p.score[j].toFixed(3)}</span>`}<button type="button" data-close aria-label="${L.esc(L.t("ui.close"))}">✕</button></div>
+    <small>${s === PLAIN ? "" : `${L.esc(T(`state.${STATES[s]}.long`))} · `}${L.esc(text(p.title))}</small><dl>${rows.join("")}<div><dt>${L.esc(T("fact.size"))}</dt><dd>${size}</dd></div><div><dt>${L.esc(T("fact.at"))}</dt><dd>${at}</dd></div></dl>`;
+  card.hidden = false;
+  placeCard(); later("top");
+  if (tell) trigger("select", { index: [i, j], key: v.key, selected: true, value: { key: v.key, pane: i, object: p.at?.[j] ?? null, truth: p.truth[j] < 0 ? null : p.truth[j], state: STATES[s], class: p.of(j) } });
+};
+// Beside its object, on the side with more room; under the panes where these are stacked.
+const placeCard = () => {
+  if (card.hidden || !ui.sel) return;
+  const narrow = root.clientWidth < 620;
+  card.classList.toggle("below", narrow);
+  if (narrow) { card.style.left = card.style.top = ""; return; }
+  const p = panes[ui.sel[0]], a = placeOf(p), b = p.box.subarray(4 * ui.sel[1], 4 * ui.sel[1] + 4), r = p.view.getBoundingClientRect(), o = stage.getBoundingClientRect();
+  const clamp = (x, low, high) => Math.max(low, Math.min(high, x)), x0 = clamp(b[0] * a.s + a.x, 0, a.w), x1 = clamp(b[2] * a.s + a.x, 0, a.w);
+  const w = card.offsetWidth, h = card.offsetHeight, left = r.left - o.left, right = left + x1 + 8;
+  card.style.left = `${clamp(right + w <= o.width ? right : left + x0 - w - 8, 0, Math.max(0, o.width - w))}px`;
+  card.style.top = `${clamp(r.top - o.top + clamp(b[1] * a.s + a.y, 0, a.h), 0, Math.max(0, o.height - h))}px`;
+};
+const drop = () => { if (!ui.sel) return; ui.sel = null; hideCard(); later("top"); };
+const refresh = () => { pressed(); later("filter"); };
+const solo = (c) => {
+  const every = [...root.querySelectorAll("[data-class]")].map((b) => +b.dataset.class), alone = !ui.off.has(c) && ui.off.size === every.length - 1;
+  ui.off = new Set(alone ? [] : every.filter((x) => x !== c));
+  refresh();
+};
+root.addEventListener("click", (e) => {
+  if (!v) return;
+  const at = (name) => e.target.closest(`[data-${name}]`), cls = at("class"), state = at("state"), show = at("show"), z = at("zoom");
+  if (cls) { const c = +cls.dataset.class; if (e.altKey) solo(c); else { if (!ui.off.delete(c)) ui.off.add(c); refresh(); } }
+  else if (at("all")) { ui.off.clear(); refresh(); q("[data-class]")?.focus(); }
+  else if (state) { const s = +state.dataset.state; if (!ui.hidden.delete(s)) ui.hidden.add(s); refresh(); }
+  else if (show) { ui[show.dataset.show] = !ui[show.dataset.show]; pressed(); later("main"); }
+  else if (z) { if (z.dataset.zoom === "fit") { fit(); settle(); } else zoom(z.dataset.zoom === "in" ? 1.5 : 1 / 1.5); }
+  else if (at("close")) { const i = ui.sel?.[0]; drop(); panes[i]?.canvas.focus({ preventScroll: true }); }
+});
+root.addEventListener("dblclick", (e) => {
+  const cls = e.target.closest("[data-class]");
+  if (cls) solo(+cls.dataset.class);
+  else if (v && e.target.matches("canvas.ground")) { fit(); settle(); }
+});
+root.addEventListener("input", (e) => {
+  if (e.target.type !== "range" || !v) return;
+  ui.t = +e.target.value; q(".conf b").textContent = ui.t.toFixed(2);
+  later("filter");
+});
+let drag = null;
+const fingers = new Map(), paneOf = (e) => panes[e.target.closest?.("[data-pane]")?.dataset.pane];
+const inside = (p, e) => { const r = p.view.getBoundingClientRect(); return [e.clientX - r.left, e.clientY - r.top]; };
+const stages = q(".panes");
+stages.addEventListener("wheel", (e) => {
+  const p = e.target.closest(".view") && paneOf(e);
+  if (!p) return;
+  const step = Math.max(-120, Math.min(120, e.deltaY * (e.deltaMode ? 33 : 1))), factor = Math.exp(-step * (e.ctrlKey ? 0.01 : 0.0022));
+  if (factor < 1 && ui.k <= 1 && !e.ctrlKey) return; // nothing to zoom out of: the page scrolls
+  e.preventDefault();
+  zoom(factor, p, ...inside(p, e));
+}, { passive: false });
+stages.addEventListener("pointerdown", (e) => {
+  const p = e.target.matches("canvas.ground") && paneOf(e);
+  if (!p || e.button > 0) return;
+  fingers.set(e.pointerId, [e.clientX, e.clientY]);
+  if (fingers.size === 1) drag = { p, x: e.clientX, y: e.clientY, moved: false };
+});
+const pinch = () => { const [a, b] = [...fingers.values()]; return { d: Math.hypot(a[0] - b[0], a[1] - b[1]) || 1, x: (a[0] + b[0]) / 2, y: (a[1] + b[1]) / 2 }; };
+stages.addEventListener("pointermove", (e) => {
+  const p = paneOf(e);
+  if (fingers.has(e.pointerId) && drag) {
+    const before = fingers.size > 1 ? pinch() : null, from = fingers.get(e.pointerId);
+    fingers.set(e.pointerId, [e.clientX, e.clientY]);
+    if (before) {
+      const now = pinch(), r = drag.p.view.getBoundingClientRect();
+      drag.moved = true; pan(now.x - before.x, now.y - before.y, drag.p); zoom(now.d / before.d, drag.p, now.x - r.left, now.y - r.top);
+    } else {
+      if (!drag.moved && Math.hypot(e.clientX - drag.x, e.clientY - drag.y) > 4) { drag.moved = true; try { drag.p.canvas.setPointerCapture(e.pointerId); } catch {} stages.classList.add("dragging"); }
+      if (drag.moved && ui.k > 1) pan(e.clientX - from[0], e.clientY - from[1], drag.p);
+    }
+  }
+  if (!p || drag?.moved || !e.target.closest(".view")) { cross(null); return; }
+  const [x, y] = inside(p, e), j = hits(p, x, y)[0], was = ui.hover;
+  cross(e.pointerType === "touch" ? null : p, x, y);
+  ui.hover = j === undefined ? null : [p.i, j];
+  p.canvas.style.cursor = j === undefined ? (ui.k > 1 ? "grab" : "crosshair") : "pointer";
+  if (String(was) !== String(ui.hover)) later("top");
+});
+// The pointer, as lines on the other panes.
+const cross = (from, x, y) => {
+  for (const p of panes) {
+    const on = from && p !== from && panes.length > 1;
+    p.lines[0].hidden = p.lines[1].hidden = !on;
+    if (!on) continue;
+    const a = placeOf(from), b = placeOf(p);
+    p.lines[0].style.transform = `translateY(${((y - a.y) / a.s) * b.s + b.y}px)`; p.lines[1].style.transform = `translateX(${((x - a.x) / a.s) * b.s + b.x}px)`;
+  }
+};
+const up = (e) => {
+  if (!fingers.delete(e.pointerId)) return;
+  stages.classList.remove("dragging");
+  const d = drag;
+  if (fingers.size) { drag.moved = true; return; }
+  drag = null;
+  if (!d || d.moved || e.type !== "pointerup" || !panes.includes(d.p)) return;
+  const found = hits(d.p, ...inside(d.p, e));
+  if (e.timeStamp - last.at < 350 && Math.hypot(e.clientX - last.x, e.clientY - last.y) < 6) return; // the second half of a double click
+  last = { at: e.timeStamp, x: e.clientX, y: e.clientY };
+  if (!found.length) { drop(); return; }
+  const k = ui.sel && ui.sel[0] === d.p.i ? found.indexOf(ui.sel[1]) : -1; // again at the same place: the next one beneath
+  select(d.p.i, found[(k + 1) % found.length]);
+};
+let last = { at: -1e9, x: 0, y: 0 };
+stages.addEventListener("pointerup", up);
+stages.addEventListener("pointercancel", up);
+stages.addEventListener("lostpointercapture", up);
+stages.addEventListener("pointerleave", () => { cross(null); if (ui.hover) { ui.hover = null; later("top"); } });
+root.addEventListener("keydown", (e) => {
+  if (e.key === "Escape" && ui.sel) { e.stopPropagation(); const i = ui.sel[0]; drop(); panes[i]?.canvas.focus({ preventScroll: true }); return; }
+  const p = e.target.matches("canvas.ground") && paneOf(e);
+  if (!p || e.ctrlKey || e.metaKey || e.altKey) return;
+  const step = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] }[e.key];
+  if (step) { if (ui.k <= 1) return; pan(...step, p); }
+  else if (e.key === "+" || e.key === "=") zoom(1.25, p);
+  else if (e.key === "-") zoom(0.8, p);
+  else if (e.key === "0") { fit(); settle(); }
+  else if (e.key === "n" || e.key === "p") {
+    const shown = p.order.filter((j) => p.shown[j]), k = ui.sel && ui.sel[0] === p.i ? shown.indexOf(ui.sel[1]) : -1;
+    if (!shown.length) return;
+    select(p.i, shown[(k + (e.key === "n" ? 1 : k < 0 ? 0 : -1) + shown.length) % shown.length]);
+  } else return;
+  e.preventDefault();
+});
+new ResizeObserver(() => { if (!v || !panes.length) return; arrange(); settle(); }).observe(root);
+L.onLook(() => { if (!v || !panes.length) return load(); base.clear(); const keep = ui.sel; build(); filter(); controls(); later("main"); if (keep) select(...keep, false); });
+watch("value", load);
+load();
+"select";
