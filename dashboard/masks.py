@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 Size = tuple[int, int]
+MOST_AREAS = 200  # pycocotools' area overflows from 256 masks on, under numpy 2
 _PIECE = 400_000  # bytes of run lengths checked in one go
 _MOST_PIXELS = 1 << 31  # runs are 32-bit numbers
 _FAR = 1e8  # coordinates are 32-bit numbers after five-fold magnification
@@ -128,7 +129,8 @@ def first_fault(masks: Sequence[bytes], sizes: Size | NDArray[np.int64]) -> tupl
 
 def areas(masks: Sequence[bytes], size: Size) -> NDArray[np.float64]:
     """(N,) pixels of each mask."""
-    return np.asarray(coco.area(_dicts(masks, size)), np.float64).reshape(-1) if len(masks) else np.empty(0)
+    pieces = [_dicts(masks[i : i + MOST_AREAS], size) for i in range(0, len(masks), MOST_AREAS)]
+    return np.concatenate([np.empty(0), *(np.asarray(coco.area(p), np.float64).reshape(-1) for p in pieces)])
 
 
 def boxes(masks: Sequence[bytes], size: Size) -> NDArray[np.float64]:
@@ -221,3 +223,20 @@ def _sum_fault(values: NDArray[np.int64], first: NDArray[np.int64], sizes: NDArr
     if damaged[place]:
         return place, "has damaged run lengths"
     return place, _other_size(int(totals[place]), sizes[place].tolist())
+
+
+def run_ends(packed: Sequence[bytes]) -> list[NDArray[np.int64]]:
+    """Where each run ends, counted in pixels down the columns; the first run is background."""
+    lengths = np.fromiter(map(len, packed), np.int64, len(packed))
+    codes = np.frombuffer(b"".join(packed), np.uint8) - np.uint8(48)
+    ends = np.flatnonzero(codes < 32)
+    begins = np.concatenate([[0], ends[:-1] + 1])
+    values = _numbers(codes, begins, ends)
+    first = np.searchsorted(begins, np.cumsum(lengths) - lengths)
+    out = []
+    for numbers in np.split(values, first[1:]):
+        runs = numbers.copy()
+        runs[1::2] = np.cumsum(numbers[1::2])  # from the fourth on, each is the difference to the one before the last
+        runs[2::2] = np.cumsum(numbers[2::2])
+        out.append(np.cumsum(runs))
+    return out

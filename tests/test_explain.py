@@ -38,7 +38,7 @@ DETECTION = [
     *("det_confusion", "det_pr", "det_confidence", "det_iou_histogram", "det_score_histogram"),
     *("matching_iou", "max_detections"),
     *("loss_iou", "loss_giou", "loss_l1", "loss_smooth_l1", "loss_confidence_bce", "loss_confidence_focal"),
-    *("missed", "false_positives", "errors", "f1_error"),
+    *("missed", "false_positives", "errors", "f1_error", "ap_error"),
 ]
 ENTRIES = [*CLASSIFICATION, *OTHERS, *DETECTION]
 

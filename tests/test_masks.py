@@ -145,3 +145,10 @@ def test_polygons_that_leave_the_image():
     coded = masks.from_polygons([[-50, -50, 500, -50, 500, 500, -50, 500]], (10, 12))
     assert masks.areas([coded], (10, 12)).tolist() == [120]
     assert masks.first_fault([coded], (10, 12)) is None
+
+
+def test_many_masks_have_areas():
+    """One picture with more objects than a byte can count."""
+    shapes = np.zeros((300, 8, 8), bool)
+    shapes[:, :2, :3] = True
+    np.testing.assert_array_equal(masks.areas(masks.encode(shapes), (8, 8)), np.full(300, 6.0))

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 
 from dashboard.metrics.detection import bootstrap, operating, tide, voc
 from dashboard.metrics.detection.columns import DetectionBatch
-from dashboard.metrics.detection.evidence import evidence, join
+from dashboard.metrics.detection.evidence import evidence, join, restrict
 from dashboard.metrics.detection.matching import bit, match
 from dashboard.metrics.detection.neighbours import neighbours
-from dashboard.metrics.detection.precision import accumulate
+from dashboard.metrics.detection.precision import accumulate, image_precision
 from dashboard.types import Detections
 from tests.objects import batch, found, problems, solved, true
 
@@ -180,6 +180,29 @@ def test_matching_in_parts_is_matching_at_once(problem):
         assert tide.counts(tide.causes(*a.main)) == tide.counts(tide.causes(*b.main))
         cells = [operating.confusion(*e.main, at(0.3), 3).matrix(3) for e in (a, b)]
         np.testing.assert_array_equal(*cells)
+
+
+@QUICK
+@given(problems)
+def test_a_slice_is_the_same_as_those_images_alone(problem):
+    keep = np.arange(len(problem)) % 2 == 0
+    sliced = restrict(match(solved(problem)[0]), keep)
+    alone = match(solved([image for image, k in zip(problem, keep, strict=True) if k])[0])
+    np.testing.assert_array_equal(accumulate(sliced, 3).precision, accumulate(alone, 3).precision)
+    for point in (at(0), at(0.5, 3)):
+        ours, theirs = (operating.counts(m, point, 3) for m in (sliced, alone))
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@QUICK
+@given(problems)
+def test_an_images_precision_is_that_of_the_image_alone(problem):
+    """With one class, pooling classes changes nothing."""
+    single = [([(0, *t[1:]) for t in truths], [(0, *a[1:]) for a in answers]) for truths, answers in problem]
+    found_ap = image_precision(match(solved(single)[0]), len(single), 4)
+    for image, value in zip(single, found_ap, strict=True):
+        own = accumulate(match(solved([image])[0]), 1).precision[4, :, 0, 0].mean()
+        np.testing.assert_allclose(value, own)
 
 
 @QUICK

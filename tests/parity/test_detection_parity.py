@@ -36,3 +36,16 @@ def test_size_limits_survive_corners(width, left):
 
     area = boxes(np.array([[left, 0.0, left + width, 32.0]]))[4, 0]
     assert area == width * 32.0
+
+
+def test_a_box_that_misses_its_mask_hides_no_pair():
+    """pycocotools judges masks by masks alone, whatever a file says their boxes are."""
+    from dataclasses import replace
+
+    from dashboard.metrics.detection.columns import DetectionBatch
+
+    truth = [(0, (5, 5, 20, 20), False, None)]
+    made, oracle = solved([(truth, [(0, 0, 1, 0.9)])], masked=True)
+    wrong = replace(made.found, xyxy=np.zeros_like(made.found.xyxy))
+    found = accumulate(match(DetectionBatch(made.ids, made.sizes, wrong, made.truth), "segm"), 3).summary()
+    assert found["map"] == oracle.stats[0] > 0

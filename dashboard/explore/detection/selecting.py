@@ -16,6 +16,7 @@ from dashboard.metrics.detection.losses import confidence_losses, pair_losses
 from dashboard.metrics.detection.matching import AREAS
 from dashboard.metrics.detection.operating import Outcome, Point, confusion, outcome
 from dashboard.metrics.detection.overlaps import own_areas
+from dashboard.metrics.detection.precision import image_precision
 from dashboard.metrics.detection.tide import CAUSES
 
 Selection = Mapping[str, Any]
@@ -26,6 +27,7 @@ ORDERS = (
     "missed",
     "false_positives",
     "f1_error",
+    "ap_error",
     "loss_iou",
     "loss_giou",
     "loss_l1",
@@ -170,6 +172,7 @@ def per_image_values(view: Opened, point: Point) -> dict[str, NDArray[np.float64
         "false_positives": fp.astype(float),
         "f1_error": f1_error,
     }
+    values["ap_error"] = 1 - image_precision(m, images, point.iou)
     hit = np.flatnonzero(out.found)
     pairs = pair_losses(
         view.batch.found.xyxy[m.row[out.match[hit]]], view.batch.truth.xyxy[hit], _pair_iou(view, point, hit)

@@ -4,21 +4,23 @@ Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993. An image d
 detections and truth stood there k times (equal scores next to each other). Since AP is not linear, images drawn twice
 raise it a little in every resample; the interval is therefore the percentiles' distances from the resamples' mean, laid
 around the number itself.
+
+All classes and thresholds of a size stand in one column, class by class and threshold by threshold. Each such group
+begins with a place of its own that carries no weight: there a running sum is set back to 0.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dashboard.metrics.detection.columns import Floats, Ints
-from dashboard.metrics.detection.matching import AREAS, MOST, SPREAD, Matches, T, bit
-from dashboard.metrics.detection.precision import LIMITS, A, needed, ranking
+from dashboard.metrics.detection.matching import AREAS, SPREAD, Matches, T, bit
+from dashboard.metrics.detection.precision import LIMITS, A, R, needed, ranking
 
 TIMES = 1000
 FEWEST = 10
@@ -26,29 +28,73 @@ FEWEST = 10
 
 
 @dataclass(frozen=True, eq=False)
-class _Hits:
-    """True positives of one threshold and size, in ranking order.
+class _Column:
+    """Detections in groups, in ranking order, to be summed up by the weights of their images.
 
     Attributes:
-        image, label: (P,) of each.
-        few: for each of ``LIMITS`` below 100, which are among the best so many.
-        place: (P,) how many detections stand before and at each.
-        begin: (P,) how many stand before its class.
-        starts: (C + 1,) where a class begins among those here.
-        odd_image, odd_sign: detections that count although of another size (+1), or do not although of the size (-1).
-        odd_upto, odd_begin: (P,) how many of those stand up to each, and before its class.
+        image: (N,) of each; one past the last image at the beginning of a group.
+        begin: (G,) where each group begins.
+        rows: (N,) what each is; -1 at the beginning of a group.
+        group: (N,) its group.
+        sign: (N,) +1 or -1, if some are to be taken away.
     """
 
     image: Ints
-    label: Ints
-    few: list[NDArray[np.bool_]]
-    place: Ints
     begin: Ints
-    starts: Ints
-    odd_image: Ints
-    odd_sign: Ints
-    odd_upto: Ints
-    odd_begin: Ints
+    rows: Ints
+    group: Ints
+    sign: Ints | None = None
+
+    @classmethod
+    def of(cls, image: Ints, rows: Ints, group: Ints, groups: int, none: int, sign: Ints | None = None) -> _Column:
+        """Of ``rows``, ascending within ascending groups; ``image`` tells each row's image, ``none`` is no image."""
+        begin = np.searchsorted(group, np.arange(groups))
+        led = np.insert(rows, begin, -1)
+        images = np.append(image, none)[led]
+        signs = None if sign is None else np.insert(sign, begin, 1)
+        return cls(images, begin + np.arange(groups), led, np.insert(group, begin, np.arange(groups)), signs)
+
+    def upto(self, rows: Ints, group: Ints) -> Ints:
+        """Where the last of a group is that stands at or before each row."""
+        stride = int(max(self.rows.max(initial=0), rows.max(initial=0))) + 2
+        return np.searchsorted(self.group * stride + self.rows + 1, group * stride + rows + 1, "right") - 1
+
+    def sums(self, weights: Ints) -> tuple[Ints, Ints]:
+        """(N,) sums since each group's beginning, and (G,) of whole groups."""
+        times = weights[self.image]
+        if self.sign is not None:
+            times *= self.sign
+        whole = np.add.reduceat(times, self.begin)
+        times[self.begin[1:]] = -whole[:-1]
+        return np.cumsum(times, out=times), whole
+
+
+@dataclass(frozen=True, eq=False)
+class _Size:
+    """What is needed for one size.
+
+    Attributes:
+        truth_image, truth_class: of the objects that count.
+        seen: detections of the size, by class.
+        hits: true positives, by threshold and class.
+        place: (N,) of each hit in ``seen``.
+        label: (N,) class of each hit.
+        height: (N,) one step for each group still to come.
+        odd: detections that count although of another size, or do not although of the size; None if there are none.
+        odd_place: (N,) of each hit in ``odd``.
+        few: the hits among the best 1 and the best 10, by threshold and class; only where they are asked for.
+    """
+
+    truth_image: Ints
+    truth_class: Ints
+    seen: _Column
+    hits: _Column
+    place: Ints
+    label: Ints
+    height: Floats
+    odd: _Column | None
+    odd_place: Ints
+    few: list[_Column]
 
 
 class Resampler:
@@ -63,85 +109,90 @@ class Resampler:
     def __init__(self, matches: Matches, images: int, classes: int) -> None:
         self.images, self.classes = images, classes
         order = ranking(matches)
-        self.image, label = matches.image[order], matches.classes[order]
-        class_start = np.searchsorted(label, np.arange(classes + 1))
-        within = matches.within[order]
-        self.sized = [(((within >> a) & 1) > 0).astype(np.int64) for a in range(A)]
+        image, label, within = matches.image[order], matches.classes[order], matches.within[order]
         hit, ignored, rank = matches.hit[order], matches.ignored[order], matches.rank[order]
         more, less = hit & ~SPREAD[within], ignored & SPREAD[within]
 
-        def hits(one: np.uint64) -> _Hits:
-            place = np.flatnonzero(hit & one)
-            odd = np.flatnonzero((more | less) & one)
-            mine = label[place]
-            return _Hits(
-                self.image[place],
-                mine,
-                [rank[place] < limit for limit in LIMITS if limit < MOST],
-                place + 1,
-                class_start[mine],
-                np.searchsorted(mine, np.arange(classes + 1)),
-                self.image[odd],
-                np.where(more[odd] & one, 1, -1),
-                np.searchsorted(odd, place, "right"),
-                np.searchsorted(odd, class_start)[mine],
+        def column(flags: list[np.ndarray], signs: list[np.ndarray] | None = None) -> _Column:
+            """Of flagged detections, one array of flags a threshold."""
+            rows = [np.flatnonzero(f) for f in flags]
+            group = np.concatenate([label[r] + t * classes for t, r in enumerate(rows)])
+            sign = None if signs is None else np.concatenate([s[r] for s, r in zip(signs, rows, strict=True)])
+            return _Column.of(image, np.concatenate(rows), group, classes * len(flags), images, sign)
+
+        def size(a: int) -> _Size:
+            bits = [bit(t, a) for t in range(T)]
+            right = [(hit & b) != 0 for b in bits]
+            seen, hits = column([(within >> a) & 1 > 0]), column(right)
+            odd, odd_place = None, np.empty(0, np.int64)
+            if any(((more | less) & b).any() for b in bits):
+                odd = column([((more | less) & b) != 0 for b in bits], [np.where(more & b, 1, -1) for b in bits])
+                odd_place = odd.upto(hits.rows, hits.group)
+            counted = np.flatnonzero((matches.counted >> a) & 1)
+            return _Size(
+                truth_image=matches.truth_image[counted],
+                truth_class=matches.truth_class[counted],
+                seen=seen,
+                hits=hits,
+                place=seen.upto(hits.rows, hits.group % classes),
+                label=hits.group % classes,
+                height=(hits.group[-1] - hits.group).astype(np.float64),
+                odd=odd,
+                odd_place=odd_place,
+                few=[column([r & (rank < limit) for r in right]) for limit in LIMITS[:-1]] if a == 0 else [],
             )
 
-        self.hits = [[hits(bit(t, a)) for t in range(T)] for a in range(A)]
-        rows = [np.flatnonzero((matches.counted >> a) & 1) for a in range(A)]
-        self.truth = [(matches.truth_image[r], matches.truth_class[r]) for r in rows]
+        self.sizes = [size(a) for a in range(A)]
 
     def summary(self, weights: Ints) -> dict[str, float]:
         """COCO's twelve numbers where image i counts ``weights[i]`` times."""
-        heavy = weights[self.image]
+        weights = np.append(weights, 0)
         found: dict[str, float] = {}
-        for a, name in enumerate(AREAS):
-            image, label = self.truth[a]
-            truths = np.bincount(label, weights[image], self.classes).astype(np.int64)
-            present = np.flatnonzero(truths)
-            need = needed(truths[present][:, None])[:, :, 0]
-            seen = np.concatenate([[0], np.cumsum(heavy * self.sized[a])])
-            read = [self._one(h, weights, seen, truths, present, need) for h in self.hits[a]]
-            precision, recalls = [p for p, _ in read], np.array([r for _, r in read])
-            if a == 0:
-                found |= {"map": _mean(precision), "map_50": precision[0], "map_75": precision[5]}
-                found |= {f"mar_{limit}": _mean(recalls[:, m]) for m, limit in enumerate(LIMITS)}
+        for size, name in zip(self.sizes, AREAS, strict=True):
+            precision, recalls = self._size(size, weights)
+            if name == "all":
+                found |= {"map": float(precision.mean()), "map_50": float(precision[0]), "map_75": float(precision[5])}
+                found |= {f"mar_{limit}": r for limit, r in zip(LIMITS, recalls, strict=True)}
             else:
-                found |= {f"map_{name}": _mean(precision), f"mar_{name}": _mean(recalls[:, -1])}
+                found |= {f"map_{name}": float(precision.mean()), f"mar_{name}": recalls[-1]}
         return found
 
-    def _one(
-        self, hits: _Hits, weights: Ints, seen: Ints, truths: Ints, present: Ints, need: Ints
-    ) -> tuple[float, list[float]]:
-        """Mean precision and mean recall (at each of ``LIMITS``) of one threshold and size."""
-        if not len(present):
-            return float("nan"), [float("nan")] * len(LIMITS)
-        times = weights[hits.image]
-        total = np.concatenate([[0], np.cumsum(times)])
-        before = total[hits.starts]
-        got = np.diff(before)[present]
-        few = [np.bincount(hits.label, times * f, self.classes)[present] for f in hits.few]
-        recalls = [float(np.mean(g / truths[present])) for g in (*few, got)]
-        tp = total[1:] - before[hits.label]
-        count = seen[hits.place] - seen[hits.begin]
-        if len(hits.odd_sign):
-            changed = np.concatenate([[0], np.cumsum(hits.odd_sign * weights[hits.odd_image])])
-            count += changed[hits.odd_upto] - changed[hits.odd_begin]
-        envelope = tp / np.maximum(count, 1)
-        reached = np.flatnonzero(need <= got[:, None])
-        if not len(reached):
-            return 0.0, recalls
-        which = np.repeat(np.arange(len(times)), times)  # the n-th true positive drawn, to its detection
-        at = which[(before[present][:, None] + (need - 1)).ravel()[reached]]
-        best = np.zeros(need.size)
-        best[reached] = np.maximum.reduceat(envelope, at)
-        best = np.maximum.accumulate(best.reshape(need.shape)[:, ::-1], axis=1)
-        return float(best.mean()), recalls
+    def _size(self, size: _Size, weights: Ints) -> tuple[Floats, list[float]]:
+        """(T,) mean precisions, and mean recalls with the best few and with all."""
+        truths = np.bincount(size.truth_class, weights[size.truth_image], self.classes).astype(np.int64)
+        present = np.count_nonzero(truths)
+        if not present:
+            return np.full(T, np.nan), [float("nan")] * (len(size.few) + 1)
+        tp, got = size.hits.sums(weights)
+        share = np.tile(1 / np.maximum(truths, 1), T)
+        recalls = [float((g * share).sum() / (T * present)) for g in (*(f.sums(weights)[1] for f in size.few), got)]
+
+        seen, _ = size.seen.sums(weights)
+        count = seen[size.place]
+        if size.odd is not None:
+            count += size.odd.sums(weights)[0][size.odd_place]
+        envelope = tp / np.maximum(count, 1, out=count)
+        envelope += size.height  # a later group never reaches up to an earlier one
+        np.maximum.accumulate(envelope[::-1], out=envelope[::-1])
+        envelope -= size.height
+
+        reads, first = _reads(truths)
+        tp += first[size.label]
+        passed = reads[tp]
+        fresh = np.diff(passed, prepend=0)  # how many of the 101 recalls each hit is the first to reach
+        fresh[size.hits.begin] = 0
+        envelope *= fresh
+        return np.add.reduceat(envelope, size.hits.begin[:: self.classes]) / (R * present), recalls
 
 
-def _mean(values: Sequence[float] | Floats) -> float:
-    """NaN if there is no truth of that size."""
-    return float(np.mean(values))
+def _reads(truths: Ints) -> tuple[Ints, Ints]:
+    """How many of the 101 recalls 0, 1, 2 ... true positives reach, class after class; and where each class begins."""
+    first = np.cumsum(truths + 1) - truths - 1
+    need = needed(truths[:, None])[:, :, 0]
+    need[truths == 0] = 0
+    steps = np.bincount((first[:, None] + need).ravel(), minlength=int(first[-1] + truths[-1]) + 1)
+    steps[first[1:]] -= R * (truths[:-1] > 0)
+    return np.cumsum(steps), first
 
 
 def intervals(
@@ -160,7 +211,6 @@ def intervals(
     if images < FEWEST or not len(matches.truth_class):
         return {}
     sampler = Resampler(matches, images, classes)
-
     exact = sampler.summary(np.ones(images, np.int64))
 
     def draw(number: int) -> dict[str, float]:

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard import masks
-from dashboard.metrics.detection.columns import DetectionBatch, Floats
-from dashboard.metrics.detection.matching import Matches, stable
-from dashboard.metrics.detection.overlaps import runs
+from dashboard.metrics.detection.columns import DetectionBatch, Floats, Ints
+from dashboard.metrics.detection.matching import Matches
 
 DILATION = 0.02
 """Width of the band along an outline, as a part of the image's diagonal."""
@@ -21,20 +20,38 @@ def boundary_iou(batch: DetectionBatch, matches: Matches) -> Floats:
     Source: Cheng, Girshick, Dollar, Berg, Kirillov: Boundary IoU, CVPR 2021, and its ``boundary_iou_api``: near is
     within 2 % of the image's diagonal, and the image's border is an outline.
     """
-    out = np.zeros(len(matches.pair_found))
     found, truth = batch.found.masks, batch.truth.masks
     if found is None or truth is None:
         raise ValueError("masks are needed, but there are only boxes")
-    image = matches.image[matches.pair_found]
-    order = stable(image)
-    for number, start, stop in runs(image[order]):
-        size = (int(batch.sizes[number, 0]), int(batch.sizes[number, 1]))
-        width = max(1, round(DILATION * float(np.hypot(*size))))
-        for pair in order[start:stop]:
-            row = int(matches.row[matches.pair_found[pair]])
-            both = masks.decode([found[row], truth[matches.pair_truth[pair]]], size)
-            out[pair] = _band_iou(both, width)
+    out = np.zeros(len(matches.pair_found))
+    if not len(out):
+        return out
+    ends = [
+        masks.run_ends([m[i] for i in rows])
+        for m, rows in ((found, matches.row[matches.pair_found].tolist()), (truth, matches.pair_truth.tolist()))
+    ]
+    for pair, (image, a, b) in enumerate(zip(matches.image[matches.pair_found].tolist(), *ends, strict=True)):
+        height, width = batch.sizes[image].tolist()
+        if len(a) < 2 or len(b) < 2:
+            continue  # an empty mask shares nothing
+        low = min(a[0], b[0]) // height * height
+        high = -(-max(_last(a), _last(b)) // height) * height
+        both = np.stack([_pixels(e, low, high, height) for e in (a, b)])
+        out[pair] = _band_iou(both, max(1, round(DILATION * float(np.hypot(height, width)))))
     return out
+
+
+def _last(ends: Ints) -> int:
+    """Where the last run of the object ends."""
+    return int(ends[-1] if len(ends) % 2 == 0 else ends[-2])
+
+
+def _pixels(ends: Ints, low: int, high: int, height: int) -> NDArray[np.bool_]:
+    """(columns, height) pixels between two places."""
+    lengths: Ints = np.diff(np.clip(ends, low, high), prepend=low)
+    flags = np.arange(len(ends)) % 2 == 1
+    pixels = np.repeat(flags, lengths)
+    return np.concatenate([pixels, np.zeros(high - low - len(pixels), bool)]).reshape(-1, height)
 
 
 def _band_iou(both: NDArray[np.bool_], width: int) -> float:

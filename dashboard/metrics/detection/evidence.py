@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dashboard.metrics.detection.boundary import boundary_iou
 from dashboard.metrics.detection.columns import DetectionBatch, Floats, Ints, Kind
@@ -102,6 +103,29 @@ def _joined_near(parts: Sequence[tuple[Matches, Neighbours]]) -> Neighbours:
         own |= {name: moved(own[name], g) for name in ("same_truth", "other_truth", "claim", "pair_truth")}
         columns.append(own | {"pair_found": n.pair_found + d})
     return Neighbours(**{name: np.concatenate([c[name] for c in columns]) for name in columns[0]})
+
+
+def restrict(matches: Matches, images: NDArray[np.bool_]) -> Matches:
+    """The matches of some images only (a slice), so that any number can be had for them without matching again.
+
+    Args:
+        matches: of N images.
+        images: (N,) which to keep; they keep their numbers.
+    """
+    found, true = images[matches.image], images[matches.truth_image]
+    new_found, new_true = np.cumsum(found) - 1, np.cumsum(true) - 1
+    pairs = found[matches.pair_found]
+    columns: dict[str, Any] = {}
+    for f in fields(Matches):
+        value = getattr(matches, f.name)
+        keep = pairs if f.name.startswith("pair_") else true if f.name in TRUTH_COLUMNS else found
+        columns[f.name] = value[keep]
+    columns["pair_found"] = new_found[columns["pair_found"]]
+    columns["pair_truth"] = new_true[columns["pair_truth"]]
+    return Matches(**columns)
+
+
+TRUTH_COLUMNS = ("truth_image", "truth_class", "counted")
 
 
 class Collected:

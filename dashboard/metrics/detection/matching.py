@@ -43,7 +43,6 @@ class Matches:
             class are not here.
         image, classes, scores: (D,) of the detection.
         rank: (D,) its place by score within image and class, from 0.
-        best: (D,) its largest IoU with a truth of its class, 0 if there is none; over its own area with a crowd.
         hit: (D,) bits, true positive.
         ignored: (D,) bits, neither right nor wrong (it took an ignored truth or a crowd, or is of another size).
         within: (D,) bits of the area ranges a detection's own area lies in: bit a.
@@ -59,7 +58,6 @@ class Matches:
     classes: Ints
     scores: Floats
     rank: NDArray[np.int32]
-    best: Floats
     hit: Bits
     ignored: Bits
     within: NDArray[np.uint8]
@@ -99,7 +97,7 @@ def match(batch: DetectionBatch, kind: Kind = "bbox", most: int = MOST) -> Match
     truth_key = truth.classes * len(batch) + truth.image
     truth_row = stable(truth_key)
     first, count = ranges(key, truth_key[truth_row])
-    d, g, iou, best = _overlapping(batch, kind, row, truth_row, first, count)
+    d, g, iou = _overlapping(batch, kind, row, truth_row, first, count)
 
     within = _inside(own_areas(found, batch.sizes, kind))[row]
     counts = _inside(own_areas(truth, batch.sizes, kind))
@@ -114,7 +112,6 @@ def match(batch: DetectionBatch, kind: Kind = "bbox", most: int = MOST) -> Match
         classes=found.classes[row],
         scores=found.scores[row],
         rank=rank,
-        best=best,
         hit=hit,
         ignored=ignored,
         within=within,
@@ -132,10 +129,14 @@ def by_score(scores: Floats) -> Ints:
     """Places by falling score, equal scores as they stand: a quick sort whose ties are put in order afterwards."""
     order = np.argsort(-scores)
     falling = scores[order]
-    tied = np.cumsum(np.concatenate([[0], falling[1:] != falling[:-1]]))[: len(order)] * len(order)
+    tied = np.zeros(len(order), np.int64)
+    np.cumsum(falling[1:] != falling[:-1], out=tied[1:])
+    del falling
+    tied *= len(order)
     order += tied
     order.sort()
-    return order - tied
+    order -= tied
+    return order
 
 
 def stable(key: Ints) -> Ints:
@@ -166,28 +167,27 @@ def _ranked(image: Ints, classes: Ints, scores: Floats, images: int) -> tuple[In
 
 def _overlapping(
     batch: DetectionBatch, kind: Kind, row: Ints, truth_row: Ints, first: Ints, count: Ints
-) -> tuple[Ints, Ints, Floats, Floats]:
-    """Pairs whose overlap reaches the lowest threshold, detections in order, and every detection's best overlap."""
-    best = np.zeros(len(row))
+) -> tuple[Ints, Ints, Floats]:
+    """Pairs whose overlap reaches the lowest threshold, detections in order."""
     crowd = batch.truth.crowd if batch.truth.crowd.any() else None
-    found, truth = boxes(batch.found.xyxy[row]), boxes(batch.truth.xyxy[truth_row])
+    found_xyxy, truth_xyxy = batch.pairing(kind)
+    truth = boxes(truth_xyxy[truth_row])
     flags = None if crowd is None else crowd[truth_row]
     parts: list[tuple[Ints, Ints, Floats]] = []
     for d, g in blocks(first, count):
-        d, g, iou = box_iou(found, truth, d, g, flags)
+        low = d[0]
+        found = boxes(found_xyxy[row[low : d[-1] + 1]])  # of this block alone: memory
+        d, g, iou = box_iou(found, truth, d - low, g, flags)
+        d += low
         if kind == "segm":
             iou = mask_iou(batch, row[d], truth_row[g], crowd)
-        if not d.size:
-            continue
-        start = np.flatnonzero(np.concatenate([[True], d[1:] != d[:-1]]))
-        best[d[start]] = np.maximum.reduceat(iou, start)
         near = iou >= _LOWEST
         parts.append((d[near], g[near], iou[near]))
     if not parts:
         none = np.empty(0, np.int64)
-        return none, none, np.empty(0), best
+        return none, none, np.empty(0)
     d, g, iou = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return d, g, iou, best
+    return d, g, iou
 
 
 def _inside(areas: Floats) -> NDArray[np.uint8]:

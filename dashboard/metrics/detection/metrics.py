@@ -67,7 +67,7 @@ class CocoAP(Collected):
 
 def _times(detections: int) -> int:
     """Resamples: a thousand, fewer where one takes long, but never less than 200."""
-    return int(np.clip(bootstrap.TIMES * 400_000 / max(detections, 1), 200, bootstrap.TIMES))
+    return int(np.clip(bootstrap.TIMES * 600_000 / max(detections, 1), 200, bootstrap.TIMES))
 
 
 def _mean_curves(found: Accumulated) -> Curves:

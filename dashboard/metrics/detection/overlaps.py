@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dashboard import masks
-from dashboard.metrics.detection.columns import DetectionBatch, Floats, Ints, Kind, Objects
+from dashboard.metrics.detection.columns import DetectionBatch, Floats, Ints, Kind, Objects, runs
 
 PAIRS_AT_ONCE = 1 << 15  # what stays in a core's cache
 DIGITS = 9
@@ -87,8 +87,14 @@ def own_areas(objects: Objects, sizes: NDArray[np.int64], kind: Kind) -> Floats:
     """(D,) pixels of each object: as given, else its mask's (segm) or its box's."""
     if not np.isnan(objects.areas).any():
         return objects.areas
-    own = boxes(objects.xyxy)[4] if kind == "bbox" else mask_areas(objects, sizes)
+    own = box_areas(objects.xyxy) if kind == "bbox" else mask_areas(objects, sizes)
     return np.where(np.isnan(objects.areas), own, objects.areas)
+
+
+def box_areas(xyxy: Floats) -> Floats:
+    """(N,) pixels of each box, as ``boxes`` has them."""
+    parts = [boxes(xyxy[i : i + PAIRS_AT_ONCE])[4].copy() for i in range(0, len(xyxy), PAIRS_AT_ONCE)]
+    return np.concatenate([np.empty(0), *parts])
 
 
 def mask_areas(objects: Objects, sizes: NDArray[np.int64]) -> Floats:
@@ -102,14 +108,6 @@ def mask_areas(objects: Objects, sizes: NDArray[np.int64]) -> Floats:
     return out
 
 
-def runs(ascending: Ints) -> Iterator[tuple[int, int, int]]:
-    """(value, start, stop) of each run of equal values."""
-    if len(ascending):
-        edges = np.flatnonzero(np.diff(ascending)) + 1
-        for start, stop in zip([0, *edges.tolist()], [*edges.tolist(), len(ascending)], strict=True):
-            yield int(ascending[start]), start, stop
-
-
 def mask_iou(batch: DetectionBatch, d: Ints, g: Ints, crowd: NDArray[np.bool_] | None) -> Floats:
     """(P,) overlap of the masks of pairs, image by image."""
     found, truth = batch.found.masks, batch.truth.masks
@@ -118,12 +116,22 @@ def mask_iou(batch: DetectionBatch, d: Ints, g: Ints, crowd: NDArray[np.bool_] |
     out = np.zeros(len(d))
     if not len(d):
         return out
-    order = np.argsort(batch.found.image[d], kind="stable")
-    for image, start, stop in runs(batch.found.image[d][order]):
+    group = batch.found.image[d]
+    if (batch.found.classes[d] == batch.truth.classes[g]).all():
+        group = group + batch.truth.classes[g] * len(batch)
+    order = np.argsort(group, kind="stable")
+    for number, start, stop in runs(group[order]):
         here = order[start:stop]
-        size = (int(batch.sizes[image, 0]), int(batch.sizes[image, 1]))
-        rows, row = np.unique(d[here], return_inverse=True)
-        cols, col = np.unique(g[here], return_inverse=True)
+        size = batch.sizes[number % len(batch)].tolist()
+        rows, row = _numbered(d[here].tolist())
+        cols, col = _numbered(g[here].tolist())
         flags = None if crowd is None else crowd[cols]
-        out[here] = masks.iou([found[i] for i in rows], [truth[i] for i in cols], size, flags)[row, col]
+        first, second = ([m[i] for i in at] for m, at in ((found, rows), (truth, cols)))
+        out[here] = masks.iou(first, second, (size[0], size[1]), flags)[row, col]
     return out
+
+
+def _numbered(places: Sequence[int]) -> tuple[list[int], list[int]]:
+    """The different ones as they come, and where each of ``places`` is among them."""
+    at = {place: i for i, place in enumerate(dict.fromkeys(places))}
+    return list(at), [at[place] for place in places]

@@ -138,3 +138,41 @@ def read(
     best = np.maximum.accumulate(best[:, ::-1], axis=1)[:, ::-1]
     out[step, label] = best[label, step]
     out_scores[step, label] = scores[at]
+
+
+def group_precision(
+    scores: Floats, labels: Ints, keep: NDArray[np.bool_], right: NDArray[np.bool_], truths: Ints
+) -> Floats:
+    """Average precision of any grouping of detections (classes, images) at one threshold.
+
+    Args:
+        scores: (D,) confidences.
+        labels: (D,) group of each detection, 0..G-1.
+        keep: (D,) which count at all.
+        right: (D,) which are true positives.
+        truths: (G,) objects to be found.
+
+    Returns:
+        (G,) AP at 101 recalls; NaN where there is nothing to find.
+    """
+    rows = np.flatnonzero(keep)
+    rows = rows[by_score(scores[rows])]
+    rows = rows[stable(labels[rows])]
+    label, places = labels[rows], np.flatnonzero(right[rows])
+    groups = len(truths)
+    start = np.searchsorted(label, np.arange(groups + 1))
+    counts = np.bincount(label[places], minlength=groups)
+    starts = np.cumsum(counts) - counts
+    tp = np.arange(1, len(places) + 1) - starts[label[places]]
+    seen = places - start[label[places]] + 1
+    out = np.zeros((R, groups))
+    read(tp / seen, scores[rows][places], counts, starts, needed(truths[:, None])[:, :, 0], out, np.zeros_like(out))
+    return np.where(truths > 0, out.mean(axis=0), np.nan)
+
+
+def image_precision(matches: Matches, images: int, threshold: int = 0) -> Floats:
+    """(N,) AP of each image alone at one IoU threshold, its classes pooled; NaN where there is nothing to find."""
+    one = bit(threshold)
+    truths = np.bincount(matches.truth_image[(matches.counted & 1) > 0], minlength=images)
+    keep, right = (matches.ignored & one) == 0, (matches.hit & one) != 0
+    return group_precision(matches.scores, matches.image, keep, right, truths)

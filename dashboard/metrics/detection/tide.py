@@ -5,7 +5,8 @@ localisation error (its best IoU with truth of its class is between t_b and t_f)
 least t_f with truth of another class), a duplicate (at least t_f with truth that is already found), background (no IoU
 above t_b), or both (the rest). Truth that is not found and that no localisation or classification error would find is
 missed. What a cause costs is the AP at t_f when it alone is repaired, less the AP as it is, and never below 0; costs do
-not add up. Unlike tidecv, up to 100 detections count per image *and class*, as in COCO's AP.
+not add up. Unlike tidecv, up to 100 detections count per image *and class*, as in COCO's AP, and a class that is only
+predicted is left out of the mean instead of counting 0.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dashboard.metrics.detection.columns import Ints
-from dashboard.metrics.detection.matching import Matches, bit, by_score, stable
+from dashboard.metrics.detection.matching import Matches, bit
 from dashboard.metrics.detection.neighbours import Neighbours
-from dashboard.metrics.detection.precision import RECALLS, mean, needed, read, truth_counts
+from dashboard.metrics.detection.precision import group_precision, mean, truth_counts
 
 FOREGROUND, BACKGROUND = 0.5, 0.1
 CAUSES = ("classification", "localisation", "both", "duplicate", "background", "missed")
@@ -90,30 +91,16 @@ def costs(matches: Matches, why: Causes, classes: int) -> dict[str, float]:
 
 
 def _best_of_each(target: Ints, scores: np.ndarray, mine: np.ndarray) -> Ints:
-    """Of the detections meant for the same truth only the best by score becomes right."""
-    rows = np.flatnonzero(mine & (target >= 0))
+    """Of the detections meant for the same truth, for whatever cause, only the best by score becomes right."""
+    rows = np.flatnonzero(target >= 0)
     rows = rows[np.argsort(-scores[rows], kind="stable")]
-    return rows[np.unique(target[rows], return_index=True)[1]]
+    best = rows[np.unique(target[rows], return_index=True)[1]]
+    return best[mine[best]]
 
 
 def _average(matches: Matches, labels: Ints, keep: np.ndarray, right: np.ndarray, truths: Ints) -> float:
     """The mean AP at one threshold of detections that count as told."""
-    rows = np.flatnonzero(keep)
-    rows = rows[by_score(matches.scores[rows])]
-    rows = rows[stable(labels[rows])]
-    label, hit = labels[rows], right[rows]
-    classes = len(truths)
-    start = np.searchsorted(label, np.arange(classes + 1))
-    places = np.flatnonzero(hit)
-    counts = np.bincount(label[places], minlength=classes)
-    starts = np.cumsum(counts) - counts
-    tp = np.arange(1, len(places) + 1) - starts[label[places]]
-    seen = places - start[label[places]] + 1
-    need = needed(truths[:, None])[:, :, 0]
-    out = np.where(truths > 0, 0.0, np.nan)[None].repeat(len(RECALLS), axis=0)
-    read(tp / seen, matches.scores[rows][places], counts, starts, need, out, np.zeros_like(out))
-    out[:, truths <= 0] = np.nan
-    return mean(out)
+    return mean(group_precision(matches.scores, labels, keep, right, truths))
 
 
 def counts(why: Causes) -> dict[str, int]:
