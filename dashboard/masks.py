@@ -1,7 +1,7 @@
 """Instance masks as COCO's compressed run lengths: column-major runs, a few bytes a mask instead of a picture.
 
-The coding, the rasterising of polygons and the overlap of two masks are pycocotools', so that they are COCO's to the
-pixel.
+The coding and the rasterising of polygons are pycocotools', so that they are COCO's to the pixel; the overlap of masks
+is that of ultrafast-pycocotools where it is installed, which gives the same numbers.
 """
 
 from __future__ import annotations
@@ -12,6 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
+
+try:  # the same numbers in half the time
+    from ultrafast_pycocotools.mask import iou as overlap
+except ImportError:
+    overlap = coco.iou
 
 Size = tuple[int, int]
 MOST_AREAS = 200  # pycocotools' area overflows from 256 masks on, under numpy 2
@@ -148,7 +153,7 @@ def iou(
     if not len(first) or not len(second):
         return np.zeros((len(first), len(second)))
     flags = np.zeros(len(second), np.uint8) if crowd is None else np.asarray(crowd, np.uint8)
-    return np.asarray(coco.iou(_dicts(first, size), _dicts(second, size), flags.tolist()))
+    return np.asarray(overlap(_dicts(first, size), _dicts(second, size), flags.tolist()))
 
 
 def _dicts(masks: Sequence[bytes], size: Size) -> list[dict[str, Any]]:

@@ -73,7 +73,7 @@ def detection_panel(engine: Engine, app: App, tasks: Sequence[str]) -> gr.Dropdo
     everything = [state, focus, by, kind, *numbers, gallery, compare, more, how]
     assert app.tab is not None
     for event in (app.tab.select, clock.tick):
-        event(toast(do.opening), state, [clock, waiting, runs, confidence, *everything], **EVENT)
+        event(toast(do.opening), [state, runs], [clock, waiting, runs, confidence, *everything], **EVENT)
     app.on_load.append((do.linked, [], [app.tabs]))
     focus.input(toast(do.show), [runs, focus, *live], everything, **EVENT)
     by.input(toast(do.show), [runs, focus, *live], everything, **EVENT)

@@ -44,12 +44,15 @@ class DetectionResults(DetectionRuns):
         super().__init__(engine, tasks)
         self._small = lru_cache(2048)(self._make_small)
 
-    def opening(self, state: dict[str, Any], request: gr.Request) -> tuple[Any, ...]:
-        """The tab is opened, or looked at again: fill in the runs once there are some (``?run=ID`` asks for one)."""
+    def opening(self, state: dict[str, Any], ids: Sequence[str] | None, request: gr.Request) -> tuple[Any, ...]:
+        """The tab is opened, or looked at again: fill in the runs once there are some.
+
+        ``?run=ID`` asks for one, and the list of runs may have chosen ``ids`` already.
+        """
         busy, waiting = self.waiting()
         if state["runs"] or busy:
             return *waiting, *(gr.skip(),) * (OUTPUTS + 2)
-        chosen = self.default(request.query_params.get("run"))
+        chosen = list(ids or []) or self.default(request.query_params.get("run"))
         views = self.views(chosen, None)
         best = views[0].best if views else 0.25
         rest = self.show(chosen, None, best, 0.5, 100, None, "summary", "det_pr", "dataset")

@@ -48,7 +48,7 @@ def _last(ends: Ints) -> int:
 
 def _pixels(ends: Ints, low: int, high: int, height: int) -> NDArray[np.bool_]:
     """(columns, height) pixels between two places."""
-    lengths: Ints = np.diff(np.clip(ends, low, high), prepend=low)
+    lengths: Ints = np.diff(np.clip(ends, low, high), prepend=low).astype(np.int64)
     flags = np.arange(len(ends)) % 2 == 1
     pixels = np.repeat(flags, lengths)
     return np.concatenate([pixels, np.zeros(high - low - len(pixels), bool)]).reshape(-1, height)

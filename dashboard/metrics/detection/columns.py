@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard import masks
 from dashboard.types import Detections
 
 Floats = NDArray[np.float64]
@@ -124,14 +122,6 @@ class DetectionBatch:
         """By which overlaps things are judged, the foremost first: masks where there are any, and boxes."""
         return ("segm", "bbox") if self.masked else ("bbox",)
 
-    def pairing(self, kind: Kind) -> tuple[Floats, Floats]:
-        """Boxes of ``found`` and of ``truth`` by which pairs are looked for: for masks, what is tight around them."""
-        return self._tight if kind == "segm" else (self.found.xyxy, self.truth.xyxy)
-
-    @cached_property
-    def _tight(self) -> tuple[Floats, Floats]:
-        return tight_boxes(self.found, self.sizes), tight_boxes(self.truth, self.sizes)
-
     @classmethod
     def of(
         cls, ids: Sequence[str], found: Sequence[Detections], truth: Sequence[Detections], masked: bool = False
@@ -141,16 +131,6 @@ class DetectionBatch:
             raise ValueError(f"ids, found and truth must be of one length, got {len(ids)}, {len(found)}, {len(truth)}")
         sizes = [a.size or b.size or (0, 0) for a, b in zip(found, truth, strict=True)]
         return cls(ids, np.array(sizes, np.int64).reshape(-1, 2), columns(found, masked), columns(truth, masked))
-
-
-def tight_boxes(objects: Objects, sizes: NDArray[np.int64]) -> Floats:
-    """(D, 4) boxes around the masks. Raises ValueError if there are none."""
-    if objects.masks is None:
-        raise ValueError("masks are needed, but there are only boxes")
-    out = np.empty((len(objects), 4))
-    for image, start, stop in runs(objects.image):
-        out[start:stop] = masks.boxes(objects.masks[start:stop], (int(sizes[image, 0]), int(sizes[image, 1])))
-    return out
 
 
 def runs(ascending: Ints) -> Iterator[tuple[int, int, int]]:

@@ -170,17 +170,17 @@ def _overlapping(
 ) -> tuple[Ints, Ints, Floats]:
     """Pairs whose overlap reaches the lowest threshold, detections in order."""
     crowd = batch.truth.crowd if batch.truth.crowd.any() else None
-    found_xyxy, truth_xyxy = batch.pairing(kind)
-    truth = boxes(truth_xyxy[truth_row])
+    truth = boxes(batch.truth.xyxy[truth_row])
     flags = None if crowd is None else crowd[truth_row]
     parts: list[tuple[Ints, Ints, Floats]] = []
     for d, g in blocks(first, count):
-        low = d[0]
-        found = boxes(found_xyxy[row[low : d[-1] + 1]])  # of this block alone: memory
-        d, g, iou = box_iou(found, truth, d - low, g, flags)
-        d += low
-        if kind == "segm":
+        if kind == "segm":  # not only where boxes meet: a file's boxes may lie anywhere
             iou = mask_iou(batch, row[d], truth_row[g], crowd)
+        else:
+            low = d[0]
+            found = boxes(batch.found.xyxy[row[low : d[-1] + 1]])  # of this block alone: memory
+            d, g, iou = box_iou(found, truth, d - low, g, flags)
+            d += low
         near = iou >= _LOWEST
         parts.append((d[near], g[near], iou[near]))
     if not parts:

@@ -43,15 +43,16 @@ def neighbours(batch: DetectionBatch, matches: Matches, kind: Kind = "bbox") -> 
     plain = ~(batch.truth.crowd | batch.truth.ignore)
     order = stable(matches.image)
     first, count = ranges(matches.image[order], batch.truth.image)
-    found_xyxy, truth_xyxy = batch.pairing(kind)
-    found_boxes, truth_boxes = boxes(found_xyxy[matches.row[order]]), boxes(truth_xyxy)
+    found_boxes, truth_boxes = boxes(batch.found.xyxy[matches.row[order]]), boxes(batch.truth.xyxy)
     best = {name: (np.zeros(len(order)), np.full(len(order), -1)) for name in ("same", "other", "claim")}
     none = np.empty(0, np.int64)
     pairs: list[tuple[Ints, Ints, Floats]] = [(none, none, np.empty(0))]
     for d, g in blocks(first, count):
-        d, g, iou = box_iou(found_boxes, truth_boxes, d, g, None)
         if kind == "segm":
             iou = mask_iou(batch, matches.row[order[d]], g, None)
+            d, g, iou = d[iou > 0], g[iou > 0], iou[iou > 0]
+        else:
+            d, g, iou = box_iou(found_boxes, truth_boxes, d, g, None)
         agree = matches.classes[order[d]] == batch.truth.classes[g]
         kinds = {"same": agree & plain[g], "other": ~agree & plain[g], "claim": agree}
         for name, those in kinds.items():
