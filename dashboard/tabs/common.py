@@ -68,3 +68,14 @@ def run_choices(runs: Sequence[Run]) -> list[tuple[str, str]]:
         return text
 
     return [(label(r), r.id) for r in runs]
+
+
+class Slider(gr.Slider):
+    """A slider whose number field may be left empty or out of range: it then means the nearest that can be."""
+
+    is_template = True  # drawn as Gradio's own
+
+    def preprocess(self, payload: float | None) -> float:
+        """The value, brought into range; the smallest for an empty field."""
+        low, high = float(self.minimum), float(self.maximum)
+        return low if payload is None else min(high, max(low, float(payload)))

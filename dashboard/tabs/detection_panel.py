@@ -10,7 +10,7 @@ import gradio as gr
 from dashboard.engine import Engine
 from dashboard.explore import detection as explore
 from dashboard.tabs import App
-from dashboard.tabs.common import EVENT, toast
+from dashboard.tabs.common import EVENT, Slider, toast
 from dashboard.tabs.detection_results import START, DetectionResults, unless_same
 from dashboard.tabs.results import orders
 from dashboard.views import ChartView, CompareView, FiguresView, GalleryView, MatrixView, ProgressView, TableView
@@ -36,9 +36,9 @@ def detection_panel(engine: Engine, app: App, tasks: Sequence[str]) -> gr.Dropdo
         )  # fmt: skip
     figures = FiguresView(elem_id="det-figures")
     with gr.Row(elem_classes=["lp-row", "lp-point"]):
-        confidence = gr.Slider(0, 1, 0.25, step=0.01, label=t("ui.det.confidence"), elem_id="det-confidence")
-        iou = gr.Slider(0.5, 0.95, 0.5, step=0.05, label=t("ui.det.iou"), elem_id="det-iou")
-        most = gr.Slider(1, 100, 100, step=1, label=t("ui.det.most"), elem_id="det-most")
+        confidence = Slider(0, 1, 0.25, step=0.01, label=t("ui.det.confidence"), elem_id="det-confidence")
+        iou = Slider(0.5, 0.95, 0.5, step=0.05, label=t("ui.det.iou"), elem_id="det-iou")
+        most = Slider(1, 100, 100, step=1, label=t("ui.det.most"), elem_id="det-most")
     with gr.Row(elem_classes="lp-row"):
         with gr.Column(scale=5, min_width=320):
             columns = gr.Radio(

@@ -108,6 +108,17 @@ def test_sliders_move_the_numbers_without_a_rerun(tab, view):
     expect(tab.locator("#det-matrix .pairs button b").first).to_have_text(str(most))
 
 
+def test_a_slider_left_empty_or_out_of_range_is_no_error(tab):
+    recall = tab.locator("#det-figures [data-metric=det_recall] b").first
+    set_slider(tab, "#det-confidence", 0.9)
+    before = recall.inner_text()
+    tab.locator("#det-confidence input[type=number]").fill("")
+    expect(recall).not_to_have_text(before)
+    set_slider(tab, "#det-most", 7000)
+    tab.wait_for_timeout(500)
+    expect(tab.locator(".toast-body")).to_have_count(0)
+
+
 def test_a_class_row_and_letting_go(tab, view):
     tab.locator("#det-table tbody tr").nth(3).click()
     expect(tab.locator("#det-gallery .head b")).to_contain_text("“3”")
