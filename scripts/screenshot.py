@@ -22,13 +22,13 @@ def main() -> None:
         process, address = start_app(Path(store))
         try:
             browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-            page = browser.new_page(viewport={"width": 1440, "height": 2080}, locale="en-US")
+            page = browser.new_page(viewport={"width": 1440, "height": 2170}, locale="en-US")
             page.goto(address)
             page.wait_for_selector("#cls-gallery .pic img")
             page.get_by_role("tab", name="Detection", exact=True).click()
             page.wait_for_selector("#det-gallery .pic img", timeout=300_000)  # the first start evaluates the scenes
             page.wait_for_selector("#det-chart .scatterlayer")
-            page.locator("#det-gallery .pic").nth(4).click()
+            page.locator("#det-gallery .pic").nth(5).click()
             page.wait_for_timeout(2500)
             page.evaluate("scrollTo(0, 0)")
             TARGET.parent.mkdir(exist_ok=True)
