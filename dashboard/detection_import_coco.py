@@ -17,7 +17,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from dashboard.datasets.coco_json import Entries
+from dashboard.datasets.coco_json import FARTHEST, Entries
 from dashboard.datasets.jsonfile import collector_paused, is_not_finite, read_bytes, why
 from dashboard.datasets.shapes import from_coco
 from dashboard.detection_import_match import MASKED, Classes, Found, Images, Truth, first_of, sizes_of
@@ -275,11 +275,16 @@ def _check(
     known = place >= 0
     outside = ~((table.scores >= 0) & (table.scores <= 1 + _ROUNDING))
     lost = np.zeros(len(place), bool) if partial and known.any() else ~known
-    fault = first_of([(lost, "image"), (classes == -2, "category"), (outside, "score")])
+    far = np.abs(table.xywh).max(axis=1, initial=0) > FARTHEST
+    fault = first_of([(lost, "image"), (classes == -2, "category"), (outside, "score"), (far, "box")])
     if fault is None:
         return
     entry, kind = fault
     where = f"{path}, entry {entry + 1}"
+    if kind == "box":
+        raise InputError(
+            f"{where}: 'bbox' is {table.xywh[entry].tolist()!r:.90}, which is no box of a picture: correct it"
+        )
     if kind == "image":
         raise images.unknown(where, table.images[entry])
     if kind == "category":

@@ -21,7 +21,7 @@ except ImportError:
 Size = tuple[int, int]
 MOST_AREAS = 200  # pycocotools' area overflows from 256 masks on, under numpy 2
 _PIECE = 400_000  # bytes of run lengths checked in one go
-_MOST_PIXELS = 1 << 31  # runs are 32-bit numbers
+_MOST_PIXELS = 1 << 28  # 16384 x 16384: what can be unpacked without harm
 _FAR = 1e8  # coordinates are 32-bit numbers after five-fold magnification
 _MOST_DIGITS = 6  # of a number in compressed run lengths, more than one: 35 bits
 _LONGEST = 4_000_000  # pixels of outline, each of which takes 60 bytes while a polygon is filled

@@ -257,6 +257,46 @@ def test_the_compare_view_judges_at_the_point(view):
     assert one["loss_iou"] == pytest.approx(1 - one["iou"], abs=2e-4)
 
 
+def test_a_thumbnail_is_drawn_anew(view):
+    """The small picture is kept between calls: boxes of one confidence must not stay for the next."""
+    kept = np.zeros((24, 32, 3), np.uint8)
+
+    def cards(confidence):
+        data, _ = explore.gallery_data(
+            [view], FakeObjects(), explore.ALL, point_of(confidence, 0.5, 100), thumb=lambda *_: kept
+        )
+        return [c["thumb"] for c in data["cards"]]
+
+    before = cards(0.99)
+    assert cards(0.0) != before
+    assert cards(0.99) == before
+    assert not kept.any()
+
+
+def test_pictures_of_another_size_than_their_truth_are_refused(store, monkeypatch):
+    adapter = FakeDetector()
+    original = adapter._answer
+    monkeypatch.setattr(adapter, "_answer", lambda i: replace(original(i), size=(48, 64)))
+    with pytest.raises(InputError, match=r"000\.png is 64x48 pixels, but its truth in objects says 32x24"):
+        evaluate(adapter, FakeObjects(), store, QUICK)
+
+
+def test_judged_by_boxes_the_cards_are_the_boxes(store):
+    data = FakeObjects(task="instance-segmentation")
+    run = evaluate(FakeDetector(task="instance-segmentation"), data, store, QUICK)
+    for kind, name in (("segm", "map"), ("bbox", "box_map")):
+        cards = explore.figures_data([run], [opened(run, kind)], point_of(0.25, 0.5, 100))["figures"]
+        (cell,) = next(c for c in cards if c["key"] == "det_map")["cells"]
+        assert cell["value"] == run.metrics[name]
+        assert cell["low"] == run.intervals[name][0]
+
+
+def test_the_table_of_no_objects_has_a_head(view):
+    table = explore.objects_table(view, {"kind": "cause", "cause": "missed"}, point_of(0.25, 0.5, 100))
+    assert not len(table)
+    assert "score" in table.columns
+
+
 def test_the_table_of_objects(view):
     table = explore.objects_table(view, {"kind": "cell", "true": 3, "predicted": 2}, point_of(0.25, 0.5, 100))
     assert len(table) == sum(by_hand())

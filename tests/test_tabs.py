@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -165,6 +166,16 @@ def test_strangers_cannot_name_files(name: str) -> None:
 def test_strangers_cannot_set_paths() -> None:
     with pytest.raises(InputError, match="classes cannot be set"):
         refuse_paths([], {"classes": "/etc/passwd"})
+
+
+def test_strangers_annotations_stay_in_their_folder(strangers: Engine, tmp_path: Path) -> None:
+    """A COCO file that names a picture of this machine."""
+    secret = Path(inspect.getfile(gr)).parent / "icons" / "no.png"
+    images = [{"id": 1, "file_name": str(secret), "height": 5, "width": 5}]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"images": images, "annotations": [], "categories": [{"id": 1, "name": "x"}]}))
+    with pytest.raises(InputError, match="outside"):
+        strangers.dataset(str(path), task="detection")
 
 
 def test_strangers_tables_stay_in_their_folder(strangers: Engine, tmp_path: Path) -> None:

@@ -202,7 +202,8 @@ def _candidates(root: Path, beside: Path, split: str, confine: bool) -> list[Pat
     for base in bases:
         for folder in (base, base / "images", base / split, base / "images" / split):
             found[folder] = None
-    for base in [b / extra for b in bases for extra in ("", "images")]:
+    own = [b for b in bases if b in (beside, root) or (beside.name == "annotations" and b == beside.parent)]
+    for base in [b / extra for b in own for extra in ("", "images")]:  # any folder, but of this dataset alone
         for name in _subfolders(base):
             found[base / name] = None
     return [folder for folder in found if folder.is_dir()] or [beside]

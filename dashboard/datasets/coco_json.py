@@ -124,7 +124,8 @@ class Entries:
         out = np.full((len(given), 4), np.nan)
         if len(flat) == 4 * have.sum():
             out[have] = np.array(flat).reshape(-1, 4)
-        wrong = have & ~(np.isfinite(out).all(axis=1) & (out[:, 2:] >= 0).all(axis=1))
+        near = np.abs(np.where(have[:, None], out, 0)).max(axis=1, initial=0) <= FARTHEST
+        wrong = have & ~(np.isfinite(out).all(axis=1) & (out[:, 2:] >= 0).all(axis=1) & near)
         if wrong.any():
             place = next(i for i in np.flatnonzero(wrong).tolist() if not _is_box(given[i]))
             raise InputError(
@@ -134,9 +135,13 @@ class Entries:
         return have, out
 
 
+FARTHEST = 1e7
+"""Pixels from the corner that a box may lie or reach; what is farther is no box of a picture."""
+
+
 def _is_box(box: Any) -> bool:
     real = type(box) is list and len(box) == 4 and all(type(v) in (int, float) for v in box)
-    return real and all(abs(v) < 1e300 for v in box) and box[2] >= 0 and box[3] >= 0
+    return real and all(abs(v) <= FARTHEST for v in box) and box[2] >= 0 and box[3] >= 0
 
 
 def parse(data: Any, file: Path) -> Content:

@@ -77,7 +77,7 @@ def detection_panel(engine: Engine, app: App, tasks: Sequence[str]) -> gr.Dropdo
     app.on_load.append((do.linked, [], [app.tabs]))
     focus.input(toast(do.show), [runs, focus, *live], everything, **EVENT)
     by.input(toast(do.show), [runs, focus, *live], everything, **EVENT)
-    runs.change(toast(unless_same(do.show)), [state, runs, focus, *live], everything, **EVENT)
+    runs.change(toast(unless_same(do)), [state, runs, focus, *live], [confidence, *everything], **EVENT)
     for slider in (confidence, iou, most):
         slider.input(toast(do.moved), [state, *live], [*numbers, gallery, compare], **LIVE)
     columns.input(toast(do.on_columns), [state, *live], table, **EVENT)

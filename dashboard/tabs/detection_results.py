@@ -328,10 +328,15 @@ def _name(run: Run, views: Sequence[Opened]) -> str:
     return run.model if len(twins) == 1 else f"{run.model} ({run.task}, {run.dataset})"
 
 
-def unless_same(function: Any) -> Any:
+def unless_same(do: DetectionResults) -> Any:
     """Act on runs set from another tab, not on the echo of one's own choice."""
 
-    def changed(state: dict[str, Any], ids: list[str], *rest: Any) -> Any:
-        return (gr.skip(),) * OUTPUTS if list(ids or []) == state["runs"] else function(ids, *rest)
+    def changed(state: dict[str, Any], ids: list[str], focus: str | None, confidence: float, *rest: Any) -> Any:
+        if list(ids or []) == state["runs"]:
+            return (gr.skip(),) * (OUTPUTS + 1)
+        views = do.views(ids, None)
+        if views and not set(state["runs"]) & set(ids):  # others altogether: start at their best F1
+            confidence = views[0].best
+        return confidence, *do.show(ids, focus, confidence, *rest)
 
     return changed

@@ -72,6 +72,13 @@ class DetectionTask:
         known = np.unique(classes.to_model[classes.to_model >= 0])
         targets: Any = dataset.targets
         truth = [_renumbered(targets[i], classes, self.masked) for i in indices]
+        for identity, answer, true in zip(ids, answers, truth, strict=True):
+            if answer.size and true.size and tuple(answer.size) != tuple(true.size):
+                (h, w), (th, tw) = answer.size, true.size
+                raise InputError(
+                    f"{identity} is {w}x{h} pixels, but its truth in {dataset.name} says {tw}x{th}: these are not the "
+                    "pictures that were labelled; give theirs, or correct the labels."
+                )
         found = [self._plain(a.take(np.isin(a.class_ids, known))) for a in answers]
         sizes = [a.size or t.size or (0, 0) for a, t in zip(answers, truth, strict=True)]
         return DetectionPart(np.array(indices), ids, np.array(sizes, np.int64), found, truth, self.masked)

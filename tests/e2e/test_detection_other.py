@@ -46,6 +46,10 @@ def test_predictions_made_elsewhere_need_no_model(page: Page, tmp_path: Path) ->
     page.locator("#dev-show").click()
     expect(page.locator("#det-figures .models b")).to_have_text(["found"])
     expect(page.locator("#det-figures [data-metric=det_map] b")).to_have_text("0.505")
+    field = page.locator("#det-confidence input[type=number]")
+    expect(field).to_have_value("0.9")  # that of the best F1
+    field.fill("0.5")
+    field.press("Enter")
     page.locator("#det-matrix .pairs button", has_text="dog").first.click()
     expect(page.locator("#det-gallery .head b")).to_have_text("True “cat”, detected as “<b>dog</b>”")
     expect(page.locator("#det-gallery .pic")).to_have_count(1)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from dashboard.metrics.detection import bootstrap, operating, tide, voc
+from dashboard.metrics.detection.boundary import band
 from dashboard.metrics.detection.columns import DetectionBatch
 from dashboard.metrics.detection.evidence import evidence, join, restrict
 from dashboard.metrics.detection.matching import bit, match
@@ -274,3 +275,12 @@ def test_bad_columns():
         Detections(np.array([[5.0, 0, 1, 1]]), np.zeros(1, int))
     with pytest.raises(ValueError, match="of one length"):
         DetectionBatch.of(["a"], [], [])
+
+
+def test_the_band_of_a_mask():
+    """Within two pixels of the outside: a 9 x 9 square keeps its 5 x 5 middle, also at the picture's border."""
+    mask = np.zeros((12, 12), np.uint8)
+    mask[0:9, 2:11] = 1
+    inner = mask.astype(bool) & ~band(mask, 2)
+    assert inner.sum() == 25
+    assert inner[2:7, 4:9].all()

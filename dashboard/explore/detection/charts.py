@@ -198,6 +198,11 @@ def _histogram(view: Opened, kind: str, point: Point, k: int) -> figures.Figure:
         ]
         trace["hovertemplate"] = "%{customdata[2]:.2f} – %{customdata[3]:.2f}<br>%{y}<extra></extra>"
     figure["layout"]["yaxis"]["title"]["text"] = "ui.axis.images" if kind == "objects" else "ui.axis.detections"
+    if kind == "score":  # most detections are unsure ones: right ones would not be seen beside them
+        figure["layout"] |= {"barmode": "group"}
+        figure["layout"]["yaxis"] |= {"type": "log"}
+        for trace in figure["data"]:
+            trace.pop("width")
     if kind == "objects":
         figure["layout"]["barmode"] = "group"
         for trace in figure["data"]:

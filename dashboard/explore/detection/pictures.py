@@ -26,6 +26,7 @@ from dashboard.metrics.detection.tide import CAUSES
 from dashboard.types import Image
 
 THUMB = 220
+TABLE = ["image", "state", "class", "true_class", "score", "selected", "x1", "y1", "x2", "y2"]
 RIGHT, WRONG, MISSED = (15, 159, 110), (217, 72, 15), (147, 51, 234)  # RGB
 Thumb = Callable[[Dataset, int], Image | None]
 
@@ -112,7 +113,7 @@ def title_of(selection: Selection, names: Sequence[str], point: Point) -> Data:
 
 def _drawn(picture: Image, view: Opened, out: Outcome, image: int, chosen: Selected) -> str:
     """A small picture with its boxes as a JPEG data URI: right ones solid, wrong ones with a cross, misses dashed."""
-    canvas = np.ascontiguousarray(picture)
+    canvas = picture.copy()  # the small picture is kept for other runs and points
     height, width = view.batch.sizes[image]
     scale = np.array([canvas.shape[1] / max(1, width), canvas.shape[0] / max(1, height)] * 2)
     m, batch = view.matches, view.batch
@@ -277,5 +278,5 @@ def objects_table(view: Opened, selection: Selection, point: Point, order: str =
         | {"selected": chosen.truth[g], "rank": rank[m.truth_image[g]]}
         for g in lost
     ]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=None if rows else TABLE)
     return table.sort_values("rank", kind="stable").drop(columns="rank") if len(table) else table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -27,6 +28,7 @@ def explained(name: str) -> str:
 
 def figures_data(runs: Sequence[Run], views: Sequence[Opened], point: Point) -> Data:
     """Cards: AP as stored with its intervals, and precision, recall and F1 at the point."""
+    runs = [_by_boxes(r) if v.kind == "bbox" and v.batch.masked else r for r, v in zip(runs, views, strict=True)]
     data = overview.figures_data(runs, [n for n in FIGURES if any(r.metrics.get(n) is not None for r in runs)])
     for card in data["figures"]:
         card["key"] = explained(card["key"])
@@ -41,6 +43,13 @@ def figures_data(runs: Sequence[Run], views: Sequence[Opened], point: Point) -> 
         overview.unmark(data["figures"])
     data["warnings"] = overview.common_warnings(runs)
     return data
+
+
+def _by_boxes(run: Run) -> Run:
+    """A run of masks as its boxes see it."""
+    metrics = {k: run.metrics.get(f"box_{k}") for k in run.metrics if f"box_{k}" in run.metrics}
+    between = {k.removeprefix("box_"): v for k, v in run.intervals.items() if k.startswith("box_")}
+    return replace(run, metrics=metrics, intervals=between)
 
 
 def other_figures(runs: Sequence[Run]) -> Data:

@@ -69,5 +69,5 @@ def _band_iou(both: NDArray[np.bool_], width: int) -> float:
 def band(mask: NDArray[np.uint8], width: int) -> NDArray[np.bool_]:
     """The part of a mask within ``width`` pixels (chessboard) of what is outside it; outside the array is outside."""
     inside = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    inside = cv2.erode(inside, np.ones((3, 3), np.uint8), iterations=width)
+    inside = cv2.erode(inside, np.ones((2 * width + 1, 2 * width + 1), np.uint8))
     return (mask > 0) & (inside[1:-1, 1:-1] == 0)
