@@ -58,8 +58,9 @@ def slide(page: Page, value: float) -> None:
     page.evaluate(IDLE)
 
 
-def counts(page: Page) -> list[str]:
-    return page.locator("#view .count").all_inner_texts()
+def expect_counts(view: Page, wanted: list[str]) -> None:
+    """The panes' counts, once they are there."""
+    expect(view.locator("#view .count")).to_have_text(wanted)
 
 
 def point(page: Page, pane: int, x: float, y: float) -> tuple[float, float]:
@@ -76,13 +77,14 @@ def point(page: Page, pane: int, x: float, y: float) -> tuple[float, float]:
 def test_counts_follow_the_confidence_without_the_server(view: Page) -> None:
     asked: list[str] = []
     view.on("request", lambda r: asked.append(r.url))
-    assert counts(view) == ["3 objects", "3 objects · 2 TP · 1 FP · 1 FN", "1 object · 1 TP · 0 FP · 2 FN"]
+    expect_counts(view, ["3 objects", "3 objects · 2 TP · 1 FP · 1 FN", "1 object · 1 TP · 0 FP · 2 FN"])
     slide(view, 0.5)  # the invented one goes
-    assert counts(view)[1] == "2 objects · 2 TP · 0 FP · 1 FN"
+    expect(view.locator("#view .count").nth(1)).to_have_text("2 objects · 2 TP · 0 FP · 1 FN")
     slide(view, 0.7)  # a match goes, so its truth is missed
-    assert counts(view)[1:] == ["1 object · 1 TP · 0 FP · 2 FN", "1 object · 1 TP · 0 FP · 2 FN"]
+    for pane in (1, 2):
+        expect(view.locator("#view .count").nth(pane)).to_have_text("1 object · 1 TP · 0 FP · 2 FN")
     slide(view, 0.95)
-    assert counts(view) == ["3 objects", "no objects · 0 TP · 0 FP · 3 FN", "no objects · 0 TP · 0 FP · 3 FN"]
+    expect_counts(view, ["3 objects", "no objects · 0 TP · 0 FP · 3 FN", "no objects · 0 TP · 0 FP · 3 FN"])
     expect(view.locator("#view [aria-live]")).to_contain_text("second <b>: no objects · 0 TP · 0 FP · 3 FN")
     assert asked == []
 
@@ -143,16 +145,16 @@ def test_a_class_can_be_hidden_or_looked_at_alone(view: Page) -> None:
     dog = view.locator("#view [data-class='1']")
     dog.click()
     expect(dog).to_have_attribute("aria-pressed", "false")
-    assert counts(view) == ["2 objects", "3 objects · 2 TP · 1 FP · 0 FN", "no objects · 0 TP · 0 FP · 2 FN"]
+    expect_counts(view, ["2 objects", "3 objects · 2 TP · 1 FP · 0 FN", "no objects · 0 TP · 0 FP · 2 FN"])
     view.locator("#view [data-all]").click()
     view.evaluate(IDLE)
-    assert counts(view)[0] == "3 objects"
+    expect(view.locator("#view .count").first).to_have_text("3 objects")
     dog.dblclick()
     view.evaluate(IDLE)
-    assert counts(view) == ["1 object", "no objects · 0 TP · 0 FP · 1 FN", "1 object · 1 TP · 0 FP · 0 FN"]
+    expect_counts(view, ["1 object", "no objects · 0 TP · 0 FP · 1 FN", "1 object · 1 TP · 0 FP · 0 FN"])
     dog.click(modifiers=["Alt"])  # again: everything
     view.evaluate(IDLE)
-    assert counts(view)[0] == "3 objects"
+    expect(view.locator("#view .count").first).to_have_text("3 objects")
 
 
 def test_a_click_opens_the_card_and_reaches_python(view: Page) -> None:
@@ -194,7 +196,7 @@ def test_states_can_be_hidden(view: Page) -> None:
     assert [a == b for a, b in zip(before, after, strict=True)] == [True, False, True]
     view.mouse.click(*point(view, 1, 330, 50))
     expect(view.locator("#view .card")).to_be_hidden()  # what is hidden cannot be clicked
-    assert counts(view)[1] == "3 objects · 2 TP · 1 FP · 1 FN"  # but it still counts
+    expect(view.locator("#view .count").nth(1)).to_have_text("3 objects · 2 TP · 1 FP · 1 FN")  # but it still counts
 
 
 def test_keyboard(view: Page) -> None:
@@ -223,7 +225,7 @@ def test_the_same_picture_keeps_the_view_another_resets_it(view: Page) -> None:
     show(view, "again")
     expect(level).to_have_text("150%")
     expect(view.locator("#view .conf b")).to_have_text("0.70")  # what a person set stays
-    assert counts(view)[0] == "2 objects"
+    expect(view.locator("#view .count").first).to_have_text("2 objects")
     view.mouse.click(*point(view, 0, 200, 150))  # a cat of the truth, in the middle
     expect(view.locator("#view .card")).to_contain_text("cat")
     show(view, "same")  # as after a threshold was moved on the page
@@ -232,7 +234,7 @@ def test_the_same_picture_keeps_the_view_another_resets_it(view: Page) -> None:
     show(view, "other")
     expect(view.locator("#view .card")).to_be_hidden()
     expect(level).to_have_text("100%")
-    assert counts(view)[0] == "3 objects"
+    expect(view.locator("#view .count").first).to_have_text("3 objects")
     expect(view.locator("#view .conf b")).to_have_text("0.25")
 
 
@@ -249,17 +251,18 @@ def test_labels_are_text_never_markup(view: Page) -> None:
 
 def test_calm_sentences(view: Page) -> None:
     show(view, "nothing")
-    assert counts(view) == ["no objects"]
+    expect_counts(view, ["no objects"])
     show(view, "plain")
-    assert counts(view)[:3] == ["3 objects"] * 3
+    for pane in range(3):
+        expect(view.locator("#view .count").nth(pane)).to_have_text("3 objects")
     expect(view.locator("#view [data-pane='3'] .calm").first).to_have_text("d does not fit: <i>no</i>.")
     show(view, "broken")
     expect(view.locator("#view .lost")).to_be_visible()
-    assert counts(view) == ["3 objects"]
+    expect_counts(view, ["3 objects"])
     show(view, "empty")
     expect(view.locator("#view")).to_contain_text("No picture is chosen yet.")
     show(view, "judged")
-    assert counts(view)[0] == "3 objects"
+    expect(view.locator("#view .count").first).to_have_text("3 objects")
 
 
 def test_masks_are_decoded_as_pycocotools_does(view: Page) -> None:
