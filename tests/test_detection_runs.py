@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ import pytest
 
 from dashboard import evaluation
 from dashboard.detection_parts import whole_batch
-from dashboard.engine import Engine
 from dashboard.errors import Cancelled, InputError
 from dashboard.evaluation import Settings, evaluate
 from dashboard.explore import detection as explore
@@ -23,11 +21,11 @@ from dashboard.metrics.detection import bootstrap
 from dashboard.metrics.detection.tide import CAUSES
 from dashboard.scoring import score
 from dashboard.store import Store
-from dashboard.tabs.detection_results import OUTPUTS, DetectionResults
+from dashboard.tabs.detection_results import Controls
 from tests.fake_detector import FakeDetector, FakeObjects
 
 QUICK = Settings(latency=False, batch_size=4)
-LIVE = (0.25, 0.5, 100, None, "summary", "det_pr", "dataset")
+LIVE = Controls(0.25)
 
 
 @pytest.fixture(autouse=True)
@@ -302,52 +300,3 @@ def test_the_table_of_objects(view):
     assert len(table) == sum(by_hand())
     assert (table.query("state == 'FP'").selected).all()
     assert not (table.query("state == 'TP'").selected).any()
-
-
-# --- handlers -------------------------------------------------------------------------------------------------------
-
-
-def click(value: Any = None, index: Any = 0) -> Any:
-    return SimpleNamespace(value=value, index=index)
-
-
-@pytest.fixture
-def do(store):
-    evaluate(FakeDetector(), FakeObjects(), store, QUICK)
-    return DetectionResults(Engine(store.root), ("detection", "instance-segmentation"))
-
-
-def state_of(do: DetectionResults) -> dict[str, Any]:
-    return do.show(do.default(), None, *LIVE)[0]
-
-
-def test_everything_is_shown(do):
-    shown = do.show(do.default(), None, *LIVE)
-    assert len(shown) == OUTPUTS
-    assert shown[0]["runs"] == do.default()
-    assert len(do.show([], None, *LIVE)) == OUTPUTS
-    assert len(do.show(["no such run"], None, *LIVE)) == OUTPUTS
-
-
-def test_clicks(do):
-    state = state_of(do)
-    for result in (
-        do.on_cell(state, *LIVE, click({"kind": "cell", "true": 3, "predicted": 2})),
-        do.on_point(state, *LIVE, click({"data": [{"kind": "cause", "cause": "background"}, 0, 1]})),
-        do.on_class(state, *LIVE, click(index=1)),
-    ):
-        assert result[1]["total"] > 0
-        assert result[2]["panes"]
-    again = do.on_class({**state, "label": 1}, *LIVE, click(index=1))
-    assert again[0]["label"] is None
-    assert again[1]["total"] == 30
-    assert len(do.moved(state, *LIVE)) == 6
-    assert do.on_more(state, *LIVE)[1]["start"] == 24
-
-
-@pytest.mark.parametrize("value", [None, {}, {"true": "x"}, {"true": 0, "predicted": 99}])
-def test_odd_clicks(do, value):
-    with pytest.raises(InputError, match="reload the page"):
-        do.on_cell(state_of(do), *LIVE, click(value))
-    with pytest.raises(InputError, match="reload the page"):
-        do.on_picture(state_of(do), *LIVE, click(value))

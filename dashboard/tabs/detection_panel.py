@@ -11,7 +11,7 @@ from dashboard.engine import Engine
 from dashboard.explore import detection as explore
 from dashboard.tabs import App
 from dashboard.tabs.common import EVENT, Slider, toast
-from dashboard.tabs.detection_results import START, DetectionResults, unless_same
+from dashboard.tabs.detection_results import START, DetectionResults, with_controls
 from dashboard.tabs.results import orders
 from dashboard.views import ChartView, CompareView, FiguresView, GalleryView, MatrixView, ProgressView, TableView
 from dashboard.views.strings import t
@@ -75,24 +75,27 @@ def detection_panel(engine: Engine, app: App, tasks: Sequence[str]) -> gr.Dropdo
     for event in (app.tab.select, clock.tick):
         event(toast(do.opening), [state, runs], [clock, waiting, runs, confidence, *everything], **EVENT)
     app.on_load.append((do.linked, [], [app.tabs]))
-    focus.input(toast(do.show), [runs, focus, *live], everything, **EVENT)
-    by.input(toast(do.show), [runs, focus, *live], everything, **EVENT)
-    runs.change(toast(unless_same(do)), [state, runs, focus, *live], [confidence, *everything], **EVENT)
+
+    def on(event: Any, handler: Any, outputs: Any, inputs: Sequence[Any] = (state,), how: Any = EVENT) -> Any:
+        """Call a handler with ``inputs`` and what the controls say."""
+        return event(toast(with_controls(handler, len(inputs))), [*inputs, *live], outputs, **how)
+
+    on(focus.input, do.show, everything, [runs, focus])
+    on(by.input, do.show, everything, [runs, focus])
+    on(runs.change, do.rechosen, [confidence, *everything], [state, runs, focus])
     for slider in (confidence, iou, most):
-        slider.input(toast(do.moved), [state, *live], [*numbers, gallery, compare], **LIVE)
-    columns.input(toast(do.on_columns), [state, *live], table, **EVENT)
-    kind.input(toast(do.on_kind), [state, *live], chart, **EVENT)
+        on(slider.input, do.moved, [*numbers, gallery, compare], how=LIVE)
+    on(columns.input, do.on_columns, table)
+    on(kind.input, do.on_kind, chart)
     picked = [state, gallery, compare]
-    rowed = table.select(toast(do.on_class), [state, *live], picked, **EVENT)
-    rowed.success(toast(do.on_kind), [state, *live], chart, **EVENT)
-    matrix.select(toast(do.on_cell), [state, *live], picked, **EVENT)
-    chart.select(toast(do.on_point), [state, *live], picked, **EVENT)
-    order.input(toast(do.on_order), [state, *live], picked, **EVENT)
-    gallery.select(toast(do.on_picture), [state, *live], [state, compare], **EVENT).success(None, js=SCROLL, **EVENT)
-    gallery.more(toast(do.on_more), [state, *live], [state, gallery], **EVENT)
-    gallery.reset(toast(do.on_clear), [state, *live], picked, **EVENT)
-    saved = csv.click(toast(do.csv), [state, *live], file, **EVENT)
-    saved.success(None, js="() => document.querySelector('#det-csv-file').click()", **EVENT)
+    on(on(table.select, do.on_class, picked).success, do.on_kind, chart)
+    on(matrix.select, do.on_cell, picked)
+    on(chart.select, do.on_point, picked)
+    on(order.input, do.on_order, picked)
+    on(gallery.select, do.on_picture, [state, compare]).success(None, js=SCROLL, **EVENT)
+    on(gallery.more, do.on_more, [state, gallery])
+    on(gallery.reset, do.on_clear, picked)
+    on(csv.click, do.csv, file).success(None, js="() => document.querySelector('#det-csv-file').click()", **EVENT)
     return runs
 
 
