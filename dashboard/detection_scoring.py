@@ -11,13 +11,11 @@ import numpy as np
 from dashboard.datasets.base import Dataset
 from dashboard.detection_import import ImportedDetections, import_detections
 from dashboard.detection_parts import DetectionPart
-from dashboard.disk import digest_of, friendly_os_errors
-from dashboard.environment import describe_environment
-from dashboard.errors import InputError
-from dashboard.finishing import dataset_facts, finish
+from dashboard.finishing import finish
+from dashboard.importing import Import
 from dashboard.labels import read_class_names
 from dashboard.predictions import OBJECT_ROWS, write_part
-from dashboard.store import Draft, Run, Store, run_id_for
+from dashboard.store import Draft, Run, Store
 from dashboard.types import Detections
 
 OPTIONS = ("columns", "units", "partial")
@@ -46,54 +44,21 @@ def score_detections(
     Raises:
         InputError: naming the file, the line or entry, and the remedy.
     """
-    if limit is not None and limit < 1:
-        raise InputError(f"--limit must be at least 1, got {limit}.")
-    settings = dict(settings or {})
-    for option in settings:
-        if option not in OPTIONS:
-            raise InputError(f"--set {option}: scoring detections takes {', '.join(OPTIONS)}.")
+    made = Import(truth, predictions, name, limit, settings, OPTIONS)
     names = read_class_names(classes) if classes else None
-    digest = digest_of(predictions)
-    key: dict[str, Any] = {"file": digest, "dataset": truth.fingerprint, "classes": names, "limit": limit}
-    model = name or predictions.stem
-    run_id = run_id_for(model, truth.name, key | settings | {"task": truth.task})
-    if store.has(run_id):
-        return store.relocated(store.get(run_id), dataset_facts(truth))
-    found = import_detections(
-        predictions,
-        truth,
-        names=names,
-        columns=settings.get("columns"),
-        units=settings.get("units"),
-        partial=settings.get("partial", "false").lower() in ("true", "1", "yes") or bool(limit),
-    )
-    facts = {
-        "task": truth.task,
-        "model": model,
-        "dataset": truth.name,
-        "class_names": list(truth.class_names),
-        "class_ids": [],
-        "multilabel": False,
-        "model_facts": {"source": f"predictions imported from {predictions.name}", "fingerprint": digest[:16]},
-        "dataset_facts": dataset_facts(truth),
-        "settings": {"limit": limit, **settings},
-        "skipped": [],
-        "notes": {"import": list(found.notes)},
-        "environment": describe_environment(),
-    }
-    with friendly_os_errors(store.root), store.draft(run_id) as draft:
-        draft.restart()
-        try:
-            _write(draft, found, truth, min(limit or len(truth), len(truth)))
-            return finish(draft, facts, {}, multilabel=False)
-        except ValueError as error:
-            draft.restart()
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"{predictions}: {error}.") from error
-        except BaseException:
-            draft.restart()
-            raise
+    run_id = made.run_id(classes=names)
+    known = made.known(store, run_id)
+    if known is not None:
+        return known
+    columns, units = made.settings.get("columns"), made.settings.get("units")
+    found = import_detections(predictions, truth, names=names, columns=columns, units=units, partial=made.partial)
+    facts = made.facts(truth.class_names, found.notes) | {"multilabel": False}
+
+    def write(draft: Draft) -> Run:
+        _write(draft, found, truth, min(limit or len(truth), len(truth)))
+        return finish(draft, facts, {}, multilabel=False)
+
+    return made.stored(store, run_id, write)
 
 
 def _write(draft: Draft, found: ImportedDetections, truth: Dataset, images: int) -> None:

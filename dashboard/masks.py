@@ -163,7 +163,7 @@ def _dicts(masks: Sequence[bytes], size: Size) -> list[dict[str, Any]]:
 
 def _check_size(size: Size) -> None:
     if min(size) < 1 or size[0] * size[1] >= _MOST_PIXELS:
-        raise ValueError(f"a mask of {size[0]:,} x {size[1]:,} pixels (height x width) is not possible")
+        raise ValueError(f"of {size[0]:,} x {size[1]:,} pixels (height x width) is empty or too large to be read")
 
 
 def _other_size(total: int, size: Sequence[int]) -> str:

@@ -11,10 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dashboard.datasets.base import Dataset
-from dashboard.disk import digest_of, friendly_os_errors
-from dashboard.environment import describe_environment
 from dashboard.errors import InputError
-from dashboard.finishing import dataset_facts, finish, write_run
+from dashboard.finishing import finish, write_run
+from dashboard.importing import Import
 from dashboard.labels import read_class_names
 from dashboard.metrics import METRICS
 from dashboard.metrics.batch import ClassificationBatch
@@ -23,7 +22,7 @@ from dashboard.metrics.multilabel import MultiLabel
 from dashboard.predictions import ClassificationPart, write_part
 from dashboard.predictions_import import ImportedPredictions, Truth, import_predictions
 from dashboard.results import ClassTable, Curves, MetricResult, Scalars
-from dashboard.store import Draft, Run, Store, run_id_for
+from dashboard.store import Draft, Run, Store
 
 CHUNK_BYTES = 8 << 20
 FROM_LABELS = ("f1_macro", "f1_micro", "f1_samples", "hamming_loss", "subset_accuracy")
@@ -53,59 +52,31 @@ def score(
     Raises:
         InputError: naming the file, the line and the remedy.
     """
-    if limit is not None and limit < 1:
-        raise InputError(f"--limit must be at least 1, got {limit}.")
     if truth.task != "classification":
         from dashboard.detection_scoring import score_detections
 
         return score_detections(truth, predictions, store, name, classes, limit, settings)
-    settings = dict(settings or {})
-    for option in settings:
-        if option not in OPTIONS:
-            raise InputError(f"--set {option}: scoring takes {' and '.join(OPTIONS)}.")
-    partial = settings.get("partial", "false").lower() in ("true", "1", "yes")
+    made = Import(truth, predictions, name, limit, settings, OPTIONS)
     names = read_class_names(classes) if classes else None
-    activation = settings.get("activation", "none")
-    found = import_predictions(predictions, cast(Truth, truth), names, activation, partial or bool(limit))
+    activation = made.settings.get("activation", "none")
+    found = import_predictions(predictions, cast(Truth, truth), names, activation, made.partial)
     if limit:
         found = _first(found, limit)
     if not len(found.rows):
         raise InputError(f"{predictions} has no prediction for {truth.name}: check that the ids are the dataset's.")
-    digest = digest_of(predictions)
-    key = {"file": digest, "dataset": truth.fingerprint, "classes": found.class_names, "limit": limit} | settings
-    model = name or predictions.stem
-    run_id = run_id_for(model, truth.name, key)
-    if store.has(run_id):
-        return store.relocated(store.get(run_id), dataset_facts(truth))
-    facts = {
-        "task": truth.task,
-        "model": model,
-        "dataset": truth.name,
-        "class_names": list(found.class_names),
-        "class_ids": [],
-        "model_facts": {"source": f"predictions imported from {predictions.name}", "fingerprint": digest[:16]},
-        "dataset_facts": dataset_facts(truth),
-        "settings": {"limit": limit, **settings},
-        "skipped": [],
-        "notes": {"import": list(found.notes)},
-        "environment": describe_environment(),
-        "has_scores": found.scores is not None,
-    }
-    with friendly_os_errors(store.root), store.draft(run_id) as draft:
-        draft.restart()
-        try:
-            if found.scores is None:
-                return _from_labels(draft, found, facts, truth.multilabel)
-            _write(draft, found)
-            return finish(draft, facts, {}, truth.multilabel)
-        except ValueError as error:
-            draft.restart()
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"{predictions}: {error}.") from error
-        except BaseException:
-            draft.restart()
-            raise
+    run_id = made.run_id(classes=found.class_names)
+    known = made.known(store, run_id)
+    if known is not None:
+        return known
+    facts = made.facts(found.class_names, found.notes) | {"has_scores": found.scores is not None}
+
+    def write(draft: Draft) -> Run:
+        if found.scores is None:
+            return _from_labels(draft, found, facts, truth.multilabel)
+        _write(draft, found)
+        return finish(draft, facts, {}, truth.multilabel)
+
+    return made.stored(store, run_id, write)
 
 
 def _first(found: ImportedPredictions, limit: int) -> ImportedPredictions:

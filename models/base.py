@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -30,6 +31,14 @@ class Weights:
     location: str
     size_bytes: int | None = None
     sha256: str | None = None
+
+    @classmethod
+    def bundled(cls, path: Path) -> Weights:
+        """A file of this project; without size and hash if it is missing."""
+        if not path.is_file():
+            return cls("bundled", str(path))
+        data = path.read_bytes()
+        return cls("bundled", str(path), len(data), sha256(data).hexdigest())
 
 
 @dataclass(frozen=True)

@@ -168,6 +168,9 @@ SELECTIONS: list[tuple[dict[str, Any], int]] = [
     ({"kind": "cause", "cause": "missed"}, 0),
     ({"kind": "size", "size": "small", "class": None}, 0),
     ({"kind": "score", "class": None, "low": 0.55, "high": 2.0}, 22),
+    ({"kind": "loose", "iou": 0, "class": None}, 22),  # every picture with objects: all are found
+    ({"kind": "loose", "iou": 9, "class": None}, 22),  # and none of them to .95
+    ({"kind": "recall", "step": 100}, 22),  # the extra ones stand below the last that is found
 ]
 
 
@@ -194,6 +197,8 @@ def test_selections(view, selection, images):
         {"kind": "bin", "of": "iou", "low": "x", "high": 1},
         {"kind": "score", "class": 9, "low": 0.5},
         {"kind": "all", "group": "others"},
+        {"kind": "recall", "step": 101},
+        {"kind": "loose", "iou": -1},
     ],
 )
 def test_odd_selections(selection):
@@ -216,7 +221,7 @@ def test_every_chart_is_json_and_its_points_are_selections(view, kind, label):
     figure = explore.chart([view, view], kind, point_of(0.3, 0.6, 50), label)
     assert json.loads(json.dumps(figure, allow_nan=False))["data"]
     picks = [p for trace in figure["data"] for p in trace.get("customdata") or []]
-    assert picks or kind in ("ious", "det_pr")
+    assert picks
     for pick in picks:
         chosen = explore.selected(view, explore.checked(pick[0], 3), point_of(0.3, 0.6, 50))
         assert chosen.images.size <= 30

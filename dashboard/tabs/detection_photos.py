@@ -20,9 +20,9 @@ from dashboard.errors import InputError
 from dashboard.explore import overlays, thumb_data
 from dashboard.tabs.common import DEVICE, EVENT, toast
 from dashboard.tabs.evaluate_panel import refuse_paths
+from dashboard.tabs.photos_panel import photo_controls
 from dashboard.types import Detections, Image
 from dashboard.views import CompareView, StripView
-from dashboard.views.strings import t
 from models.base import OutOfMemory
 from models.load import model_rows
 
@@ -205,24 +205,7 @@ def detection_photos_panel(engine: Engine, tasks: Sequence[str] = TASKS) -> None
     here = list(dict.fromkeys(r["name"] for task in tasks for r in model_rows(task=task) if r["here"]))
     first = [n for n in FIRST if n in here] or here[:2]
     looked = gr.State(None)
-    with gr.Row(elem_classes="lp-row"):
-        with gr.Column(scale=3, min_width=300):
-            files = gr.File(
-                label=t("ui.photos.drop"),
-                file_count="multiple",
-                file_types=["image"],
-                elem_id="dph-files",
-                elem_classes="lp-drop",
-                height=130,
-            )
-        with gr.Column(scale=4, min_width=300):
-            names = gr.Dropdown(
-                here, value=first, multiselect=True, max_choices=4, allow_custom_value=True,
-                label=t("ui.models"), info=t("ui.dphotos.hint"), elem_id="dph-models",
-            )  # fmt: skip
-            with gr.Row():
-                go = gr.Button(t("ui.dphotos.go"), variant="primary", elem_id="dph-go")
-                examples = gr.Button(t("ui.dphotos.examples"), elem_id="dph-examples")
+    files, names, go, examples = photo_controls("dph", "ui.dphotos", here, first)
     strip = StripView(elem_id="dph-strip")
     view = CompareView(elem_id="dph-view")
     everything = [looked, strip, view]

@@ -87,29 +87,40 @@ def _answer(adapter: Any, image: np.ndarray, warm: bool) -> dict[str, Any]:
     return {"name": adapter.spec.name, "ms": sum(stages), "stages": stages, "top": top}
 
 
+def photo_controls(
+    prefix: str, texts: str, here: Sequence[str], first: Sequence[str]
+) -> tuple[gr.File, gr.Dropdown, gr.Button, gr.Button]:
+    """Where photos are dropped, models chosen, and the two buttons.
+
+    Args:
+        prefix: of the elements' ids.
+        texts: prefix of the keys of the hint and the buttons' texts.
+        here: models to choose from.
+        first: those chosen at first.
+    """
+    with gr.Row(elem_classes="lp-row"):
+        with gr.Column(scale=3, min_width=300):
+            files = gr.File(
+                label=t("ui.photos.drop"), file_count="multiple", file_types=["image"], elem_id=f"{prefix}-files",
+                elem_classes="lp-drop", height=130,
+            )  # fmt: skip
+        with gr.Column(scale=4, min_width=300):
+            names = gr.Dropdown(
+                list(here), value=list(first), multiselect=True, max_choices=4, allow_custom_value=True,
+                label=t("ui.models"), info=t(f"{texts}.hint"), elem_id=f"{prefix}-models",
+            )  # fmt: skip
+            with gr.Row():
+                go = gr.Button(t(f"{texts}.go"), variant="primary", elem_id=f"{prefix}-go")
+                examples = gr.Button(t(f"{texts}.examples"), elem_id=f"{prefix}-examples")
+    return files, names, go, examples
+
+
 def photos_panel(engine: Engine, task: str) -> None:
     """Build the panel."""
     do = Photos(engine, task)
     here = [r["name"] for r in model_rows(task=task) if r["here"]]
     first = [n for n in ("efficientnet_lite0", "efficientnet_lite2") if n in here] or here[:2]
-    with gr.Row(elem_classes="lp-row"):
-        with gr.Column(scale=3, min_width=300):
-            files = gr.File(
-                label=t("ui.photos.drop"),
-                file_count="multiple",
-                file_types=["image"],
-                elem_id="ph-files",
-                elem_classes="lp-drop",
-                height=130,
-            )
-        with gr.Column(scale=4, min_width=300):
-            names = gr.Dropdown(
-                here, value=first, multiselect=True, max_choices=4, allow_custom_value=True,
-                label=t("ui.models"), info=t("ui.photos.hint"), elem_id="ph-models",
-            )  # fmt: skip
-            with gr.Row():
-                go = gr.Button(t("ui.photos.go"), variant="primary", elem_id="ph-go")
-                examples = gr.Button(t("ui.photos.examples"), elem_id="ph-examples")
+    files, names, go, examples = photo_controls("ph", "ui.photos", here, first)
     view = PhotosView(elem_id="ph-view")
     go.click(toast(do.classify), [files, names], view, **DEVICE)
     files.upload(toast(do.classify), [files, names], view, **DEVICE)

@@ -6,7 +6,6 @@ is what a first look at a comparison should show. ``train_digits.py`` made both 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -94,7 +93,7 @@ def _specs() -> tuple[ModelSpec, ...]:
             task="classification",
             family="demo-digits",
             source=f"trained by this project on the first 1,200 of scikit-learn's digits: {kind}",
-            weights=_weights(HERE / f"{name}.safetensors"),
+            weights=Weights.bundled(HERE / f"{name}.safetensors"),
             class_names=tuple("0123456789"),
             license="AGPL-3.0-or-later",
             paper="https://archive.ics.uci.edu/dataset/80",
@@ -103,10 +102,3 @@ def _specs() -> tuple[ModelSpec, ...]:
         )
         for name, kind in _KINDS.items()
     )
-
-
-def _weights(path: Path) -> Weights:
-    if not path.is_file():
-        return Weights("bundled", str(path))
-    data = path.read_bytes()
-    return Weights("bundled", str(path), len(data), hashlib.sha256(data).hexdigest())

@@ -7,7 +7,6 @@ confuses more. The architecture is a YAML file, the weights are safetensors besi
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -76,7 +75,7 @@ def _specs() -> tuple[ModelSpec, ...]:
             task="instance-segmentation",
             family="demo-scenes",
             source=f"trained by this project on the training split of demo:scenes: {kind}",
-            weights=_weights(HERE / f"{name}.safetensors"),
+            weights=Weights.bundled(HERE / f"{name}.safetensors"),
             class_names=tuple("0123456789"),
             license="AGPL-3.0-or-later",
             paper="https://docs.ultralytics.com/models/yolo11",
@@ -85,10 +84,3 @@ def _specs() -> tuple[ModelSpec, ...]:
         )
         for name, kind in _KINDS.items()
     )
-
-
-def _weights(path: Path) -> Weights:
-    if not path.is_file():
-        return Weights("bundled", str(path))
-    data = path.read_bytes()
-    return Weights("bundled", str(path), len(data), hashlib.sha256(data).hexdigest())

@@ -29,7 +29,7 @@ def whole(name: str, ties: bool = True) -> Any:
         return (multi if facts["multilabel"] else single)(ROWS, CLASSES, seed=1, ties=ties)
     if "detection" in facts["task"] or facts["task"] == "instance-segmentation":
         return scenes(ROWS, CLASSES, masked="detection" not in facts["task"])
-    pytest.skip(f"no batches are known here for task {facts['task']!r}: see its own contract test")
+    pytest.fail(f"no batches are known here for task {facts['task']!r}: add a line")
 
 
 def part(data: Any, rows: slice, stored: bool = False) -> Any:

@@ -58,9 +58,9 @@ def _pr(views: Sequence[Opened], point: Point, label: int | None) -> figures.Fig
         if label is None:
             y = _mean_over_classes(found.precision[point.iou, :, :, 0])
             name = f"{view.run.model} · AP {point.threshold:.2f} {mean(y):.3f}"
-            traces.append(
-                figures.line(RECALLS, y, name, k) | {"hovertemplate": figures.hover(name, "recall", "precision")}
-            )
+            line = figures.line(RECALLS, y, name, k) | {"hovertemplate": figures.hover(name, "recall", "precision")}
+            line["customdata"] = [[{"kind": "recall", "step": step}, k] for step in range(len(RECALLS))]
+            traces.append(line)
             continue
         if not found.truths[label, 0]:
             continue
@@ -161,6 +161,7 @@ def _over_ious(views: Sequence[Opened], point: Point, label: int | None) -> figu
         who = view.run.model if label is None else f"{view.run.model} · {view.names[label]}"
         line = figures.line(IOUS, y, who, k, mode="lines+markers")
         line["marker"] = {"symbol": figures.SYMBOLS[k % 4], "size": 7}
+        line["customdata"] = [[{"kind": "loose", "iou": t, "class": label}, k] for t in range(len(IOUS))]
         traces.append(line | {"hovertemplate": figures.hover(who, "IoU", "AP")})
     shared = figures.layout("ui.axis.matching_iou", "ui.axis.ap")
     shared["yaxis"] |= {"range": [0, 1.02]}

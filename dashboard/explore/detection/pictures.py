@@ -20,8 +20,9 @@ from dashboard.explore.detection.opened import Opened
 from dashboard.explore.detection.selecting import Selected, Selection, selected
 from dashboard.explore.overview import Data, json_number
 from dashboard.metrics.detection.losses import confidence_losses, pair_losses
-from dashboard.metrics.detection.matching import bit
+from dashboard.metrics.detection.matching import IOUS, bit
 from dashboard.metrics.detection.operating import Outcome, Point, outcome
+from dashboard.metrics.detection.precision import RECALLS
 from dashboard.metrics.detection.tide import CAUSES
 from dashboard.types import Image
 
@@ -102,10 +103,16 @@ def title_of(selection: Selection, names: Sequence[str], point: Point) -> Data:
     facts = {k: labels[selection[k]] for k in ("class", "true", "predicted") if selection.get(k) is not None}
     facts |= {k: f"{selection[k]:.2f}" for k in ("low", "high") if k in selection}
     facts |= {"t": f"{point.confidence:.2f}", "iou": f"{point.threshold:.2f}"}
+    if kind == "recall":
+        facts["recall"] = f"{RECALLS[selection['step']]:.2f}"
+    if kind == "loose":
+        facts["strict"] = f"{IOUS[selection['iou']]:.2f}"
     if kind == "objects":
         low, high = int(np.ceil(selection["low"])), int(np.floor(selection["high"]))
         facts["n"] = str(low) if low == high else f"{low}–{high}"
     suffix = {"cause": selection.get("cause"), "size": selection.get("size"), "bin": selection.get("of")}.get(kind)
+    if kind == "loose" and not selection["iou"]:
+        suffix = "none"
     if kind == "score" and selection.get("class") is None:
         suffix = "any"
     return {"key": f"ui.det.selection.{kind}" + (f".{suffix}" if suffix else ""), "vars": facts}

@@ -13,10 +13,10 @@ from dashboard.errors import InputError
 from dashboard.explore.detection.opened import Opened
 from dashboard.metrics.detection.columns import Bools
 from dashboard.metrics.detection.losses import confidence_losses, pair_losses
-from dashboard.metrics.detection.matching import AREAS
+from dashboard.metrics.detection.matching import AREAS, IOUS, bit
 from dashboard.metrics.detection.operating import Outcome, Point, confusion, outcome
 from dashboard.metrics.detection.overlaps import own_areas
-from dashboard.metrics.detection.precision import image_precision
+from dashboard.metrics.detection.precision import RECALLS, image_precision
 from dashboard.metrics.detection.tide import CAUSES
 
 Selection = Mapping[str, Any]
@@ -76,6 +76,8 @@ def checked(selection: Any, classes: int) -> Selection:
         "size": selection.get("size") in AREAS and label("class", classes - 1) | (selection.get("class") is None),
         "score": number("low", 0, 1) and (selection.get("class") is None or label("class", classes - 1)),
         "bin": selection.get("of") in ("iou", "score") and number("low", 0, 1) and number("high", 0, 1.01),
+        "recall": label("step", len(RECALLS) - 1),
+        "loose": label("iou", len(IOUS) - 1) and (selection.get("class") is None or label("class", classes - 1)),
         "objects": number("low", -1, 1e9) and number("high", -1, 1e9),
     }
     if not fits.get(kind, False) or group not in (None, *GROUPS, "true", "predicted"):
@@ -138,6 +140,14 @@ def _objects(view: Opened, selection: Selection, point: Point, out: Outcome) -> 
         areas = own_areas(view.batch.truth, view.batch.sizes, view.kind)
         truth = out.missed & (areas >= low) & (areas <= high)
         truth &= True if label is None else m.truth_class == label
+    elif kind == "recall":  # each class down to the score at which it reaches that recall
+        down_to = view.accumulated.scores[point.iou, selection["step"], :, 0]
+        with np.errstate(invalid="ignore"):
+            found = _anywhere(view, point) & (m.scores >= down_to[m.classes]) & (down_to[m.classes] > 0)
+    elif kind == "loose":  # right at IoU .5, wrong at that one; at .5 itself all that are right
+        strict = (m.hit & bit(selection["iou"])) != 0
+        found = kept & ((m.hit & bit(0)) != 0) & (~strict if selection["iou"] else strict)
+        found &= True if label is None else m.classes == label
     elif kind in ("score", "bin"):
         values = view.near.same if selection.get("of") == "iou" else m.scores
         within = (values >= selection["low"]) & (values < selection.get("high", 2.0))
