@@ -216,12 +216,10 @@ def _evaluate(a: argparse.Namespace) -> None:
     dataset = engine.dataset(a.dataset, a.format, a.task, settings_for_data(settings))
     how = Settings(batch_size=a.batch_size, limit=a.limit, seed=a.seed, mapping=mapping, restart=a.restart)
     how.check()
-    if not a.quiet:
-        for warning in dataset.warnings:
-            print(plain(f"note: {warning}"), file=sys.stderr)
+    _say_warnings(dataset, a.quiet)
     runs = []
     for name in names:
-        adapter = engine.model(name)
+        adapter = engine.model(name, task=a.task)
         if classes is not None and adapter.spec.class_names != classes:
             adapter = with_class_names(adapter, classes)
         show = Bar(adapter.spec.name, a.quiet)
@@ -234,6 +232,12 @@ def _evaluate(a: argparse.Namespace) -> None:
     print_runs(runs, a.json)
 
 
+def _say_warnings(dataset: Any, quiet: bool) -> None:
+    """What a dataset's reader noted, on standard error."""
+    for warning in () if quiet else dataset.warnings:
+        print(plain(f"note: {warning}"), file=sys.stderr)
+
+
 def _score(a: argparse.Namespace) -> None:
     """Predictions made elsewhere against the truth."""
     from dashboard.engine import Engine
@@ -243,6 +247,7 @@ def _score(a: argparse.Namespace) -> None:
     engine = Engine(a.store)
     settings |= {k: v for k in ("columns", "units") if (v := getattr(a, k)) is not None}
     truth = engine.dataset(a.truth, a.format, a.task, settings_for_data(settings), labels_only=True)
+    _say_warnings(truth, a.quiet)
     run = score(
         truth,
         Path(a.predictions),
@@ -255,7 +260,11 @@ def _score(a: argparse.Namespace) -> None:
     print_runs([run], a.json)
 
 
-DATA_SETTINGS = ("multilabel", "annotations", "images", "split", "difficult", "corners")
+DATA_SETTINGS = (
+    *("multilabel", "annotations", "images", "split", "difficult", "corners"),
+    *("masks", "class_list", "palette", "palette_png", "ignore", "ignore_index", "reduce_zero_label"),
+    *("ending", "without_mask"),
+)
 
 
 def settings_for_data(settings: Mapping[str, str]) -> dict[str, str]:

@@ -56,12 +56,16 @@ class Engine:
         self._datasets: OrderedDict[Hashable, Dataset] = OrderedDict()
         self._gone: dict[Hashable, float] = {}  # datasets that were not there, and when that was seen
 
-    def model(self, name: str, options: LoadOptions | None = None) -> ModelAdapter[Any, Any]:
-        """A loaded model by name or file; the last four are kept. Raises InputError in one sentence."""
+    def model(self, name: str, options: LoadOptions | None = None, task: str | None = None) -> ModelAdapter[Any, Any]:
+        """A loaded model by name or file, to be used for ``task`` (its own by default); the last four are kept.
+
+        Raises:
+            InputError: in one sentence.
+        """
         options = options or self.options
         how = (options.device, options.precision, options.fuse, options.threads, options.allow_code)
-        key = (name, _stamp(name), *how, tuple(sorted(options.settings.items())))
-        return self._kept(self._models, key, 4, lambda: load_model(name, options))
+        key = (name, _stamp(name), task, *how, tuple(sorted(options.settings.items())))
+        return self._kept(self._models, key, 4, lambda: load_model(name, options, task))
 
     def dataset(
         self,

@@ -106,9 +106,9 @@ def plan(adapter: ModelAdapter[Any, Any], dataset: Dataset, settings: Settings) 
     if not serves(spec.task, dataset.task):
         raise InputError(f"{spec.name} does {spec.task}, but {dataset.name} is a {dataset.task} dataset: pick another.")
     settings.check()
-    used = task_of(dataset.task).used(dataset)
+    task = task_of(dataset.task)
     meet = (dataset.class_names, dataset.class_ids, spec.class_names, spec.class_ids)
-    classes = match_classes(*meet, settings.mapping, used)
+    classes = match_classes(*meet, settings.mapping, task.used(dataset), task.ignores)
     key = {
         "model": adapter.fingerprint,
         "dataset": dataset.fingerprint,
@@ -190,7 +190,8 @@ class _Evaluation:
         self.model = Inference(adapter, dataset, classes, settings.batch_size)
         self.clock = _Clock()
         self.skipped: dict[int, tuple[str, str]] = {}
-        self.live = self.model.task.live(adapter.spec.class_names, dataset)
+        self.class_names, self.class_ids = self.model.task.names(adapter.spec, dataset, classes)
+        self.live = self.model.task.live(self.class_names, dataset)
 
     def run(self) -> Run:
         """Predict what is missing, then score everything."""
@@ -311,8 +312,8 @@ class _Evaluation:
             "task": self.dataset.task,
             "model": spec.name,
             "dataset": self.dataset.name,
-            "class_names": list(spec.class_names),
-            "class_ids": list(spec.class_ids),
+            "class_names": list(self.class_names),
+            "class_ids": list(self.class_ids),
             "used_classes": sorted({int(i) for i in self.classes.to_model if i >= 0}),
             "model_facts": {
                 "family": spec.family,

@@ -43,7 +43,7 @@ class Import:
         self.settings = dict(settings or {})
         for option in self.settings:
             if option not in options:
-                known = f"{', '.join(options[:-1])} and {options[-1]}"
+                known = " and ".join(part for part in (", ".join(options[:-1]), options[-1]) if part)
                 raise InputError(f"--set {option}: scoring takes {known}.")
         self.truth, self.predictions, self.limit = truth, predictions, limit
         self.model = name or predictions.stem

@@ -23,6 +23,8 @@ from dashboard.textfiles import read_text
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _WORDNET = re.compile(r"n\d{8}")
+IGNORE = "ignore"
+"""In a mapping, where the pixels of a class do not count (``match_classes(ignorable=True)``)."""
 _REMEDY = "give a mapping file (CSV lines or a JSON object of dataset class and model class)"
 
 
@@ -32,7 +34,7 @@ class ClassMap:
 
     Attributes:
         to_model: (Cd,) int64, the model's class number of each dataset class; -1 for one that is none of the model's,
-            which only a class without samples may be.
+            which only a class without samples may be, or one that the mapping sends to "ignore".
         how: "WordNet ids", "names", "indices", "mapping file", or several of them joined by " and ".
     """
 
@@ -47,6 +49,7 @@ def match_classes(
     model_ids: Sequence[str],
     mapping: Mapping[str, str] | None = None,
     used: Sequence[bool] | None = None,
+    ignorable: bool = False,
 ) -> ClassMap:
     """Find every dataset class among a model's.
 
@@ -61,6 +64,7 @@ def match_classes(
         model_ids: (Cm,) WordNet ids, or empty.
         mapping: dataset class (name or id) to model class (name, id or index), for all classes or some.
         used: (Cd,) which classes have samples, all by default. The others need not be known to the model.
+        ignorable: whether the mapping may send a class to "ignore": it then is none of the model's (-1).
 
     Raises:
         InputError: for used classes that match nothing, or more than one model class, or one that is already taken.
@@ -88,7 +92,9 @@ def match_classes(
     for name, identity, must in zip(dataset_names, ids, needed, strict=True):
         wanted = mapping.get(name, mapping.get(identity) if identity else None)
         index: int | None
-        if wanted is not None:
+        if wanted is not None and ignorable and wanted == IGNORE and model.named(wanted, refuse=False) is None:
+            index, route = -1, "mapping file"
+        elif wanted is not None:
             index, route = model.mapped(name, wanted), "mapping file"
         elif identity and identity in model.by_id:
             index, route = model.by_id[identity], "WordNet ids"

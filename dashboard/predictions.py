@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from dashboard.metrics.batch import ClassificationBatch
 
 BLOCK_BYTES = 4 << 20  # scores in one row group: what a reader holds in memory at a time
-
-
 OBJECT_ROWS = 1024  # images in a row group where each has a list of objects
+MAP_ROWS = 16  # where each has a map of every pixel
 
 
 class Part(Protocol):
@@ -190,7 +189,7 @@ def _regrouped(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
 def _rows_in_group(schema: pa.Schema) -> int:
     """How many rows are read at a time."""
     if "scores" not in schema.names:
-        return OBJECT_ROWS
+        return MAP_ROWS if "found_map" in schema.names else OBJECT_ROWS
     kind = schema.field("scores").type
     return max(1, BLOCK_BYTES // (kind.list_size * kind.value_type.bit_width // 8))
 

@@ -102,7 +102,10 @@ def run_json(run: Run) -> dict[str, Any]:
     )
 
 
-SHOWN = ("top1", "top5", "f1_macro", "auroc_macro", "ece", "map", "map_50", "map_75", "mar_100", "f1", "miou")
+SHOWN = (
+    *("top1", "top5", "f1_macro", "auroc_macro", "ece", "map", "map_50", "map_75", "mar_100", "f1", "miou"),
+    *("mdice", "pixel_accuracy"),
+)
 
 
 def print_runs(runs: Sequence[Run], target: str | None) -> None:

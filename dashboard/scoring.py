@@ -42,7 +42,8 @@ def score(
 
     Args:
         truth: the dataset.
-        predictions: CSV, Parquet or npz (``dashboard.predictions_import``); detections: see ``score_detections``.
+        predictions: CSV, Parquet or npz (``dashboard.predictions_import``); of other tasks see
+            ``score_detections`` and ``score_masks``.
         store: where the run goes; the same file on the same data is scored once.
         name: what to call the model behind it; default the file's name.
         classes: a file of names behind the predictions' class numbers.
@@ -52,6 +53,10 @@ def score(
     Raises:
         InputError: naming the file, the line and the remedy.
     """
+    if truth.task == "semantic-segmentation":
+        from dashboard.segmentation_scoring import score_masks
+
+        return score_masks(truth, predictions, store, name, classes, limit, settings)
     if truth.task != "classification":
         from dashboard.detection_scoring import score_detections
 

@@ -27,6 +27,7 @@ PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 DEFAULTS = (
     ("classification", "demo:digits", ("digits_linear", "digits_cnn")),
     ("instance-segmentation", "demo:scenes", ("scenes_nano", "scenes_small")),
+    ("semantic-segmentation", "demo:scenes", ("scenes_sem_nano", "scenes_sem_small")),
 )
 """What is evaluated when there is nothing to look at: task, built-in data, built-in models."""
 FONTS = ["Inter", "system-ui", "Noto Sans TC", "Noto Sans CJK TC", "sans-serif"]
@@ -113,7 +114,8 @@ def _evaluating(engine: Engine, name: str, data: str, task: str) -> Work:
     """One built-in model on built-in data, as a step of a job."""
 
     def work(say: Any, cancel: Any) -> str:
-        return evaluate(engine.model(name), engine.dataset(data, task=task), engine.store, Settings(), say, cancel).id
+        adapter, dataset = engine.model(name, task=task), engine.dataset(data, task=task)
+        return evaluate(adapter, dataset, engine.store, Settings(), say, cancel).id
 
     return work
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,7 +135,76 @@ class Detections:
         return Detections(**picked, masks=masks, size=self.size)
 
 
-Prediction = Classification | Detections  # a union, as tasks are added
+IGNORED = (255, 65535)
+"""Numbers of a pixel that does not count, in a truth of bytes and of two bytes a pixel."""
+
+
+def class_dtype(classes: int) -> type[np.uint8] | type[np.uint16]:
+    """What a class map of so many classes is kept in: bytes up to 254 classes, two bytes a pixel up to 65,534.
+
+    Raises:
+        ValueError: more classes than that.
+    """
+    if not 1 <= classes < IGNORED[1]:
+        raise ValueError(f"classes must be in 1..{IGNORED[1] - 1}, got {classes}")
+    return np.uint8 if classes < IGNORED[0] else np.uint16
+
+
+def ignore_of(classes: int) -> int:
+    """The number of a pixel that does not count, among so many classes: 255, or 65535 above 254 classes."""
+    return IGNORED[class_dtype(classes) is np.uint16]
+
+
+class Probabilities(Protocol):
+    """Class probabilities of one picture, handed out in strips of rows, so that they never stand in memory whole.
+
+    Attributes:
+        shape: (C, H, W).
+    """
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """See above."""
+        ...
+
+    def rows(self, start: int, stop: int) -> NDArray[np.float32]:
+        """(C, stop - start, W) probabilities of some rows, each in 0..1; over the classes they sum to 1."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """The class of every pixel of one image: truth, or a model's answer.
+
+    Attributes:
+        class_ids: (H, W) uint8 or uint16, from 0.
+        ignore_index: the number of pixels that do not count; None if all do.
+        probabilities: of a model's answer, if it has them. They are asked once, while the truth is at hand, and are
+            never stored.
+
+    Raises:
+        ValueError: naming the field that does not fit.
+    """
+
+    class_ids: NDArray[np.uint8] | NDArray[np.uint16]
+    ignore_index: int | None = None
+    probabilities: Probabilities | None = None
+
+    def __post_init__(self) -> None:
+        ids: NDArray[Any] = np.asarray(self.class_ids)
+        if ids.ndim != 2 or not ids.size or ids.dtype not in (np.uint8, np.uint16):
+            raise ValueError(f"class_ids must be an (H, W) map of uint8 or uint16, got {ids.dtype} {ids.shape}")
+        if self.probabilities is not None and tuple(self.probabilities.shape[1:]) != ids.shape:
+            raise ValueError(f"probabilities must be of {ids.shape}, as class_ids, got {self.probabilities.shape[1:]}")
+        object.__setattr__(self, "class_ids", ids)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return int(self.class_ids.shape[0]), int(self.class_ids.shape[1])
+
+
+Prediction = Classification | Detections | Segmentation  # a union, as tasks are added
 
 
 @dataclass(frozen=True, eq=False)

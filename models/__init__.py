@@ -6,14 +6,17 @@ from dashboard.registry import Registry
 from models.base import ModelFamily
 
 _OBJECTS = ("detection", "instance-segmentation")
+_PIXELS = "semantic-segmentation"
 MODELS: Registry[ModelFamily] = Registry("model family")
 MODELS.register("demo-digits", "models.demo.digits:DemoDigits", task="classification")
 MODELS.register("efficientnet-lite", "models.efficientnet_lite:EfficientNetLite", task="classification")
 MODELS.register("timm", "models.timm_family:Timm", task="classification")
 MODELS.register("torchvision", "models.torchvision_family:TorchvisionClassifiers", task="classification")
 MODELS.register("torchvision-detection", "models.torchvision_detect:TorchvisionDetectors", task=_OBJECTS)
-MODELS.register("ultralytics", "models.ultralytics_family:Ultralytics", task=("classification", *_OBJECTS))
-MODELS.register("transformers", "models.transformers_detect:Transformers", task="detection")
+MODELS.register("torchvision-segmentation", "models.torchvision_segment:TorchvisionSegmenters", task=_PIXELS)
+MODELS.register("ultralytics", "models.ultralytics_family:Ultralytics", task=("classification", *_OBJECTS, _PIXELS))
+MODELS.register("transformers", "models.transformers_family:Transformers", task=("detection", _PIXELS))
 MODELS.register("demo-scenes", "models.demo.scenes:DemoScenes", task=_OBJECTS)
-MODELS.register("onnx", "models.onnx_family:Onnx", task=("classification", *_OBJECTS))
-MODELS.register("state-dict", "models.state_dict:StateDict", task="classification")
+MODELS.register("demo-scenes-semantic", "models.demo.scenes_semantic:DemoScenesSemantic", task=_PIXELS)
+MODELS.register("onnx", "models.onnx_family:Onnx", task=("classification", *_OBJECTS, _PIXELS))
+MODELS.register("state-dict", "models.state_dict:StateDict", task=("classification", _PIXELS))

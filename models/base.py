@@ -47,8 +47,8 @@ class ModelSpec:
 
     Attributes:
         name: what a person types; unique over all families.
-        task: "classification", "detection" or "instance-segmentation": the model's own; ``serves`` says what else it
-            can be used for.
+        task: "classification", "detection", "instance-segmentation" or "semantic-segmentation": the model's own;
+            ``serves`` says what else it can be used for.
         family: the registry entry that loads it.
         class_names: (C,) names in the order of the model's outputs; empty if only known after loading.
         class_ids: (C,) WordNet ids in the same order, or empty.
@@ -168,8 +168,12 @@ class FileLoader(Protocol):
         ...
 
 
-SERVES: Mapping[str, tuple[str, ...]] = {"detection": ("detection", "instance-segmentation")}
-"""Tasks that models of several kinds can do: an instance segmenter's boxes are detections."""
+SERVES: Mapping[str, tuple[str, ...]] = {
+    "detection": ("detection", "instance-segmentation"),
+    "semantic-segmentation": ("semantic-segmentation", "instance-segmentation"),
+}
+"""Tasks that models of several kinds can do: an instance segmenter's boxes are detections, and its masks make a class
+map (``models.class_map``)."""
 
 
 def serves(model_task: str, task: str) -> bool:

@@ -82,7 +82,12 @@ def download(spec: ModelSpec, server: str, get: Callable[[], T]) -> T:
         raise InputError(not_here(spec, f"the download failed ({type(error).__name__}: {reason})")) from error
 
 
-OFFLINE = {"classification": "efficientnet_lite0", "detection": "scenes_small", "instance-segmentation": "scenes_small"}
+OFFLINE = {
+    "classification": "efficientnet_lite0",
+    "detection": "scenes_small",
+    "instance-segmentation": "scenes_small",
+    "semantic-segmentation": "scenes_small",
+}
 
 
 def not_here(spec: ModelSpec, why: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboard.errors import InputError, did_you_mean
-from models import MODELS
+from models import MODELS, class_map
 from models.base import LoadOptions, ModelAdapter, ModelFamily, ModelSpec, serves
 from models.sniff import sniff
 
@@ -25,7 +25,8 @@ def family(name: str) -> ModelFamily:
 def list_specs(task: str | None = None, family: str | None = None) -> list[ModelSpec]:
     """Everything that can be loaded by name and used for ``task``, in the order families are registered.
 
-    Loads no weights. For "detection" that is detectors and instance segmenters (``models.base.serves``).
+    Loads no weights. For "detection" that is detectors and instance segmenters, for "semantic-segmentation" semantic
+    and instance segmenters (``models.base.serves``).
     """
     return list(_specs(task, family))
 
@@ -58,23 +59,38 @@ def find_spec(name: str) -> ModelSpec:
     raise InputError(f"No model is called {name!r}, and no file is there either.{hint}")
 
 
-def load_model(name_or_path: str | Path, options: LoadOptions | None = None) -> ModelAdapter[Any, Any]:
+def load_model(
+    name_or_path: str | Path, options: LoadOptions | None = None, task: str | None = None
+) -> ModelAdapter[Any, Any]:
     """Load a listed model, or a weight file (detected from its contents, whatever it is called).
+
+    Args:
+        name_or_path: as listed, or a path.
+        options: how.
+        task: what it is to be used for; its own by default. An instance segmenter gives class maps for
+            "semantic-segmentation".
 
     Raises:
         InputError: one sentence: no such name or file, a setting that its family does not know, weights not here and no
             network, a file of another kind, damaged, of another architecture, or that would run code.
     """
     options = options or LoadOptions()
+    if task == class_map.SEMANTIC:
+        return class_map.class_map_of(_load(name_or_path, options, class_map.for_instances(options)), options)
+    return _load(name_or_path, options, options)
+
+
+def _load(name_or_path: str | Path, asked: LoadOptions, options: LoadOptions) -> ModelAdapter[Any, Any]:
+    """Load with ``options``, of which a person has asked for ``asked``."""
     path = _as_file(name_or_path)
     if path is None:
         spec = find_spec(str(name_or_path))
-        _check_settings(family(spec.family), spec.name, options.settings, spec.task)
+        _check_settings(family(spec.family), spec.name, asked.settings, spec.task)
         return family(spec.family).load(spec, options)
     loader = _loader(path)
-    _check_settings(loader, str(path), options.settings)
+    _check_settings(loader, str(path), asked.settings)
     adapter: ModelAdapter[Any, Any] = loader.load_file(path, options)
-    _check_settings(loader, str(path), options.settings, adapter.spec.task)  # which only the file could tell
+    _check_settings(loader, str(path), asked.settings, adapter.spec.task)  # which only the file could tell
     return adapter
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dashboard.errors import InputError
 from dashboard.types import Classification, Image, Prediction
-from models import class_names, onnx_detect, onnx_graph, onnx_input
+from models import class_names, onnx_detect, onnx_graph, onnx_input, onnx_segment
 from models.base import LoadOptions, ModelAdapter, ModelSpec, OutOfMemory, Weights
 from models.onnx_session import Session
 from models.sniff import sniff
@@ -28,12 +28,13 @@ _ENDINGS = {"softmax": "none", "sigmoid": "none", "log_softmax": "exp", "logits"
 
 
 class Onnx:
-    """Loads files only, classifiers and YOLO detectors; there is nothing to list."""
+    """Loads files only: classifiers, YOLO detectors, semantic segmenters; there is nothing to list."""
 
     settings = {  # noqa: RUF012
         "classification": ("activation", "classes", "crop_pct", "input_size", "interpolation", "mean", "std"),
         "detection": ("classes", *onnx_detect.SETTINGS),
         "instance-segmentation": ("classes", *onnx_detect.SETTINGS),
+        "semantic-segmentation": onnx_segment.SETTINGS,
     }
 
     def specs(self) -> Iterable[ModelSpec]:
@@ -54,7 +55,7 @@ class Onnx:
         return sniff(path).name == "onnx"
 
     def load_file(self, path: Path, options: LoadOptions) -> Adapter:
-        """Load. Raises InputError: damaged, in several files, custom operators, neither classifier nor detector."""
+        """Load. Raises InputError: damaged, in several files, custom operators, a model of another kind."""
         data = path.read_bytes()
         try:
             graph = onnx_graph.parse(data)
@@ -75,6 +76,8 @@ class Onnx:
             session = Session(path, data, options)
             if onnx_detect.finds_objects(session):
                 return onnx_detect.OnnxDetector(path, session, data, options)
+            if onnx_segment.gives_maps(session):
+                return onnx_segment.OnnxSegmenter(path, session, graph, data, options)
             task = session.metadata.get("task", "classify")
             if onnx_input.is_ultralytics(session.metadata) and task != "classify":
                 raise InputError(f"{path} is an Ultralytics model for {task[:40]}, which can not be used.")
@@ -217,4 +220,4 @@ def _with_classes(
     return replace(spec, class_names=names, class_ids=ids)
 
 
-Adapter = OnnxClassifier | onnx_detect.OnnxDetector
+Adapter = OnnxClassifier | onnx_detect.OnnxDetector | onnx_segment.OnnxSegmenter

@@ -1,8 +1,8 @@
 """Weights without their network: safetensors or a torch state dict, for an architecture the person names.
 
-``--set arch=resnet18`` (timm), ``arch=torchvision/resnet18``, or an ``arch`` in the safetensors metadata. Nothing in
-the file is run: pickles go through torch's ``weights_only``; what that refuses, and TorchScript, is refused here with a
-reason unless code is allowed.
+``--set arch=resnet18`` (timm), ``arch=torchvision/resnet18``, or an ``arch`` in the safetensors metadata; torchvision's
+semantic segmenters are recognised by the names of their tensors. Nothing in the file is run: pickles go through torch's
+``weights_only``; what that refuses, and TorchScript, is refused here with a reason unless code is allowed.
 """
 
 from __future__ import annotations
@@ -12,22 +12,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dashboard.errors import InputError, did_you_mean
-from models import class_names, imagenet, tensor_file
+from models import class_names, imagenet, tensor_file, torchvision_segment, voc
 from models.base import LoadOptions, ModelSpec, Weights
 from models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, ResizeCrop, input_size_setting, normalisation_setting
+from models.segmentation import SETTINGS
 from models.sniff import sniff
 from models.torch_adapter import TorchClassifier
+from models.torch_segment import TorchSegmenter
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _KINDS = ("safetensors", "torch", "pickle", "torchscript")
+Adapter = TorchClassifier | TorchSegmenter
 
 
 class StateDict:
     """Loads files only; there is nothing to list."""
 
-    settings = ("activation", "arch", "classes", "input_size", "mean", "std")
+    settings = {  # noqa: RUF012
+        "classification": ("activation", "arch", "classes", "input_size", "mean", "std"),
+        "semantic-segmentation": ("arch", *SETTINGS),
+    }
 
     def specs(self) -> Iterable[ModelSpec]:
         """Nothing: these are files."""
@@ -37,7 +43,7 @@ class StateDict:
         """A file is here."""
         return Path(spec.weights.location).is_file()
 
-    def load(self, spec: ModelSpec, options: LoadOptions) -> TorchClassifier:
+    def load(self, spec: ModelSpec, options: LoadOptions) -> Adapter:
         """The file behind ``spec``."""
         return self.load_file(Path(spec.weights.location), options)
 
@@ -46,12 +52,14 @@ class StateDict:
         del head
         return sniff(path).name in _KINDS
 
-    def load_file(self, path: Path, options: LoadOptions) -> TorchClassifier:
+    def load_file(self, path: Path, options: LoadOptions) -> Adapter:
         """Load. Raises InputError: would run code, damaged, no architecture named, or not that architecture."""
         file = tensor_file.read(path, options)
         if file.network is not None:
             return _whole(path, file, options)
         name = options.settings.get("arch") or file.metadata.get("arch") or file.metadata.get("architecture")
+        if not name and (known := torchvision_segment.recognised(tensor_file.stripped(file.tensors, set()))):
+            name = torchvision_segment.PREFIX + known
         if not name:
             raise InputError(
                 f"{path} holds tensors but not the network they belong to: name it, for example "
@@ -59,6 +67,8 @@ class StateDict:
             )
         maker = _maker(path, name)
         tensors = tensor_file.stripped(file.tensors, set(maker.meta(1000).state_dict()))
+        if maker.kind == "segmentation":
+            tensors = {k: v for k, v in tensors.items() if not k.startswith(torchvision_segment.AUXILIARY)}
         tensor_file.check_kinds(tensors, path)
         count = _classes_in(maker, tensors)
         _check(maker.meta(count).state_dict(), tensors, path, name)  # before any memory is taken for the network
@@ -82,6 +92,8 @@ class _Maker:
             from models.torchvision_family import build
 
             return build(self.name, classes)
+        if self.kind == "segmentation":
+            return torchvision_segment.build(self.name, classes)
         if self.kind == "demo":
             from models.demo.digits import network
 
@@ -99,10 +111,16 @@ class _Maker:
 
     def adapter(
         self, net: nn.Module, spec: ModelSpec, options: LoadOptions, notes: dict[str, Any], origin: str
-    ) -> TorchClassifier:
+    ) -> Adapter:
         """With the architecture's own preprocessing."""
         from dataclasses import replace
 
+        if self.kind == "segmentation":
+            if not spec.class_names and _head_size(net, self) == len(voc.NAMES):
+                spec, origin = replace(spec, class_names=voc.NAMES), "assumed to be VOC's (21 outputs)"
+            if origin:
+                notes["class names"] = origin
+            return torchvision_segment.adapter(net, self.name, spec, options, notes=notes)
         if self.kind == "demo":
             from models.demo.digits import MEAN, STD, GreyEight
 
@@ -130,6 +148,8 @@ def _maker(path: Path, name: str) -> _Maker:
         from models.torchvision_family import build
 
         short = name.removeprefix("torchvision/").partition(".")[0]
+        if short in torchvision_segment.known():
+            return _Maker("segmentation", short)
         import torch
 
         with torch.device("meta"):

@@ -1,97 +1,25 @@
-"""DETR, RT-DETR, D-FINE, RF-DETR and their kin from the Hugging Face hub, as ``transformers/OWNER/NAME``.
-
-An optional extra: ``pip install transformers``. Weights are read from safetensors only; no code from the hub is run.
-"""
+"""Detectors of the ``transformers`` library (DETR, RT-DETR, D-FINE, RF-DETR and their kin), once they are loaded."""
 
 from __future__ import annotations
 
-import importlib.util
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.errors import InputError
 from dashboard.types import Image, Prediction
-from models import coco, downloads
-from models.base import LoadOptions, ModelSpec, Weights
+from models.base import LoadOptions, ModelSpec
 from models.detection import Size, Thresholds, as_rgb, check_finite, result
 from models.torch_detection import TorchDetector
 
 if TYPE_CHECKING:
     import torch
 
-PREFIX = "transformers/"
-HUB = "https://huggingface.co/"
-FILE = "model.safetensors"
+SETTINGS = ("conf", "max_det")
 _UNUSED = "N/A"  # how DETR calls the numbers that COCO does not use
-# name -> (input, paper); all trained on COCO (some after Objects365)
-_KNOWN = {
-    "PekingU/rtdetr_r18vd": ((640, 640), "https://arxiv.org/abs/2304.08069"),
-    "PekingU/rtdetr_r50vd": ((640, 640), "https://arxiv.org/abs/2304.08069"),
-    "PekingU/rtdetr_r101vd": ((640, 640), "https://arxiv.org/abs/2304.08069"),
-    "PekingU/rtdetr_v2_r18vd": ((640, 640), "https://arxiv.org/abs/2407.17140"),
-    "PekingU/rtdetr_v2_r50vd": ((640, 640), "https://arxiv.org/abs/2407.17140"),
-    "ustc-community/dfine-xlarge-coco": ((640, 640), "https://arxiv.org/abs/2410.13842"),
-    "Roboflow/rf-detr-base": ((560, 560), "https://github.com/roboflow/rf-detr"),
-    "facebook/detr-resnet-50": ((800, 1333), "https://arxiv.org/abs/2005.12872"),
-    "facebook/detr-resnet-101": ((800, 1333), "https://arxiv.org/abs/2005.12872"),
-}
-
-
-class Transformers:
-    """Object detectors of the ``transformers`` library."""
-
-    settings = ("conf", "max_det")
-
-    def specs(self) -> Iterable[ModelSpec]:
-        """A few that are published; any other is loaded by its full name."""
-        return _specs()
-
-    def resolve(self, name: str) -> ModelSpec | None:
-        """``transformers/OWNER/NAME`` of any detector on the hub."""
-        repository = name.removeprefix(PREFIX)
-        if repository == name or not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", repository, re.ASCII):
-            return None
-        return _spec(repository, None, "", ())
-
-    def is_here(self, spec: ModelSpec) -> bool:
-        """Whether the library is installed and the weights are in the hub's cache."""
-        found = downloads.hub_file(_repository(spec), [FILE])
-        return found is not None and importlib.util.find_spec("transformers") is not None
-
-    def load(self, spec: ModelSpec, options: LoadOptions) -> TransformersDetector:
-        """Load, downloading at first use. Raises InputError without the library, offline, or for no detector."""
-        if importlib.util.find_spec("transformers") is None:
-            raise InputError(
-                f"{spec.name} needs the transformers library, which is not installed: pip install transformers."
-            )
-        found = downloads.hub_file(_repository(spec), [FILE])
-        folder = downloads.download(spec, HUB, lambda: _download(_repository(spec))) if found is None else found.parent
-        return from_folder(folder, spec, options)
-
-
-def from_folder(folder: Path, spec: ModelSpec, options: LoadOptions) -> TransformersDetector:
-    """What ``save_pretrained`` wrote: a config, a processor's config and safetensors."""
-    from transformers import AutoImageProcessor, AutoModelForObjectDetection
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    how = {"local_files_only": True, "trust_remote_code": False}
-    try:
-        net = AutoModelForObjectDetection.from_pretrained(str(folder), use_safetensors=True, **how)
-        processor = AutoImageProcessor.from_pretrained(str(folder), **how)
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{folder} cannot be loaded as a detector of transformers: {reason}.") from error
-    spec = replace(spec, weights=replace(spec.weights, size_bytes=(folder / FILE).stat().st_size))
-    return TransformersDetector(net.float(), processor, spec, options)
 
 
 class Prepared(NamedTuple):
@@ -132,7 +60,7 @@ class TransformersDetector(TorchDetector):
         real = [number for number, name in enumerate(names) if name != _UNUSED]
         self._labels = np.full(len(names) + 1, -1)  # DETR has one output more, for "nothing"
         self._labels[real] = np.arange(len(real))
-        size = _input_size(processor)
+        size = input_size(processor)
         spec = replace(
             spec,
             class_names=tuple(names[number] for number in real),
@@ -189,39 +117,10 @@ class TransformersDetector(TorchDetector):
         return result(self.spec.name, found["boxes"].numpy()[kept], scores[kept], numbers[kept], size)
 
 
-def _input_size(processor: Any) -> Size:
+def input_size(processor: Any) -> Size:
+    """(height, width) that a processor makes of a picture, or its shorter and longest side."""
     size = dict(processor.size or {})
     if "height" in size:
         return int(size["height"]), int(size["width"])
     shortest = int(size.get("shortest_edge") or 800)
     return shortest, int(size.get("longest_edge") or shortest)
-
-
-def _repository(spec: ModelSpec) -> str:
-    return spec.weights.location.removeprefix(HUB)
-
-
-def _download(repository: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    return Path(snapshot_download(repository, allow_patterns=["*.json", FILE]))
-
-
-@cache
-def _specs() -> tuple[ModelSpec, ...]:
-    return tuple(_spec(name, size, paper, coco.NAMES) for name, (size, paper) in _KNOWN.items())
-
-
-def _spec(repository: str, size: Size | None, paper: str, names: tuple[str, ...]) -> ModelSpec:
-    return ModelSpec(
-        name=PREFIX + repository,
-        task="detection",
-        family="transformers",
-        source="Hugging Face hub, through the transformers library (an optional extra)",
-        weights=Weights("url", HUB + repository),
-        class_names=names,
-        license="Apache-2.0" if names else "unknown",
-        paper=paper,
-        input_size=size,
-        preprocessing="the model's own image processor",
-    )

@@ -1,5 +1,5 @@
-"""Ultralytics' classifiers, detectors and instance segmenters by name (``yolo11n-cls``, ``yolo11n``, ``yolo11n-seg``,
-``rtdetr-l``) or as a ``.pt`` file.
+"""Ultralytics' classifiers, detectors, instance and semantic segmenters by name (``yolo11n-cls``, ``yolo11n``,
+``yolo11n-seg``, ``yolo26n-sem``, ``rtdetr-l``) or as a ``.pt`` file.
 
 Such a file is a pickle of a whole network. It is read by torch's restricted unpickler with Ultralytics' own list of
 known layers, so no code in it runs; anything else in the file is a refusal. Importing Ultralytics has side effects (one
@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dashboard.errors import InputError
-from models import class_names, coco, downloads, imagenet
+from models import class_names, coco, downloads, imagenet, ultralytics_semantic
 from models.base import LoadOptions, ModelSpec, Weights
 from models.detection import LetterBox
 from models.preprocessing import ResizeCrop, input_size_setting, size_from_file
 from models.sniff import check_pickle, pickle_globals, sniff
 from models.torch_adapter import TorchClassifier
+from models.torch_segment import TorchSegmenter
 from models.ultralytics_detect import SETTINGS, TASKS, UltralyticsDetector
 
 if TYPE_CHECKING:
@@ -36,10 +37,15 @@ _SERIES = {
     "classification": ("yolov8{}-cls", "yolo11{}-cls", "yolo26{}-cls"),
     "detection": ("yolov8{}", "yolo11{}", "yolo12{}", "yolo26{}"),
     "instance-segmentation": ("yolov8{}-seg", "yolo11{}-seg", "yolo26{}-seg"),
+    "semantic-segmentation": ("yolo26{}-sem", "yolo26{}-sem-ade20k"),
 }
 _RT_DETR = ("rtdetr-l", "rtdetr-x")
-_KINDS = {"ClassificationModel": "classification", **TASKS}
-Adapter = TorchClassifier | UltralyticsDetector
+_KINDS = {
+    "ClassificationModel": "classification",
+    ultralytics_semantic.KIND: "semantic-segmentation",
+    **TASKS,
+}
+Adapter = TorchClassifier | UltralyticsDetector | TorchSegmenter
 _lock = threading.Lock()
 
 
@@ -50,10 +56,11 @@ class Ultralytics:
         "classification": ("activation", "classes", "input_size"),
         "detection": ("classes", *SETTINGS),
         "instance-segmentation": ("classes", *SETTINGS),
+        "semantic-segmentation": ultralytics_semantic.SETTINGS,
     }
 
     def specs(self) -> Iterable[ModelSpec]:
-        """The published models: ImageNet's classifiers, COCO's detectors and segmenters."""
+        """The published models: ImageNet's classifiers, COCO's detectors and instance segmenters, and semantic ones."""
         return _specs()
 
     def resolve(self, name: str) -> ModelSpec | None:
@@ -96,11 +103,20 @@ def _specs() -> tuple[ModelSpec, ...]:
 
 
 def _published(name: str, task: str) -> ModelSpec:
-    docs = {"classification": "tasks/classify", "detection": "tasks/detect", "instance-segmentation": "tasks/segment"}
+    docs = {
+        "classification": "tasks/classify",
+        "detection": "tasks/detect",
+        "instance-segmentation": "tasks/segment",
+        "semantic-segmentation": "tasks/semantic",
+    }
+    ids: tuple[str, ...] = ()
     if task == "classification":
         (classes, ids), side, how = imagenet.classes(), 224, str(_geometry(224, 224))
+    elif task == "semantic-segmentation":  # ADE20K's names come with the file
+        classes, side = (() if name.endswith("ade20k") else ultralytics_semantic.CITYSCAPES), ultralytics_semantic.USUAL
+        how = str(LetterBox((side, side), rect=True))
     else:
-        classes, ids, side = coco.NAMES, (), 640
+        classes, side = coco.NAMES, 640
         how = str(LetterBox((side, side), stretch=name in _RT_DETR))
     return ModelSpec(
         name=name,
@@ -167,8 +183,8 @@ def _adapter(path: Path, spec: ModelSpec, options: LoadOptions) -> Adapter:
     if not isinstance(net, nn.Module) or task is None:
         what = type(net).__name__
         raise InputError(
-            f"{path} holds an Ultralytics {what}, which can not be used: give a model trained for detect, segment or "
-            "classify."
+            f"{path} holds an Ultralytics {what}, which can not be used: give a model trained for detect, segment, "
+            "semantic or classify."
         )
     try:
         return _of_task(task, path, net, checkpoint, spec, options)
@@ -194,6 +210,10 @@ def _of_task(
     notes = {"class names": origin or "the file's own"}
     if task == "classification":
         return _classifier(path, net, checkpoint, spec, options, notes)
+    if task == "semantic-segmentation":
+        usual = ultralytics_semantic.USUAL
+        size = (usual, usual) if "input_size" in options.settings else _trained_size(path, checkpoint, usual)
+        return ultralytics_semantic.segmenter(net, spec, options, image_size=size, notes=notes)
     return _detector(path, net, checkpoint, spec, options, notes)
 
 

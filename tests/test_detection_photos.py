@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from dashboard.errors import InputError
-from dashboard.tabs.detection_photos import MOST_PHOTOS, DetectionPhotos, example_photos
+from dashboard.tabs.compare_photos import MOST_PHOTOS, example_photos
+from dashboard.tabs.detection_photos import DetectionPhotos
 from dashboard.types import Classification
 from models.base import OutOfMemory
 from tests.e2e.compare_page import Finder
@@ -50,7 +51,7 @@ def files(tmp_path: Path) -> list[str]:
 
 
 def test_what_fails_says_so_and_the_rest_goes_on(panel: DetectionPhotos, files: list[str]) -> None:
-    looked, strip, first = panel.detect(files, ["good", "large", "narrow"], None)
+    looked, strip, first = panel.run(files, ["good", "large", "narrow"], None)
     assert [p["title"] for p in first["panes"]] == ["good", "large", "narrow"]
     assert [i.get("counts") for i in strip["items"]] == [[2, 2, 2], None, [2, None, None]]
     assert strip["items"][1]["error"].startswith("text.png is not an image")  # its name, not where it lies
@@ -63,43 +64,43 @@ def test_what_fails_says_so_and_the_rest_goes_on(panel: DetectionPhotos, files: 
 
 
 def test_a_photo_that_has_gone_since(panel: DetectionPhotos, files: list[str]) -> None:
-    looked, _, _ = panel.detect(files[:1], ["good"], None)
+    looked, _, _ = panel.run(files[:1], ["good"], None)
     Path(files[0]).unlink()
     assert "narrow.png does not exist" in panel.show(looked, SimpleNamespace(index=0))["error"]  # type: ignore[arg-type]
 
 
 def test_stages_add_up(panel: DetectionPhotos, files: list[str]) -> None:
-    pane = panel.detect(files[:1], ["good"], None)[2]["panes"][0]
+    pane = panel.run(files[:1], ["good"], None)[2]["panes"][0]
     assert pane["stages"][0] >= 2  # it sleeps 2 ms there
     assert float(pane["note"].removesuffix(" ms")) == pytest.approx(sum(pane["stages"]), abs=0.1)
 
 
 def test_too_many_photos(panel: DetectionPhotos, files: list[str]) -> None:
-    _, strip, _ = panel.detect(files[:1] * (MOST_PHOTOS + 1), ["good"], None)
+    _, strip, _ = panel.run(files[:1] * (MOST_PHOTOS + 1), ["good"], None)
     assert len(strip["items"]) == MOST_PHOTOS
     assert f"first {MOST_PHOTOS} of {MOST_PHOTOS + 1}" in strip["notes"][0]
 
 
 def test_refusals(panel: DetectionPhotos, files: list[str]) -> None:
     with pytest.raises(InputError, match="at least one photo"):
-        panel.detect(None, ["good"], None)
+        panel.run(None, ["good"], None)
     for names in ([], list("abcde")):
         with pytest.raises(InputError, match="one to four models"):
-            panel.detect(files, names, None)
+            panel.run(files, names, None)
     with pytest.raises(InputError, match="no longer kept"):
         panel.show(None, SimpleNamespace(index=0))  # type: ignore[arg-type]
-    assert "does not answer with boxes" in panel.detect(files[:1], ["classifier"], None)[2]["panes"][0]["error"]
+    assert "does not answer with boxes" in panel.run(files[:1], ["classifier"], None)[2]["panes"][0]["error"]
     panel.engine.public = True
     with pytest.raises(InputError, match="No model is called"):
-        panel.detect(files, ["/etc/passwd"], None)
+        panel.run(files, ["/etc/passwd"], None)
 
 
 def test_examples_are_here_and_come_with_truth(panel: DetectionPhotos) -> None:
-    photos = example_photos()
+    photos = example_photos("instance-segmentation")
     scenes = [p for p in photos if p.truth is not None]
     assert len(scenes) == 5
     assert any(not len(p.truth) for p in scenes)  # one is empty
     assert {"astronaut.png", "coffee.png"} <= {p.name for p in photos}
     looked, _, first = panel.examples(["one", "two", "three"])
     assert [p["title"] for p in first["panes"]] == ["one", "two", "three", "ui.cmp.truth"]
-    assert len(panel.detect(None, list("abcd"), looked)[2]["panes"]) == 4  # the examples again; no room for the truth
+    assert len(panel.run(None, list("abcd"), looked)[2]["panes"]) == 4  # the examples again; no room for the truth

@@ -12,7 +12,8 @@ from dashboard.errors import InputError
 from dashboard.evaluation import Settings, evaluate
 from dashboard.metrics.detection import bootstrap
 from dashboard.store import Store
-from dashboard.tabs.detection_results import OUTPUTS, START, Controls, DetectionResults, with_controls
+from dashboard.tabs.detection_results import OUTPUTS, Controls, DetectionResults
+from dashboard.tabs.explorer import START, gather
 from tests.fake_detector import FakeDetector, FakeObjects
 
 LIVE = Controls(0.25)
@@ -80,11 +81,11 @@ def test_others_start_at_their_best_confidence_and_an_echo_does_nothing(do):
 
 def test_controls_reach_the_handlers_by_name():
     inputs = (0.3, 0.75, 50, "bbox", "ious", "tide", "missed")
-    plain = with_controls(lambda ids, focus, controls: (ids, focus, controls), before=2)
+    plain = gather(Controls, lambda ids, focus, controls: (ids, focus, controls), before=2)
     assert plain("ids", "focus", *inputs) == ("ids", "focus", Controls(*inputs))
     assert Controls(*inputs).point.threshold == 0.75
 
     def clicked(state, controls, event):
         return state, controls, event
 
-    assert with_controls(clicked)("state", *inputs, "event") == ("state", Controls(*inputs), "event")
+    assert gather(Controls, clicked)("event", "state", *inputs) == ("state", Controls(*inputs), "event")

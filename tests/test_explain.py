@@ -9,6 +9,15 @@ import numpy as np
 import pytest
 
 from dashboard import explain
+from dashboard.explore import segmentation
+from dashboard.explore.segmentation import tables
+from dashboard.metrics import METRICS
+from dashboard.metrics.segmentation.boundary import DILATION, TOLERANCE
+from dashboard.metrics.segmentation.columns import SegmentationBatch
+from dashboard.metrics.segmentation.counts import count, per_image
+from dashboard.metrics.segmentation.probability import measure
+from dashboard.metrics.segmentation.scores import boundary_scores, iou
+from dashboard.results import Scalars
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,7 +49,18 @@ DETECTION = [
     *("loss_iou", "loss_giou", "loss_l1", "loss_smooth_l1", "loss_confidence_bce", "loss_confidence_focal"),
     *("missed", "false_positives", "errors", "f1_error", "ap_error"),
 ]
-ENTRIES = [*CLASSIFICATION, *OTHERS, *DETECTION]
+# Of semantic segmentation, likewise: "miou", "mdice" and "boundary_iou" are those of instances.
+SEGMENTATION = [
+    *("pixel_accuracy", "mean_pixel_accuracy", "sem_miou", "sem_mdice", "frequency_weighted_iou"),
+    *("sem_boundary_iou", "boundary_f1", "image_miou", "image_mdice"),
+    *("pixels", "class_images", "sem_iou", "sem_dice", "sem_accuracy", "sem_precision"),
+    *("sem_boundary_precision", "sem_boundary_recall"),
+    *("loss_image_iou", "loss_image_dice", "sem_cross_entropy", "sem_focal", "soft_dice", "soft_iou"),
+    *("order_pixels", "order_wrong"),
+    *("chart_iou_dice", "chart_class_iou", "chart_class_dice", "chart_area", "chart_image_iou", "chart_slices"),
+    *("error_map", "sem_matrix", "ignore_index", "slice_presence", "slice_size", "slice_brightness"),
+]
+ENTRIES = [*CLASSIFICATION, *OTHERS, *DETECTION, *SEGMENTATION]
 
 # Characters that exist only in Simplified Chinese, and words of mainland usage with what Taiwan writes instead.
 SIMPLIFIED = set("类别图预测标签阈损数确轴线对错误应该张样显为与时间还这个们会从实际")
@@ -58,6 +78,11 @@ MAINLAND = {
     "內存": "記憶體",
     "設備": "裝置",
     "噪聲": "雜訊",
+    "掩碼": "遮罩",
+    "掩膜": "遮罩",
+    "語義": "語意",
+    "視頻": "影片",
+    "鼠標": "滑鼠、游標",
 }
 
 
@@ -169,6 +194,107 @@ def test_the_street_example_is_worked_out_correctly(locale):
         assert f"{value:.3f}" in explain.entry(name, locale)["meaning"], (name, value)
     assert f"{2 * 0.8 / 1.8:.3f}" in explain.entry("mdice", locale)["meaning"]
     assert f"{0.8 * 0.85:.2f}" in explain.entry("miou_all", locale)["meaning"]
+
+
+def test_the_boat_example_is_worked_out_correctly(locale):
+    # 80 pixels of sea and 20 of boat, 70 and 15 of them right.
+    true, right = np.array([80, 20]), np.array([70, 15])
+    found = np.array([70 + 5, 15 + 10])
+    iou, dice = right / (true + found - right), 2 * right / (true + found)
+    expected = {
+        "pixel_accuracy": right.sum() / 100,
+        "mean_pixel_accuracy": (right / true).mean(),
+        "sem_miou": iou.mean(),
+        "sem_mdice": dice.mean(),
+        "frequency_weighted_iou": 0.8 * iou[0] + 0.2 * iou[1],
+        "sem_iou": iou[1],
+        "sem_dice": dice[1],
+        "sem_accuracy": right[1] / true[1],
+        "sem_precision": right[1] / found[1],
+    }
+    for name, value in expected.items():
+        assert f"{value:.3f}" in explain.entry(name, locale)["meaning"], (name, value)
+    assert f"{found[1] / true[1]:.2f}" in explain.entry("chart_area", locale)["meaning"]
+    assert f"{true[0] / 100:.2f}" in explain.entry("pixel_accuracy", locale)["misleads"]  # "sea" everywhere
+
+
+def test_iou_and_dice_are_compared_correctly(locale):
+    def dice(iou):
+        return 2 * iou / (1 + iou)
+
+    assert f"{0.9 / 1.1:.2f}" in explain.entry("sem_iou", locale)["misleads"]  # 10 % missed, 10 % too much
+    iou = np.linspace(0, 1, 100_001)
+    gap = dice(iou) - iou
+    widest = iou[gap.argmax()]
+    assert f"{gap.max():.2f}" in explain.entry("sem_dice", locale)["misleads"]
+    assert f"{0.8 / (2 - 0.8):.3f}" in explain.entry("sem_dice", locale)["misleads"]
+    for value in (widest, dice(widest)):
+        assert f"{value:.2f}" in explain.entry("chart_iou_dice", locale)["convention"], value
+    for classes in ((0.5, 0.5), (0.1, 0.92)):  # the means disagree on which is better
+        mean = np.mean(classes)
+        for value in (mean, np.mean([dice(c) for c in classes])):
+            assert f"{value:.3f}" in explain.entry("sem_mdice", locale)["misleads"], value
+    for value in (0.90, 0.95):
+        assert f"{dice(value):.3f}" in explain.entry("chart_class_dice", locale)["misleads"], value
+
+
+def test_boundary_f1_looks_at_the_line_only(locale):
+    truth = np.repeat(np.array([[0] * 50 + [1] * 50], np.uint8), 60, axis=0)
+    swapped = count(SegmentationBatch(["a"], [truth], [1 - truth], 2))
+    outlines = boundary_scores(swapped)
+    assert outlines["boundary_f1"].tolist() == [1, 1]
+    assert iou(per_image(swapped)).max() == 0
+    reach, band = (round(part * np.hypot(480, 640)) for part in (TOLERANCE, DILATION))
+    said = {"en": "{} px at 640 × 480", "zh-TW": "640 × 480 時為 {} 像素"}[locale]
+    assert said.format(reach) in explain.entry("boundary_f1", locale)["convention"]
+    assert said.format(band) in explain.entry("sem_boundary_iou", locale)["convention"]
+
+
+class Even:
+    """Probabilities of a picture that is half one class, half another: p for the true one everywhere."""
+
+    shape = (2, 2, 6)
+
+    def __init__(self, p):
+        self.p = p
+
+    def rows(self, start, stop):
+        first = np.where(np.arange(6) < 3, self.p, 1 - self.p)
+        return np.broadcast_to(np.stack([first, 1 - first])[:, None], (2, stop - start, 6)).astype(np.float32)
+
+
+def test_the_losses_of_probabilities_are_worked_out_correctly(locale):
+    truth = np.repeat(np.array([[0, 0, 0, 1, 1, 1]], np.uint8), 2, axis=0)
+
+    def losses(p):
+        return measure(Even(p), truth, truth).losses
+
+    assert f"{losses(0.8)['soft_dice']:.3f}" in explain.entry("soft_dice", locale)["meaning"]
+    assert f"{losses(0.8)['soft_iou']:.3f}" in explain.entry("soft_iou", locale)["meaning"]
+    assert f"{losses(0.9)['cross_entropy']:.3f}" in explain.entry("sem_cross_entropy", locale)["meaning"]
+    assert f"{losses(0.01)['cross_entropy']:.1f}" in explain.entry("sem_cross_entropy", locale)["meaning"]
+    assert f"{0.01 * losses(0.1)['cross_entropy']:.3f}" in explain.entry("sem_cross_entropy", locale)["misleads"]
+    assert f"{losses(0.9)['focal']:.3f}" in explain.entry("sem_focal", locale)["meaning"]
+    assert f"{losses(0.1)['focal']:.2f}" in explain.entry("sem_focal", locale)["meaning"]
+
+
+def test_everything_the_segmentation_tab_shows_is_explained_for_this_task():
+    columns = [n for names in segmentation.COLUMNS.values() for n in names]
+    shown = {
+        *(tables.explained(n) for n in tables.FIGURES),
+        *(n if n == "boundary_f1" else f"sem_{n}" for n in columns),
+        *(n for n in segmentation.ORDERS if n != "dataset"),
+        *(f"slice_{n}" if n in segmentation.SLICED else f"chart_{n}" for n in segmentation.CHARTS),
+    }
+    # Metrics that only stand under "all other metrics".
+    one = count(SegmentationBatch(["a"], [np.zeros((2, 2), np.uint8)], [np.zeros((2, 2), np.uint8)], 2))
+    for name in METRICS.names(task="semantic-segmentation"):
+        metric = METRICS.get(name)(["x", "y"])
+        metric.take(one)
+        for result in metric.compute().values():
+            if isinstance(result, Scalars):
+                shown |= {tables._loss_name(n) for n in result.values}
+    assert shown - set(SEGMENTATION) == set()
 
 
 def test_unknown_names_and_locales():

@@ -11,7 +11,9 @@ DATASETS.register("csv", "dashboard.datasets.csv_labels:CsvLabels", task="classi
 DATASETS.register("coco", "dashboard.datasets.coco:Coco", task=("detection", "instance-segmentation"))
 DATASETS.register("yolo", "dashboard.datasets.yolo:Yolo", task=("detection", "instance-segmentation"))
 DATASETS.register("voc", "dashboard.datasets.voc:Voc", task="detection")
+DATASETS.register("masks", "dashboard.datasets.masks_folder:Masks", task="semantic-segmentation")
 
+_PICTURES = ("detection", "instance-segmentation", "semantic-segmentation")
 DEMOS: Registry[type[Dataset]] = Registry("built-in dataset")
 DEMOS.register("digits", "dashboard.datasets.digits:Digits", task="classification")
-DEMOS.register("scenes", "dashboard.datasets.scenes:Scenes", task=("detection", "instance-segmentation"))
+DEMOS.register("scenes", "dashboard.datasets.scenes:Scenes", task=_PICTURES)

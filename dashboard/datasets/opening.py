@@ -21,6 +21,7 @@ _WANTED = {  # what to give, by task
     "classification": "a folder with one folder of pictures per class, a CSV or a zip",
     "detection": "a COCO instances JSON, a folder or zip in YOLO's or VOC's layout",
     "instance-segmentation": "a COCO instances JSON, or a folder or zip with YOLO polygons",
+    "semantic-segmentation": "a folder or zip that holds images and masks",
 }
 _ANY = "a dataset of this task"
 

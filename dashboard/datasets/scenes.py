@@ -3,8 +3,9 @@
 Digits of random class, size, turn, contrast and stroke lie over parts of photos, cut by the edge of the picture, by one
 another and by pieces in front; every box is tight around the visible pixels of its mask. Some pictures are empty. Some
 hold a dense cluster of small digits of one class, which is a single crowd region as in COCO (``iscrowd``): its mask is
-what is visible of all of them. The dataset is held out: the project's demo models learn from other digits (the first
-1200, as with ``demo:digits``) and other photos.
+what is visible of all of them. For semantic segmentation each pixel is a digit's (a crowd's too) or "background". The
+dataset is held out: the project's demo models learn from other digits (the first 1200, as with ``demo:digits``) and
+other photos.
 
 The truth depends on scikit-learn's digits and on numpy's frozen random stream alone; the pixels depend on Pillow too
 (see ``scene_painting``).
@@ -22,23 +23,23 @@ import numpy as np
 from dashboard import masks
 from dashboard.datasets.scene_layout import Layout, arrange
 from dashboard.datasets.scene_painting import paint, photo_files, photo_of
-from dashboard.types import Detections, Image, Sample
+from dashboard.types import Detections, Image, Sample, Segmentation
 
 COUNT = 300
 SIZES = ((256, 256), (192, 256), (256, 192), (240, 320), (320, 320))  # (height, width), in turn
-TASKS = ("detection", "instance-segmentation")
+TASKS = ("detection", "instance-segmentation", "semantic-segmentation")
+DIGITS = tuple("0123456789")
 
 
 class Scenes:
     """Digits over photos with exact boxes and masks, crowds and empty pictures: 300 that no demo model was trained on.
 
     Args:
-        task: "detection" (boxes only) or "instance-segmentation" (boxes and masks). An object's area is its mask's in
-            both, as in COCO.
+        task: "detection" (boxes only), "instance-segmentation" (boxes and masks) or "semantic-segmentation" (a class
+            for every pixel, the first one "background"). An object's area is its mask's, as in COCO.
     """
 
     name = "scenes"
-    class_names = tuple("0123456789")
     class_ids: tuple[str, ...] = ()
     multilabel = False
     source = "demo:scenes"
@@ -50,12 +51,16 @@ class Scenes:
         if task not in TASKS:
             raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
         self.task = task
+        self.class_names = ("background", *DIGITS) if task == "semantic-segmentation" else DIGITS
         self.ids = [f"scene-{i:04d}" for i in range(COUNT)]
 
     @cached_property
-    def targets(self) -> list[Detections]:
+    def targets(self) -> list[Detections] | list[Segmentation]:
         """(N,) truths; made at the first demand, in about a second."""
-        return [truth(arrange("test", i, size_of(i)), self.task != "detection") for i in range(COUNT)]
+        layouts = (arrange("test", i, size_of(i)) for i in range(COUNT))
+        if self.task == "semantic-segmentation":
+            return [Segmentation(layout.semantic()) for layout in layouts]
+        return [truth(layout, self.task != "detection") for layout in layouts]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -75,10 +80,17 @@ class Scenes:
         return (self[i] for i in range(len(self)))
 
     @cached_property
+    def _objects(self) -> list[Detections]:
+        """The truth as objects, whatever the task."""
+        if self.task == "semantic-segmentation":
+            return Scenes("detection").targets  # type: ignore[return-value]
+        return self.targets  # type: ignore[return-value]
+
+    @cached_property
     def fingerprint(self) -> str:
-        """Hash of the truth and of the photos' files, the same for both tasks."""
+        """Hash of the truth and of the photos' files, the same for all tasks."""
         digest = hashlib.blake2b(b"scenes-1", digest_size=10)
-        for target in self.targets:
+        for target in self._objects:
             digest.update(np.array(target.size, "<i8").tobytes())
             for values in (target.xyxy, target.areas, target.crowd, target.class_ids):
                 digest.update(np.asarray(values).astype("<f8").tobytes())

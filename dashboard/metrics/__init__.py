@@ -22,6 +22,11 @@ METRICS.register("voc", f"{_DETECTION}:VocAP", task=_OBJECTS, multilabel=False)
 METRICS.register("tide", f"{_DETECTION}:ErrorCauses", task=_OBJECTS, multilabel=False)
 METRICS.register("masks", f"{_DETECTION}:MaskQuality", task="instance-segmentation", multilabel=False)
 
+_PIXELS = "dashboard.metrics.segmentation.metrics"
+METRICS.register("pixels", f"{_PIXELS}:PixelConfusion", task="semantic-segmentation", multilabel=False)
+METRICS.register("boundaries", f"{_PIXELS}:BoundaryQuality", task="semantic-segmentation", multilabel=False)
+METRICS.register("images", f"{_PIXELS}:ImageLosses", task="semantic-segmentation", multilabel=False)
+
 
 def signature(task: str, multilabel: bool) -> list[str]:
     """What a run's numbers were computed by; a run whose signature differs is out of date."""

@@ -37,7 +37,8 @@ class App:
 TABS: Registry[Callable[[Engine, App], None]] = Registry("tab")
 TABS.register("classification", "dashboard.tabs.classification:create", task=True)
 TABS.register("detection", "dashboard.tabs.detection:create", task=True)
+TABS.register("segmentation", "dashboard.tabs.segmentation:create", task=True)
 TABS.register("runs", "dashboard.tabs.runs:create", task=False)
 
-TAB_OF = {"instance-segmentation": "detection"}
+TAB_OF = {"instance-segmentation": "detection", "semantic-segmentation": "segmentation"}
 """Tasks that are shown in the tab of another; every other task has a tab of its own name."""

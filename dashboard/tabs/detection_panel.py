@@ -11,7 +11,8 @@ from dashboard.engine import Engine
 from dashboard.explore import detection as explore
 from dashboard.tabs import App
 from dashboard.tabs.common import EVENT, Slider, toast
-from dashboard.tabs.detection_results import START, DetectionResults, with_controls
+from dashboard.tabs.detection_results import Controls, DetectionResults
+from dashboard.tabs.explorer import MOST_RUNS, START, gather
 from dashboard.tabs.results import orders
 from dashboard.views import ChartView, CompareView, FiguresView, GalleryView, MatrixView, ProgressView, TableView
 from dashboard.views.strings import t
@@ -27,7 +28,13 @@ def detection_panel(engine: Engine, app: App, tasks: Sequence[str]) -> gr.Dropdo
     waiting = ProgressView(None, elem_id="det-waiting")
     with gr.Row(elem_classes=["lp-row", "lp-pick"]):
         runs = gr.Dropdown(
-            [], multiselect=True, max_choices=3, label=t("ui.det.runs"), elem_id="det-runs", scale=5, min_width=320
+            [],
+            multiselect=True,
+            max_choices=MOST_RUNS,
+            label=t("ui.det.runs"),
+            elem_id="det-runs",
+            scale=5,
+            min_width=320,
         )
         focus = gr.Radio([], label=t("ui.focus"), elem_id="det-focus", interactive=True, scale=4, min_width=280)
         by = gr.Radio(
@@ -78,7 +85,7 @@ def detection_panel(engine: Engine, app: App, tasks: Sequence[str]) -> gr.Dropdo
 
     def on(event: Any, handler: Any, outputs: Any, inputs: Sequence[Any] = (state,), how: Any = EVENT) -> Any:
         """Call a handler with ``inputs`` and what the controls say."""
-        return event(toast(with_controls(handler, len(inputs))), [*inputs, *live], outputs, **how)
+        return event(toast(gather(Controls, handler, len(inputs))), [*inputs, *live], outputs, **how)
 
     on(focus.input, do.show, everything, [runs, focus])
     on(by.input, do.show, everything, [runs, focus])

@@ -24,6 +24,7 @@ from dashboard.views import ProgressView
 from dashboard.views.strings import STRINGS, t
 from models.load import check_loadable, find_spec, model_rows
 
+LIVE = ("top1", "top5", "map", "f1", "precision", "recall", "miou", "pixel_accuracy")
 IDLE = {"state": "idle", "steps": []}
 PUBLIC_SETTINGS = (
     *("activation", "mean", "std", "normalisation", "input_size", "interpolation", "crop_pct", "arch", "multilabel"),
@@ -94,7 +95,7 @@ class Evaluate:
         for name in chosen:
 
             def work(say: Any, cancel: Any, name: str = name) -> str:
-                return evaluate(self.engine.model(name, options), dataset, self.engine.store, how, say, cancel).id
+                return evaluate(self.engine.model(name, options, task), dataset, self.engine.store, how, say, cancel).id
 
             works.append((f"{name.rpartition('/')[2] if name in (weights or []) else name} · {dataset.name}", work))
         if elsewhere:
@@ -157,9 +158,7 @@ def job_data(job: Job | None) -> dict[str, Any]:
             "left": s.progress.seconds_left,
             "skipped": s.progress.skipped,
             "resumed": s.progress.resumed,
-            "live": {
-                k: v for k, v in s.progress.live.items() if k in ("top1", "top5", "map", "f1", "precision", "recall")
-            },
+            "live": {k: v for k, v in s.progress.live.items() if k in LIVE},
         }
         for s in job.steps
     ]

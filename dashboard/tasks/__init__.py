@@ -13,6 +13,7 @@ TASKS: Registry[Task] = Registry("task")
 TASKS.register("classification", "dashboard.tasks.classification:ClassificationTask")
 TASKS.register("detection", "dashboard.tasks.detection:DetectionTask")
 TASKS.register("instance-segmentation", "dashboard.tasks.detection:InstanceSegmentationTask")
+TASKS.register("semantic-segmentation", "dashboard.tasks.segmentation:SegmentationTask")
 
 
 def task_of(name: str) -> Task:

@@ -34,12 +34,18 @@ class Task(Protocol):
 
     Attributes:
         batch_sizes: pictures a forward pass on a CPU and on CUDA, unless said otherwise.
+        ignores: whether a mapping file may send classes of the dataset to "ignore".
     """
 
     batch_sizes: tuple[int, int]
+    ignores: bool
 
     def used(self, dataset: Dataset) -> list[bool]:
         """(C,) which of the dataset's classes have objects or samples."""
+        ...
+
+    def names(self, spec: ModelSpec, dataset: Dataset, classes: ClassMap) -> tuple[Sequence[str], Sequence[str]]:
+        """(C,) class names and ids (or none) in the order in which the run stores and counts."""
         ...
 
     def check(self, spec: ModelSpec, dataset: Dataset, answers: Sequence[Any]) -> None:
@@ -55,7 +61,7 @@ class Task(Protocol):
         ids: Sequence[str],
         answers: Sequence[Any],
     ) -> Part:
-        """Answers and their truth, in the model's class order, to be stored."""
+        """Answers and their truth, in the order of ``names``, to be stored."""
         ...
 
     def live(self, class_names: Sequence[str], dataset: Dataset) -> Live:

@@ -27,10 +27,15 @@ class ClassificationTask:
     """Single-label and multi-label classification."""
 
     batch_sizes = (32, 128)
+    ignores = False
 
     def used(self, dataset: Dataset) -> list[bool]:
         """(C,) which classes have samples."""
         return used_classes(dataset.targets, len(dataset.class_names))
+
+    def names(self, spec: ModelSpec, dataset: Dataset, classes: ClassMap) -> tuple[Sequence[str], Sequence[str]]:
+        """The model's."""
+        return spec.class_names, spec.class_ids
 
     def check(self, spec: ModelSpec, dataset: Dataset, answers: Sequence[Any]) -> None:
         """Raises InputError for another number of scores, or softmax where several labels are wanted."""

@@ -33,6 +33,7 @@ class DetectionTask:
 
     masked = False
     batch_sizes = (8, 32)
+    ignores = False
 
     def used(self, dataset: Dataset) -> list[bool]:
         """(C,) which classes have objects."""
@@ -44,6 +45,10 @@ class DetectionTask:
         for target in targets:
             seen[target.class_ids] = True
         return seen.tolist()
+
+    def names(self, spec: ModelSpec, dataset: Dataset, classes: ClassMap) -> tuple[Sequence[str], Sequence[str]]:
+        """The model's."""
+        return spec.class_names, spec.class_ids
 
     def check(self, spec: ModelSpec, dataset: Dataset, answers: Sequence[Any]) -> None:
         """Raises InputError for answers that are no detections, past the class names, or without wanted masks."""

@@ -7,6 +7,8 @@ from gradio.i18n import I18nData
 
 from dashboard.explain import texts
 from dashboard.views.strings_detection import DETECTION
+from dashboard.views.strings_maps import MAPS
+from dashboard.views.strings_segmentation import SEGMENTATION
 
 STRINGS: dict[str, tuple[str, str]] = {
     "ui.tagline": ("What does my vision model get right and wrong, and is the other one better?", "我的視覺模型哪裡對、哪裡錯？另一個是不是比較好？"),
@@ -219,7 +221,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "ui.theme": ("Light / dark", "淺色／深色"),
 }
 
-STRINGS |= DETECTION
+STRINGS |= DETECTION | SEGMENTATION | MAPS
 
 
 def all_texts() -> dict[str, dict[str, str]]:

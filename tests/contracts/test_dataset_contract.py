@@ -13,8 +13,8 @@ import pytest
 from dashboard.datasets import DATASETS, DEMOS
 from dashboard.datasets.base import Dataset
 from dashboard.datasets.opening import list_datasets, open_dataset
-from dashboard.types import Classification, Detections
-from tests.datasets import scenes_on_disk
+from dashboard.types import Classification, Detections, Segmentation, class_dtype, ignore_of
+from tests.datasets import masks_on_disk, scenes_on_disk
 from tests.datasets.pictures import encode, gradient, write, zip_folder
 
 
@@ -53,6 +53,10 @@ def relabel_voc(root: Path) -> None:
     file.write_text(file.read_text().replace("dog", "cat", 1))
 
 
+def relabel_masks(root: Path) -> None:
+    masks_on_disk.put(root, 1, masks_on_disk.labels_of(3))
+
+
 # For each format: a maker of a small dataset in a folder, and a change of one label.
 FORMATS: dict[str, tuple[Callable[[Path], None], Callable[[Path], None]]] = {
     "imagefolder": (make_imagefolder, relabel_imagefolder),
@@ -60,6 +64,7 @@ FORMATS: dict[str, tuple[Callable[[Path], None], Callable[[Path], None]]] = {
     "coco": (scenes_on_disk.make_coco, relabel_coco),
     "yolo": (scenes_on_disk.make_yolo, relabel_yolo),
     "voc": (scenes_on_disk.make_voc, relabel_voc),
+    "masks": (masks_on_disk.make_masks, relabel_masks),
 }
 
 
@@ -115,6 +120,8 @@ def test_every_dataset(name, task, tmp_path):
             assert sample.target.labels == (tuple(truth) if data.multilabel else (truth,))
         if data.task in ("detection", "instance-segmentation"):
             check_detections(data, i, sample.target, sample.image.shape[:2])
+        if data.task == "semantic-segmentation":
+            check_map(data, i, sample.target, sample.image.shape[:2])
     assert data[-1].id == ids[-1]
     with pytest.raises(IndexError):
         data[len(data)]
@@ -131,6 +138,18 @@ def check_detections(data: Dataset, i: int, target: object, size: tuple[int, ...
     assert target.size == size
     assert (target.masks is not None) == (data.task == "instance-segmentation")
     assert not len(target) or target.class_ids.max() < len(data.class_names)
+
+
+def check_map(data: Dataset, i: int, target: object, size: tuple[int, ...]) -> None:
+    truth = data.targets[i]
+    assert isinstance(target, Segmentation)
+    assert isinstance(truth, Segmentation)
+    np.testing.assert_array_equal(target.class_ids, truth.class_ids)
+    assert target.size == size
+    assert target.probabilities is None
+    assert target.ignore_index in (None, ignore_of(len(data.class_names)))
+    assert target.class_ids.dtype == class_dtype(len(data.class_names))
+    assert set(np.unique(target.class_ids)) - {target.ignore_index} <= set(range(len(data.class_names)))
 
 
 @pytest.mark.parametrize(("name", "task"), FORMAT_TASKS)

@@ -14,6 +14,9 @@ from dashboard import results
 from dashboard.metrics import METRICS
 from dashboard.metrics.detection import bootstrap
 from dashboard.metrics.detection.columns import DetectionBatch
+from dashboard.metrics.segmentation import bootstrap as segmentation_bootstrap
+from dashboard.metrics.segmentation.columns import SegmentationBatch
+from tests.class_maps import map_piece, maps
 from tests.metrics import cases
 from tests.metrics.cases import multi, names, single
 from tests.objects import piece, scenes
@@ -29,17 +32,22 @@ def whole(name: str, ties: bool = True) -> Any:
         return (multi if facts["multilabel"] else single)(ROWS, CLASSES, seed=1, ties=ties)
     if "detection" in facts["task"] or facts["task"] == "instance-segmentation":
         return scenes(ROWS, CLASSES, masked="detection" not in facts["task"])
+    if facts["task"] == "semantic-segmentation":
+        return maps(ROWS, CLASSES)
     pytest.fail(f"no batches are known here for task {facts['task']!r}: add a line")
 
 
 def part(data: Any, rows: slice, stored: bool = False) -> Any:
     """Some samples of a batch; ``stored`` as it is read from a file, where that differs."""
+    if isinstance(data, SegmentationBatch):
+        return map_piece(data, rows)
     return piece(data, rows) if isinstance(data, DetectionBatch) else cases.part(data, rows, stored)
 
 
 @pytest.fixture(autouse=True)
 def _few_resamples(monkeypatch):
     monkeypatch.setattr(bootstrap, "TIMES", 12)
+    monkeypatch.setattr(segmentation_bootstrap, "TIMES", 12)
 
 
 def over(name: str, *batches: Any) -> Any:
@@ -158,7 +166,7 @@ def test_other_classes_are_refused(name):
         with pytest.raises(ValueError, match=r"classes must be in 0\.\.1"):
             METRICS.get(name)(names(2)).update(data)
         return
-    with pytest.raises(ValueError, match="columns, one a class"):
+    with pytest.raises(ValueError, match=r"columns, one a class|classes must be 5, as the class names"):
         METRICS.get(name)(names(CLASSES + 1)).update(data)
 
 
@@ -188,3 +196,15 @@ def test_detection_metrics_give_the_names_that_scripts_rely_on(task, more):
             given += r.values if isinstance(r, results.Scalars) else []
     assert len(given) == len(set(given))
     assert set((COCO + more).split()) <= set(given)
+
+
+PIXELS = "pixel_accuracy mean_pixel_accuracy miou frequency_weighted_iou mdice"
+
+
+def test_segmentation_metrics_give_the_names_that_scripts_rely_on():
+    given: list[str] = []
+    for name in METRICS.names(task="semantic-segmentation", multilabel=False):
+        for r in over(name, whole(name)).compute().values():
+            given += r.values if isinstance(r, results.Scalars) else []
+    assert len(given) == len(set(given))
+    assert set(PIXELS.split()) <= set(given)

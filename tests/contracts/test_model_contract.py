@@ -11,14 +11,15 @@ import pytest
 
 from dashboard import masks
 from dashboard.errors import InputError
-from dashboard.types import Classification, Detections
+from dashboard.types import Classification, Detections, Segmentation
 from models import MODELS
 from models.base import LoadOptions, serves
 from models.load import family, load_model
-from tests.models import detectors, test_detect_transformers, weights
+from tests.models import detectors, segmenters, test_detect_transformers, test_segment_transformers, weights
 
-CLASSES, BOXES, MASKS = "classification", "detection", "instance-segmentation"
+CLASSES, BOXES, MASKS, PIXELS = "classification", "detection", "instance-segmentation", "semantic-segmentation"
 SMALL = {"input_size": "96x160", "max_det": "10"}
+SHORT = {"input_size": "64"}
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # of torch's tracer
 
 
@@ -35,10 +36,14 @@ def export(yaml):
     return lambda home, seed: detectors.onnx_export(home / str(seed), yaml, seed)
 
 
-def transformers_detector(cache, seed):
-    if not test_detect_transformers.HERE:
+def of_transformers(tests, cache, seed):
+    if not tests.HERE:
         pytest.skip("transformers is an optional extra and not installed")
-    return test_detect_transformers.saved(cache, seed=seed)
+    return tests.saved(cache, seed=seed)
+
+
+def segmenter_of_torchvision(home, seed):
+    return segmenters.torchvision_in_cache(home / "torch", "lraspp_mobilenet_v3_large", seed)
 
 
 # (family, task) -> (how to make a model of it from a folder and a seed, classes, settings). A new family adds a line.
@@ -52,12 +57,30 @@ CASES = {
     ("ultralytics", CLASSES): (lambda home, seed: weights.ultralytics_pt(home / f"{seed}.pt", seed), 4, {}),
     ("ultralytics", BOXES): (checkpoint("yolo11n.yaml"), 5, {}),
     ("ultralytics", MASKS): (checkpoint("yolo11n-seg.yaml"), 5, {}),
-    ("transformers", BOXES): (lambda home, seed: transformers_detector(home / "hub-cache", seed), 5, {}),
+    ("torchvision-segmentation", PIXELS): (segmenter_of_torchvision, 21, SHORT),
+    ("ultralytics", PIXELS): (lambda home, seed: segmenters.ultralytics_pt(home / f"{seed}.pt", seed), 5, {}),
+    ("transformers", BOXES): (
+        lambda home, seed: of_transformers(test_detect_transformers, home / "hub-cache", seed),
+        5,
+        {},
+    ),
+    ("transformers", PIXELS): (
+        lambda home, seed: of_transformers(test_segment_transformers, home / "hub-cache", seed),
+        5,
+        {},
+    ),
     ("demo-scenes", MASKS): (lambda home, seed: ("scenes_nano", "scenes_small")[seed], 10, {}),
+    ("demo-scenes-semantic", PIXELS): (lambda home, seed: ("scenes_sem_nano", "scenes_sem_small")[seed], 11, {}),
     ("onnx", CLASSES): (lambda home, seed: weights.onnx_file(home / f"{seed}.onnx", seed), 4, {}),
     ("onnx", BOXES): (export("yolo11n.yaml"), 5, {}),
     ("onnx", MASKS): (export("yolo11n-seg.yaml"), 5, {}),
+    ("onnx", PIXELS): (lambda home, seed: segmenters.onnx_file(home / f"{seed}.onnx", seed, size="side"), 5, {}),
     ("state-dict", CLASSES): (lambda home, seed: weights.state_dict_file(home / f"{seed}.safetensors", seed), 4, {}),
+    ("state-dict", PIXELS): (
+        lambda home, seed: segmenters.state_dict_file(home / f"{seed}.safetensors", seed),
+        4,
+        SHORT,
+    ),
 }
 
 
@@ -112,6 +135,13 @@ def assert_same(first, second, scores=1e-5):
     if isinstance(first, Classification):
         np.testing.assert_allclose(first.scores, second.scores, atol=scores)
         return
+    if isinstance(first, Segmentation):
+        assert first.size == second.size
+        assert (first.class_ids == second.class_ids).mean() > 0.99
+        rows = slice(0, first.size[0])
+        said = [np.asarray(one.probabilities.rows(rows.start, rows.stop)) for one in (first, second)]
+        assert np.abs(said[0] - said[1]).mean() < 1e-4
+        return
     assert len(first) == len(second)
     assert first.size == second.size
     if len(first):
@@ -159,9 +189,16 @@ def test_one_and_three_pictures(case, adapter):
     for picture, batched, single in zip(pictures, together, alone, strict=True):
         assert_same(batched, single)
         check(case, batched, picture)
-    said = [p.scores if isinstance(p, Classification) else p.xyxy / p.size[0] for p in together]
+    said = [summary(p) for p in together]
     assert all(len(one) for one in said[:2])
     assert any(said[0].shape != other.shape or np.abs(said[0] - other).max() > 1e-6 for other in said[1:])
+
+
+def summary(prediction):
+    """What differs between pictures."""
+    if isinstance(prediction, Segmentation):
+        return prediction.probabilities.rows(0, prediction.size[0]).mean((1, 2))
+    return prediction.scores if isinstance(prediction, Classification) else prediction.xyxy / prediction.size[0]
 
 
 def check(case, prediction, picture):
@@ -173,6 +210,19 @@ def check(case, prediction, picture):
         assert prediction.multilabel or abs(float(prediction.scores.sum()) - 1) < 1e-4
         return
     height, width = picture.shape[:2]
+    if case[1] == PIXELS:
+        assert isinstance(prediction, Segmentation)
+        assert prediction.class_ids.shape == (height, width)
+        assert prediction.class_ids.max() < classes
+        assert prediction.ignore_index is None
+        assert prediction.probabilities.shape == (classes, height, width)
+        said = prediction.probabilities.rows(1, height - 1)
+        assert said.shape == (classes, height - 2, width)
+        assert said.min() >= 0
+        np.testing.assert_allclose(said.sum(0), 1, atol=1e-4)
+        picked = np.take_along_axis(said, prediction.class_ids[None, 1:-1].astype(int), 0)[0]
+        assert (picked >= said.max(0) - 1e-6).all()
+        return
     assert isinstance(prediction, Detections)
     assert prediction.size == (height, width)
     assert prediction.scores is not None
@@ -227,6 +277,8 @@ def test_the_way_of_loading_is_in_the_fingerprint(name, task, load, adapter):
         sigmoid = load(activation="sigmoid")
         assert sigmoid.fingerprint != adapter.fingerprint
         assert all(p.multilabel for p in sigmoid.predict(weights.pictures()))
+    elif task == PIXELS:
+        assert load(input_size="96x128").fingerprint != adapter.fingerprint
     else:
         for key, value in (("conf", "0.4"), ("max_det", "3")):
             other = load(**{key: value})
@@ -238,7 +290,8 @@ def test_the_way_of_loading_is_in_the_fingerprint(name, task, load, adapter):
 
 
 def test_settings_it_does_not_know_are_refused(name, task, load):
-    key, typo = ("activation", "activatoin") if task == "classification" else ("max_det", "maxdet")
+    keys = {CLASSES: ("activation", "activatoin"), PIXELS: ("input_size", "inputsize")}
+    key, typo = keys.get(task, ("max_det", "maxdet"))
     known = family(name).settings
     assert key in (known[task] if isinstance(known, dict) else known)
     with pytest.raises(InputError, match=f"no setting called '{typo}'\\. Did you mean '{key}'"):

@@ -52,7 +52,7 @@ def test_a_scene_depends_on_its_arguments_only():
 
 def test_both_tasks_are_the_same_objects(data):
     boxes = Scenes("detection")
-    assert (boxes.task, data.task) == TASKS
+    assert (boxes.task, data.task) == TASKS[:2]
     assert boxes.fingerprint == data.fingerprint
     for plain, masked in zip(boxes.targets, data.targets, strict=True):
         assert plain.masks is None
@@ -61,8 +61,22 @@ def test_both_tasks_are_the_same_objects(data):
             np.testing.assert_array_equal(getattr(plain, name), getattr(masked, name))
 
 
+def test_every_pixel_has_a_class(data):
+    maps = Scenes("semantic-segmentation")
+    assert maps.class_names == ("background", *data.class_names)
+    assert maps.fingerprint == data.fingerprint
+    for index in (0, 16, 38, 54):
+        ids = maps.targets[index].class_ids
+        objects = data.targets[index]
+        expected = np.zeros(ids.shape, np.uint8)
+        for mask, label in zip(masks.decode(objects.masks, objects.size), objects.class_ids, strict=True):
+            expected[mask] = label + 1
+        assert (ids == expected).all()
+        assert (maps[index].image == data[index].image).all()
+
+
 def test_an_unknown_task_is_refused():
-    with pytest.raises(ValueError, match="detection, instance-segmentation, got 'classification'"):
+    with pytest.raises(ValueError, match="instance-segmentation, semantic-segmentation, got 'classification'"):
         Scenes("classification")
 
 

@@ -21,10 +21,12 @@ import numpy as np
 from dashboard import masks
 from dashboard.engine import Engine
 from dashboard.explore.overlays import failed_pane, no_picture, pane, picture_payload
-from dashboard.tabs import detection_photos
+from dashboard.tabs import compare_photos
+from dashboard.tabs.detection_photos import DetectionPhotos
 from dashboard.types import Detections
 from dashboard.views import STATIC, CompareView
 from dashboard.views.strings import I18N
+from tests.e2e.map_values import map_values
 
 HEIGHT, WIDTH = 300, 400
 NAMES = ["cat", "dog", "<img src=x onerror=\"document.title='hacked'\">"]
@@ -74,6 +76,7 @@ def values() -> dict[str, dict[str, Any]]:
         "broken": {**picture_payload("broken", "n", picture(), plain[:1]), "image": "data:image/jpeg;base64,AAAA"},
         "error": no_picture("error", "x.jpg", "x.jpg is truncated: <b>copy</b> it again"),
         "empty": {},
+        **map_values(),
     }
 
 
@@ -106,7 +109,7 @@ class Finder:
 def build() -> gr.Blocks:
     """The page."""
     shown = values()
-    detection_photos.model_rows = lambda task=None: [{"name": n, "here": True} for n in ("red", "blue")]  # type: ignore[assignment]
+    compare_photos.model_rows = lambda task=None: [{"name": n, "here": True} for n in ("red", "blue")]  # type: ignore[assignment]
     engine = SimpleNamespace(
         public=False, model=lambda name: Finder(name, "tracking" if name == "green" else "detection")
     )
@@ -116,7 +119,7 @@ def build() -> gr.Blocks:
             view = CompareView(shown["judged"], elem_id="view")
             said = gr.Textbox(elem_id="said")
         with gr.Tab("photos"):
-            detection_photos.detection_photos_panel(cast(Engine, engine))
+            compare_photos.compare_photos_panel(DetectionPhotos(cast(Engine, engine)))
         pick.change(shown.get, pick, view, show_progress="hidden")
 
         def tell(evt: gr.SelectData) -> str:

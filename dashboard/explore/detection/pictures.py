@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +18,7 @@ from dashboard.explore import overlays
 from dashboard.explore.detection.opened import Opened
 from dashboard.explore.detection.selecting import Selected, Selection, selected
 from dashboard.explore.overview import Data, json_number
+from dashboard.explore.small import MISSED, RIGHT, WRONG, Thumb, jpeg_uri, small_picture
 from dashboard.metrics.detection.losses import confidence_losses, pair_losses
 from dashboard.metrics.detection.matching import IOUS, bit
 from dashboard.metrics.detection.operating import Outcome, Point, outcome
@@ -26,22 +26,7 @@ from dashboard.metrics.detection.precision import RECALLS
 from dashboard.metrics.detection.tide import CAUSES
 from dashboard.types import Image
 
-THUMB = 220
 TABLE = ["image", "state", "class", "true_class", "score", "selected", "x1", "y1", "x2", "y2"]
-RIGHT, WRONG, MISSED = (15, 159, 110), (217, 72, 15), (147, 51, 234)  # RGB
-Thumb = Callable[[Dataset, int], Image | None]
-
-
-def small_picture(pictures: Dataset, index: int) -> Image | None:
-    """A picture scaled down to ``THUMB`` pixels; None if it cannot be read."""
-    try:
-        image = pictures[index].image
-    except InputError:
-        return None
-    scale = THUMB / max(image.shape[:2])
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    small: Any = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    return small
 
 
 def gallery_data(
@@ -144,8 +129,7 @@ def _drawn(picture: Image, view: Opened, out: Outcome, image: int, chosen: Selec
         right = bool(out.tp[d])
         color, style = (RIGHT, "solid") if right else (WRONG, "crossed")
         draw(batch.found.xyxy[m.row[d]], color, bool(chosen.found[d]), style)
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
-    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}" if done else ""
+    return jpeg_uri(canvas)
 
 
 def _dashes(x1: int, y1: int, x2: int, y2: int, step: int = 5) -> list[tuple[tuple[int, int], tuple[int, int]]]:

@@ -11,11 +11,16 @@ const themed = (l) => {
   return out;
 };
 const said = (s) => (L.has(s) ? L.t(s) : s);
+// What the chart is, where its value says so ("explain").
+const info = document.createElement("span");
+info.className = "lp-chart-info"; el.after(info);
 const draw = () => {
   el.style.visibility = props.value ? "visible" : "hidden";
   if (!props.value || !window.Plotly || !el.isConnected) return;
   const f = typeof props.value === "string" ? JSON.parse(props.value) : props.value;
   const data = (f.data || []).map((t) => ({ ...t, name: t.name ? said(t.name) : t.name, ...(Array.isArray(t.x) ? { x: t.x.map((x) => (typeof x === "string" ? said(x) : x)) } : {}) }));
+  const about = f.explain ? L.info(f.explain) : "";
+  if (info.innerHTML !== about) info.innerHTML = about;
   Plotly.react(el, data, themed(f.layout || {}), { responsive: true, displaylogo: false, showSendToCloud: false, displayModeBar: false });
   if (el.bound) return;
   el.bound = true;

@@ -1,7 +1,8 @@
 // One picture in up to four panes, each with one model's boxes and masks; zoom, pan, confidence and classes are shared
-// and live in the browser. compare_masks.js and compare_draw.js come before this file.
+// and live in the browser. The files that draw and tell of boxes, masks and class maps come before this one.
 const L = window.loupe, root = element.querySelector(".lp-compare");
 const ui = { t: 0.25, k: 1, cx: 0, cy: 0, boxes: true, masks: true, labels: true, off: new Set(), hidden: new Set([FOUND]), sel: null, hover: null };
+Object.assign(ui, { opacity: 0.55, outlines: true, mode: "classes", focus: null, cell: null, over: null, quiet: new Set() }); // of class maps
 const T = (key, vars) => L.t(`ui.cmp.${key}`, vars), text = (s) => (L.has(s) ? L.t(s) : String(s ?? ""));
 const LAYER = 1024, MOST = 48; // longest side of a mask layer; screen pixels a picture's pixel may become
 let v = null, panes = [], picture = null, grid = null, base = new Map(), frame = 0, todo = {}, tinted = false, given = null, spoken = 0;
@@ -10,7 +11,7 @@ const q = (s) => root.querySelector(s), stage = q(".stage"), card = q(".card");
 
 // ---- data ----
 const read = (p, i) => {
-  const n = (p.xyxy || []).length, pane = { ...p, i, n, box: new Float32Array(4 * n), score: new Float32Array(n).fill(NaN), state: new Uint8Array(n), truth: new Int32Array(n).fill(-1), shown: new Uint8Array(n), eff: new Uint8Array(n), sprites: [], masks: [], fresh: false };
+  const n = (p.xyxy || []).length, pane = { ...p, i, n, box: new Float32Array(4 * n), score: new Float32Array(n).fill(NaN), state: new Uint8Array(n), truth: new Int32Array(n).fill(-1), shown: new Uint8Array(n), eff: new Uint8Array(n), sprites: [], masks: [], fresh: false, count: Array(STATES.length).fill(0), total: 0 };
   for (let j = 0; j < n; j++) {
     for (let c = 0; c < 4; c++) pane.box[4 * j + c] = p.xyxy[j][c];
     if (p.score?.[j] !== null && p.score?.[j] !== undefined) pane.score[j] = p.score[j];
@@ -44,6 +45,7 @@ const load = () => {
   const was = fresh || !ui.sel ? null : { ...identity(panes[ui.sel[0]], ui.sel[1]), pane: ui.sel[0] };
   ui.sel = ui.hover = null; hideCard();
   panes = v.panes.slice(0, 4).map(read);
+  if (v.maps) loadMaps(old, fresh);
   tinted = panes.some((p) => p.state.some((s) => s === PLAIN));
   grid = panes.some((p) => p.rle) ? layerGrid(v.width, v.height, LAYER) : null;
   if (!old || old.image !== v.image || fresh) show(v.image);
@@ -65,6 +67,7 @@ const color = (p, j) => (p.eff[j] === PLAIN ? v.colors?.[p.class[j]] || PALETTE[
 // What is visible, and as what. Matching goes from the surest down, so a higher threshold only takes matches away: a
 // truth is missed when no visible TP of its pane points at it.
 const filter = () => {
+  if (v.maps) return counts();
   for (const p of panes) {
     const met = new Set(), count = [0, 0, 0, 0, 0, 0, 0];
     for (let j = 0; j < p.n; j++) if (p.state[j] === TP && p.truth[j] >= 0 && !(p.score[j] < ui.t)) met.add(p.truth[j]);
@@ -82,9 +85,9 @@ const filter = () => {
 const counts = () => {
   for (const p of panes) {
     const parts = p.state.some((s) => s >= TP && s <= FN) ? [[TP, "tp"], [FP, "fp"], [FN, "fn"]] : [];
-    const html = p.error ? "" : `<b data-n="${p.total}">${L.esc(p.total ? T(p.total === 1 ? "object" : "objects", { n: L.int(p.total) }) : T("none"))}</b>` + parts.map(([s, k]) => ` · <span data-${k}="${p.count[s]}">${L.int(p.count[s])} ${L.esc(T(`state.${k}`))}</span>`).join("") + (p.more ? ` · ${L.esc(T("more", { n: L.int(p.more) }))}` : "");
+    const html = v.maps ? mapCount(p) : p.error ? "" : `<b data-n="${p.total}">${L.esc(p.total ? T(p.total === 1 ? "object" : "objects", { n: L.int(p.total) }) : T("none"))}</b>` + parts.map(([s, k]) => ` · <span data-${k}="${p.count[s]}">${L.int(p.count[s])} ${L.esc(T(`state.${k}`))}</span>`).join("") + (p.more ? ` · ${L.esc(T("more", { n: L.int(p.more) }))}` : "");
     if (p.counter.innerHTML !== html) p.counter.innerHTML = html;
-    p.canvas.setAttribute("aria-label", `${v.title ? `${text(v.title)}, ` : ""}${text(p.title)}: ${p.counter.textContent}. ${T("keys")}`);
+    p.canvas.setAttribute("aria-label", `${v.title ? `${text(v.title)}, ` : ""}${text(p.title)}: ${p.counter.textContent}. ${T(v.maps ? "map.keys" : "keys")}`);
   }
   for (const chip of root.querySelectorAll("[data-state]")) { const n = panes.reduce((sum, p) => sum + p.count[+chip.dataset.state], 0); chip.querySelector("b").textContent = n; }
   clearTimeout(spoken);
@@ -96,14 +99,14 @@ const build = () => {
   const focus = panes.length && root.contains(document.activeElement) ? document.activeElement.closest?.("[data-pane]")?.dataset.pane : undefined;
   let k = 0;
   q(".panes").innerHTML = panes.map((p) => {
-    const truth = p.n ? p.state.every((s) => s === TRUTH) : p.title === "ui.cmp.truth", m = truth ? null : k++ % 4;
+    const truth = p.n && !v.maps ? p.state.every((s) => s === TRUTH) : p.title === "ui.cmp.truth", m = truth ? null : k++ % 4;
     const stages = p.stages ? `<small class="ms">${["pre", "fwd", "post"].map((s, a) => `${L.esc(T(`stage.${s}`))} ${Number(p.stages[a]).toFixed(1)}`).join(" · ")} ms</small>` : "";
     return `<section data-pane="${p.i}"><header><b title="${L.esc(text(p.title))}">${m === null ? "" : `<i style="color:${L.colors[m]}">${L.marks[m]}</i> `}${L.esc(text(p.title))}</b>${p.note ? `<small class="note">${L.esc(text(p.note))}${p.stages ? L.info("latency") : ""}</small>` : ""}${stages}<span class="count"></span></header>
-    <div class="view"><canvas class="ground" tabindex="0" role="img"></canvas><canvas class="over" aria-hidden="true"></canvas><i class="ch" hidden></i><i class="cv" hidden></i>${p.error ? `<p class="calm">${L.esc(text(p.error))}</p>` : ""}<p class="calm lost">${L.esc(T("gone"))}</p></div></section>`;
+    <div class="view"><canvas class="ground" tabindex="0" role="img"></canvas><canvas class="over" aria-hidden="true"></canvas><i class="ch" hidden></i><i class="cv" hidden></i><div class="read" hidden></div>${p.error ? `<p class="calm">${L.esc(text(p.error))}</p>` : ""}<p class="calm lost">${L.esc(T(v.maps ? "map.gone" : "gone"))}</p></div></section>`;
   }).join("");
   for (const p of panes) {
     const at = q(`[data-pane="${p.i}"]`);
-    p.view = at.querySelector(".view"); p.canvas = at.querySelector(".ground"); p.top = at.querySelector(".over"); p.counter = at.querySelector(".count"); p.lines = [at.querySelector(".ch"), at.querySelector(".cv")];
+    p.view = at.querySelector(".view"); p.canvas = at.querySelector(".ground"); p.top = at.querySelector(".over"); p.counter = at.querySelector(".count"); p.reader = at.querySelector(".read"); p.lines = [at.querySelector(".ch"), at.querySelector(".cv")];
   }
   stage.style.setProperty("--ratio", Math.max(0.66, Math.min(2.2, v.width / v.height)));
   arrange();
@@ -122,22 +125,28 @@ const controls = () => {
   const states = [TRUTH, TP, FP, FN, IGNORED, FOUND].filter((s) => panes.some((p) => p.state.some((x) => x === s || (s === FOUND && x === FN && p.state.includes(TP)))));
   q(".bar").innerHTML =
     (v.title ? `<b class="name" title="${L.esc(text(v.title))}">${L.esc(text(v.title))}</b>` : "") +
+    (v.maps ? mapBar() : "") +
     (scored ? `<label class="conf"><span>${L.esc(T("confidence"))} ≥ <b>${ui.t.toFixed(2)}</b></span><input type="range" min="${floor}" max="1" step="0.01" value="${ui.t}" aria-label="${L.esc(T("confidence"))}"></label>` : "") +
-    `<span class="seg" role="group" aria-label="${L.esc(T("show"))}">${button(`show="boxes"`, ui.boxes, T("boxes"))}${masked ? button(`show="masks"`, ui.masks, T("masks")) : ""}${button(`show="labels"`, ui.labels, T("labels"))}</span>` +
+    (v.maps ? "" : `<span class="seg" role="group" aria-label="${L.esc(T("show"))}">${button(`show="boxes"`, ui.boxes, T("boxes"))}${masked ? button(`show="masks"`, ui.masks, T("masks")) : ""}${button(`show="labels"`, ui.labels, T("labels"))}</span>`) +
     (states.length && !(states.length === 1 && !tinted && states[0] === TRUTH) ? `<span class="states" role="group" aria-label="${L.esc(T("states"))}">${states.map((s) => `<button type="button" data-state="${s}" aria-pressed="${!ui.hidden.has(s)}" title="${L.esc(T(`state.${STATES[s]}.long`))}">${swatch(s)}${L.esc(T(`state.${STATES[s]}`))} <b></b></button>`).join("")}</span>` : "") +
     `<span class="seg zoom" role="group" aria-label="${L.esc(T("zoom"))}"><button type="button" data-zoom="out" aria-label="${L.esc(T("zoom.out"))}">−</button><button type="button" data-zoom="fit" title="${L.esc(T("zoom.fit"))}" aria-label="${L.esc(T("zoom.fit"))}">100%</button><button type="button" data-zoom="in" aria-label="${L.esc(T("zoom.in"))}">+</button></span>`;
   const tally = new Map();
   for (const p of panes) for (let j = 0; j < p.n; j++) tally.set(p.class[j], (tally.get(p.class[j]) || 0) + 1);
   const sorted = [...tally].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
   q(".classes").setAttribute("aria-label", T("classes"));
-  q(".classes").innerHTML = sorted.length > 1 || ui.off.size ? sorted.map(([c]) => `<button type="button" data-class="${c}" aria-pressed="${!ui.off.has(c)}" title="${L.esc(v.classes[c] ?? `#${c}`)} — ${L.esc(T("classes.how"))}">${tinted ? `<i style="background:${L.esc(v.colors?.[c] || PALETTE[c % PALETTE.length])}"></i>` : ""}${L.esc(v.classes[c] ?? `#${c}`)}</button>`).join("") + `<button type="button" class="all" data-all ${ui.off.size ? "" : "hidden"}>${L.esc(T("classes.all"))}</button>` : "";
-  counts(); zoomed();
+  root.classList.toggle("maps", !!v.maps); root.classList.toggle("judging", judging());
+  if (v.maps) q(".classes").innerHTML = mapLegend();
+  else q(".classes").innerHTML = sorted.length > 1 || ui.off.size ? sorted.map(([c]) => `<button type="button" data-class="${c}" aria-pressed="${!ui.off.has(c)}" title="${L.esc(v.classes[c] ?? `#${c}`)} — ${L.esc(T("classes.how"))}">${tinted ? `<i style="background:${L.esc(v.colors?.[c] || PALETTE[c % PALETTE.length])}"></i>` : ""}${L.esc(v.classes[c] ?? `#${c}`)}</button>`).join("") + `<button type="button" class="all" data-all>${L.esc(T("classes.all"))}</button>` : "";
+  counts(); zoomed(); pressed();
 };
 const pressed = () => {
-  for (const b of root.querySelectorAll("[data-class]")) b.setAttribute("aria-pressed", !ui.off.has(+b.dataset.class));
+  for (const b of root.querySelectorAll("[data-class]")) {
+    b.setAttribute("aria-pressed", v.maps ? legendOn(+b.dataset.class) : !ui.off.has(+b.dataset.class));
+    b.classList.toggle("meant", !!v.maps && ui.focus === +b.dataset.class);
+  }
   for (const b of root.querySelectorAll("[data-state]")) b.setAttribute("aria-pressed", !ui.hidden.has(+b.dataset.state));
   for (const b of root.querySelectorAll("[data-show]")) b.setAttribute("aria-pressed", ui[b.dataset.show]);
-  const all = q("[data-all]"); if (all) all.hidden = !ui.off.size;
+  const all = q("[data-all]"); if (all) all.hidden = v.maps ? !narrowed() : !ui.off.size;
 };
 
 // ---- one shared view: its middle in picture pixels, its zoom against a picture that just fits ----
@@ -241,6 +250,7 @@ const paint = (p) => {
   sized(p.canvas, a.w, a.h, dpr);
   const g = p.canvas.getContext("2d", { alpha: false });
   g.setTransform(1, 0, 0, 1, 0, 0); g.drawImage(under(a, dpr), 0, 0); g.setTransform(dpr, 0, 0, dpr, 0, 0);
+  if (v.maps) return drawMap(g, p, a, dpr);
   if (ui.masks && p.rle) veil(g, p, a);
   const groups = new Map(), labels = [];
   for (const j of p.order) {

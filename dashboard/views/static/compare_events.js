@@ -33,16 +33,36 @@ const placeCard = () => {
   card.style.top = `${clamp(r.top - o.top + clamp(b[1] * a.s + a.y, 0, a.h), 0, Math.max(0, o.height - h))}px`;
 };
 const drop = () => { if (!ui.sel) return; ui.sel = null; hideCard(); later("top"); };
-const refresh = () => { pressed(); later("filter"); };
+const refresh = () => { pressed(); if (v.maps) recolour(); else later("filter"); };
 const solo = (c) => {
   const every = [...root.querySelectorAll("[data-class]")].map((b) => +b.dataset.class), alone = !ui.off.has(c) && ui.off.size === every.length - 1;
-  ui.off = new Set(alone ? [] : every.filter((x) => x !== c));
+  ui.off = new Set(!alone ? every.filter((x) => x !== c) : v.maps ? atFirst() : []);
   refresh();
 };
+// On class maps. Among errors a class is chosen to be judged alone; otherwise it is switched off and on.
+const mapClick = (cls, mode, error, alone) => {
+  if (mode) { ui.mode = mode.dataset.mode; anew(`[data-mode="${ui.mode}"]`); }
+  else if (error) { const s = +error.dataset.error; if (!ui.quiet.delete(s)) ui.quiet.add(s); error.setAttribute("aria-pressed", !ui.quiet.has(s)); recolour(); }
+  else if (!cls) { ui.off = atFirst(); choose(null); q("[data-class]")?.focus(); }
+  else if (judging()) { const c = +cls.dataset.class; choose(ui.focus === c ? null : c); }
+  else if (alone) solo(+cls.dataset.class);
+  else { const c = +cls.dataset.class; if (!ui.off.delete(c)) ui.off.add(c); refresh(); }
+};
+// The controls anew, with the keyboard where it was.
+const anew = (focus) => { ui.over = null; controls(); recolour(); if (focus) q(focus)?.focus({ preventScroll: true }); };
+const choose = (c) => {
+  const was = document.activeElement?.closest?.(".lp-compare") === root ? document.activeElement.dataset.class : undefined;
+  ui.focus = c; ui.cell = null;
+  anew(was === undefined ? null : `[data-class="${was}"]`);
+};
+const point = (c) => { if (ui.over !== c) { ui.over = c; recolour(); } };
+for (const [name, on] of [["pointerover", true], ["pointerout", false], ["focusin", true], ["focusout", false]])
+  root.addEventListener(name, (e) => { const b = v?.maps && e.target.closest?.("[data-class]"); if (b) point(on && !judging() && (name !== "focusin" || b.matches(":focus-visible")) ? +b.dataset.class : null); });
 root.addEventListener("click", (e) => {
   if (!v) return;
   const at = (name) => e.target.closest(`[data-${name}]`), cls = at("class"), state = at("state"), show = at("show"), z = at("zoom");
-  if (cls) { const c = +cls.dataset.class; if (e.altKey) solo(c); else { if (!ui.off.delete(c)) ui.off.add(c); refresh(); } }
+  if (v.maps && (cls || at("mode") || at("error") || at("all"))) mapClick(cls, at("mode"), at("error"), e.altKey);
+  else if (cls) { const c = +cls.dataset.class; if (e.altKey) solo(c); else { if (!ui.off.delete(c)) ui.off.add(c); refresh(); } }
   else if (at("all")) { ui.off.clear(); refresh(); q("[data-class]")?.focus(); }
   else if (state) { const s = +state.dataset.state; if (!ui.hidden.delete(s)) ui.hidden.add(s); refresh(); }
   else if (show) { ui[show.dataset.show] = !ui[show.dataset.show]; pressed(); later("main"); }
@@ -51,11 +71,12 @@ root.addEventListener("click", (e) => {
 });
 root.addEventListener("dblclick", (e) => {
   const cls = e.target.closest("[data-class]");
-  if (cls) solo(+cls.dataset.class);
+  if (cls) { if (!judging()) solo(+cls.dataset.class); }
   else if (v && e.target.matches("canvas.ground")) { fit(); settle(); }
 });
 root.addEventListener("input", (e) => {
   if (e.target.type !== "range" || !v) return;
+  if ("opacity" in e.target.dataset) { ui.opacity = +e.target.value; q(".conf b").textContent = `${Math.round(100 * ui.opacity)} %`; tables = null; later("main"); return; }
   ui.t = +e.target.value; q(".conf b").textContent = ui.t.toFixed(2);
   later("filter");
 });
@@ -91,7 +112,8 @@ stages.addEventListener("pointermove", (e) => {
       if (drag.moved && ui.k > 1) pan(e.clientX - from[0], e.clientY - from[1], drag.p);
     }
   }
-  if (!p || drag?.moved || !e.target.closest(".view")) { cross(null); return; }
+  if (!p || drag?.moved || !e.target.closest(".view")) { cross(null); if (v?.maps) readout(null); return; }
+  if (v.maps) { const [px, py] = inside(p, e), a = placeOf(p); readout((px - a.x) / a.s, (py - a.y) / a.s); }
   const [x, y] = inside(p, e), j = hits(p, x, y)[0], was = ui.hover;
   cross(e.pointerType === "touch" ? null : p, x, y);
   ui.hover = j === undefined ? null : [p.i, j];
@@ -118,17 +140,29 @@ const up = (e) => {
   const found = hits(d.p, ...inside(d.p, e));
   if (e.timeStamp - last.at < 350 && Math.hypot(e.clientX - last.x, e.clientY - last.y) < 6) return; // the second half of a double click
   last = { at: e.timeStamp, x: e.clientX, y: e.clientY };
+  if (v.maps) { region(d.p, ...inside(d.p, e)); return; }
   if (!found.length) { drop(); return; }
   const k = ui.sel && ui.sel[0] === d.p.i ? found.indexOf(ui.sel[1]) : -1; // again at the same place: the next one beneath
   select(d.p.i, found[(k + 1) % found.length]);
+};
+// A click on a class map: its class is meant, in all panes; the same again lets go.
+const region = (p, px, py) => {
+  const a = placeOf(p), x = Math.floor((px - a.x) / a.s), y = Math.floor((py - a.y) / a.s);
+  readout(x, y); // a finger does not hover
+  if (!p.grid || x < 0 || y < 0 || x >= v.width || y >= v.height) return;
+  const c = at(p.grid, x, y), t = truthGrid ? at(truthGrid, x, y) : NOTHING;
+  if (c === NOTHING) return;
+  choose(ui.focus === c ? null : c);
+  if (ui.focus === c) trigger("select", { index: [p.i, c], key: v.key, selected: true, value: { key: v.key, pane: p.i, x, y, class: c, name: nameOf(c), truth: t === NOTHING ? null : t } });
 };
 let last = { at: -1e9, x: 0, y: 0 };
 stages.addEventListener("pointerup", up);
 stages.addEventListener("pointercancel", up);
 stages.addEventListener("lostpointercapture", up);
-stages.addEventListener("pointerleave", () => { cross(null); if (ui.hover) { ui.hover = null; later("top"); } });
+stages.addEventListener("pointerleave", () => { cross(null); if (v?.maps) readout(null); if (ui.hover) { ui.hover = null; later("top"); } });
 root.addEventListener("keydown", (e) => {
   if (e.key === "Escape" && ui.sel) { e.stopPropagation(); const i = ui.sel[0]; drop(); panes[i]?.canvas.focus({ preventScroll: true }); return; }
+  if (e.key === "Escape" && v?.maps && narrowed()) { e.stopPropagation(); ui.off = atFirst(); choose(null); return; }
   const p = e.target.matches("canvas.ground") && paneOf(e);
   if (!p || e.ctrlKey || e.metaKey || e.altKey) return;
   const step = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] }[e.key];

@@ -8,16 +8,18 @@ const q = (s) => root.querySelector(s), canvas = q("canvas"), tip = q(".tip");
 
 // The samples come once; all that follows is counted from them. Work is proportional to samples and to the pairs of
 // classes that occur, never to classes squared: a thousand classes stay fluid.
+// Large counts in as little room as it takes: 12.3k, 4.5M.
+const brief = (n) => (n < 1e4 ? String(n) : n < 1e6 ? `${(n / 1e3).toPrecision(3)}k` : n < 1e9 ? `${(n / 1e6).toPrecision(3)}M` : `${(n / 1e9).toPrecision(3)}G`);
 const load = () => {
   const v = props.value;
   if (v && v.patch) { if (d) { d.one = v.one; settle(false); } return; }
   if (!v || !v.classes) { d = null; root.style.display = "none"; return; }
   root.style.display = "";
   const fresh = !d || d.key !== v.key, C = v.classes.length;
-  if (v.cells) { // counted already (detection): only to be shown
-    d = { ...v, classes: v.classes.map((c) => (c === "ui.background" ? L.t(c) : c)), C, label: [], pi: [], pj: [], n: [], ids: new Map() };
+  if (v.cells) { // counted already (objects, pixels): only to be shown
+    d = { ...v, classes: v.classes.map((c) => (c === "ui.background" || c === "ui.other" ? L.t(c) : c)), C, label: [], pi: [], pj: [], n: [], ids: new Map() };
     for (const [i, j, n] of v.cells) { d.ids.set(i * C + j, d.pi.length); d.pi.push(i); d.pj.push(j); d.n.push(n); }
-    if (fresh) { ui.t = 0; ui.show = C > 2 * TOP ? "top" : "every"; ui.norm = "none"; ui.off = false; view = null; }
+    if (fresh) { ui.t = 0; ui.show = C > 2 * TOP ? "top" : "every"; ui.norm = v.norm || "none"; ui.off = false; view = null; }
     settle(fresh);
     return;
   }
@@ -43,7 +45,8 @@ const settle = (fresh) => {
 let row, col; // samples of each true class (rejected ones too) and accepted answers of each class
 const tally = () => {
   const N = d.label.length, t = ui.t;
-  counts = new Int32Array(d.pi.length); rejected = new Int32Array(d.C); row = new Int32Array(d.C); col = new Int32Array(d.C);
+  const Array_ = d.cells ? Float64Array : Int32Array; // pixels of a large dataset go past 2^31
+  counts = new Array_(d.pi.length); rejected = new Int32Array(d.C); row = new Array_(d.C); col = new Array_(d.C);
   if (d.cells) d.n.forEach((n, k) => { counts[k] = n; row[d.pi[k]] += n; col[d.pj[k]] += n; });
   for (let i = 0; i < N; i++) {
     row[d.label[i]]++;
@@ -78,7 +81,7 @@ const controls = () => {
     (d.one && d.C ? seg("mode", [["all", L.t("ui.matrix.all")], ["one", L.t("ui.matrix.one", { name: d.one.name })]], ui.mode) : "") +
     (one ? "" : seg("norm", [["none", L.t("ui.matrix.counts")], ["row", L.t("ui.matrix.row")], ["col", L.t("ui.matrix.col")]], ui.norm) +
       seg("off", [["0", L.t("ui.matrix.full")], ["1", L.t("ui.matrix.errors")]], ui.off ? "1" : "0") +
-      (C > TOP ? seg("show", [["top", L.t("ui.matrix.top", { n: TOP })], ["every", L.t("ui.matrix.every", { n: C })]], ui.show) : "")) + (d.C || one ? L.info(d.cells ? "det_confusion" : "confusion") : "");
+      (C > TOP ? seg("show", [["top", L.t("ui.matrix.top", { n: TOP })], ["every", L.t("ui.matrix.every", { n: C })]], ui.show) : "")) + (d.C || one ? L.info(d.explain || (d.cells ? "det_confusion" : "confusion")) : "");
   if (d.cells) { q(".thr").innerHTML = ""; return; }
   const t = one ? ui.tc : ui.t, marks = one ? [["▲", d.one.youden, "youden"], ["◆", d.one.best_f1, "best_f1"]].filter((m) => m[1] !== null) : [];
   q(".thr").innerHTML = `<label>${L.esc(one ? L.t("ui.thr.one", { name: d.one.name }) : L.t("ui.thr.all"))} <b>${(t / 1000).toFixed(3)}</b>${L.info("threshold")}</label>
@@ -175,7 +178,7 @@ const paintAll = (g, sub) => {
     if (px > m.left + m.W || py > m.top + m.H || px + m.zw < m.left || py + m.zh < m.top || (a === b && ui.off)) continue;
     const s = share(a, b, v), c = tone(a, b, s), least = a === b ? 1 : 3;
     g.fillStyle = `rgb(${c})`; g.fillRect(px, py, Math.max(least, m.zw - gap), Math.max(least, m.zh - gap));
-    if (text) { g.fillStyle = ink(c); g.fillText(ui.norm === "none" ? v : `${Math.round(100 * s)}%`, px + m.zw / 2, py + m.zh / 2); }
+    if (text) { g.fillStyle = ink(c); g.fillText(ui.norm === "none" ? brief(v) : s < 0.005 ? "<1%" : `${Math.round(100 * s)}%`, px + m.zw / 2, py + m.zh / 2); }
   }
   if (ui.off && gap) { g.strokeStyle = line; for (let a = 0; a < n; a++) { g.beginPath(); g.moveTo(x(a), y(a) + m.zh); g.lineTo(x(a) + m.zw, y(a)); g.stroke(); } }
   g.restore();
@@ -212,7 +215,7 @@ const paintOne = (g, w, h, fg, sub) => {
 };
 const pairs = () => {
   q(".pairs").style.display = ui.mode === "one" || !d.C ? "none" : "";
-  q(".pairs").innerHTML = `<li class="head">${L.esc(L.t("ui.matrix.pairs"))}</li>` + (worst.length ? worst.slice(0, 40).map((k) => `<li><button type="button" data-i="${d.pi[k]}" data-j="${d.pj[k]}"><b>${counts[k]}</b> <span>${L.esc(d.classes[d.pi[k]])} → ${L.esc(d.classes[d.pj[k]])}</span></button></li>`).join("") : `<li class="none">${L.esc(L.t("ui.matrix.noerrors"))}</li>`);
+  q(".pairs").innerHTML = `<li class="head">${L.esc(L.t("ui.matrix.pairs"))}</li>` + (worst.length ? worst.slice(0, 40).map((k) => `<li><button type="button" data-i="${d.pi[k]}" data-j="${d.pj[k]}"><b>${brief(counts[k])}</b> <span>${L.esc(d.classes[d.pi[k]])} → ${L.esc(d.classes[d.pj[k]])}</span></button></li>`).join("") : `<li class="none">${L.esc(L.t("ui.matrix.noerrors"))}</li>`);
 };
 let worst = [], later = 0;
 // While a slider moves, the list of pairs waits for a pause; numbers and picture follow at once.
@@ -263,7 +266,7 @@ canvas.addEventListener("pointermove", (e) => {
   if (!c || cells.one) tip.hidden = true;
   else {
     const i = list[c[0]], j = c[1] < cells.n ? list[c[1]] : -1, n = value(i, j);
-    tip.innerHTML = `${L.esc(L.t("ui.matrix.true"))} <b>${L.esc(d.classes[i])}</b> → ${j < 0 ? L.esc(L.t("ui.matrix.rejected")) : `<b>${L.esc(d.classes[j])}</b>`}<br>${L.esc(L.t(d.cells ? "ui.objects" : "ui.images", { n: L.int(n) }))}`;
+    tip.innerHTML = `${L.esc(L.t("ui.matrix.true"))} <b>${L.esc(d.classes[i])}</b> → ${j < 0 ? L.esc(L.t("ui.matrix.rejected")) : `<b>${L.esc(d.classes[j])}</b>`}<br>${L.esc(L.t(d.unit || (d.cells ? "ui.objects" : "ui.images"), { n: L.int(n) }))}`;
     tip.hidden = false;
     const r = canvas.getBoundingClientRect(), px = e.clientX - r.left, py = e.clientY - r.top;
     tip.style.left = `${Math.min(px + 14, r.width - tip.offsetWidth - 4)}px`; tip.style.top = `${Math.max(0, py - tip.offsetHeight - 10)}px`;

@@ -1,0 +1,1 @@
+"""Semantic segmentation: the pixels of every image counted once, and every number drawn from these counts."""

@@ -1,0 +1,257 @@
+"""What results panels with pictures have in common: which runs are shown, what a click selects, one picture large."""
+
+from __future__ import annotations
+
+import html
+import inspect
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import gradio as gr
+import pandas as pd
+
+from dashboard.datasets.base import Dataset
+from dashboard.engine import Engine
+from dashboard.errors import InputError
+from dashboard.explore.small import small_picture
+from dashboard.finishing import out_of_date, refresh
+from dashboard.jobs import ACTIVE
+from dashboard.store import Run
+from dashboard.tabs.common import run_choices, shown, visible
+from dashboard.tabs.evaluate_panel import job_data
+from dashboard.tabs.results import harmless
+from dashboard.types import Image
+from dashboard.views import ProgressView
+
+PAGE = 24
+MOST_RUNS = 3
+ALL: dict[str, Any] = {"kind": "all"}
+START: dict[str, Any] = {
+    "runs": [],
+    "focus": 0,
+    "of": 0,
+    "selection": ALL,
+    "label": None,
+    "most": PAGE,
+    "picture": None,
+}
+
+V = TypeVar("V")  # a run opened; has ``run`` and ``names``
+C = TypeVar("C")  # what the panel's controls say
+
+
+class Explorer(ABC, Generic[V, C]):
+    """Handlers of such a panel. A visitor's state travels through ``gr.State``; here is only the engine.
+
+    State: ``runs`` shown, the one in ``focus``, the ``selection`` and the run that it is ``of``, the class (``label``)
+    picked in the table, how many pictures at ``most``, and the dataset position of the large ``picture``.
+
+    Attributes:
+        tab: the tab's name.
+        text_columns: of the CSV, those that hold names from files.
+
+    Args:
+        engine: has the store.
+        tasks: whose runs are shown.
+    """
+
+    tab = ""
+    text_columns: Sequence[str] = ("image",)
+
+    def __init__(self, engine: Engine, tasks: Sequence[str]) -> None:
+        self.engine, self.tasks = engine, tasks
+        self._small = lru_cache(2048)(self._make_small)
+
+    @abstractmethod
+    def open(self, run: Run, controls: C | None) -> V:
+        """A run opened for looking around. Raises InputError if it is damaged."""
+
+    @abstractmethod
+    def first(self, views: list[V], state: dict[str, Any], controls: C, start: int = 0) -> tuple[int | None, Any]:
+        """The selection's pictures from ``start`` on, and the dataset position of the first of all."""
+
+    @abstractmethod
+    def compare(self, views: list[V], state: dict[str, Any], controls: C) -> Any:
+        """The large picture in panes, or None."""
+
+    @abstractmethod
+    def checked(self, selection: Any, view: V) -> dict[str, Any]:
+        """A selection as it came from the browser. Raises InputError if it means nothing."""
+
+    @abstractmethod
+    def rows(self, view: V, controls: C) -> list[int]:
+        """Class numbers of the class table's rows."""
+
+    @abstractmethod
+    def table(self, view: V, state: dict[str, Any], controls: C) -> pd.DataFrame:
+        """The selection as a table, for the CSV file."""
+
+    def choices(self) -> list[tuple[str, str]]:
+        """Every run of the tasks, newest first."""
+        return run_choices(self._visible())
+
+    def _visible(self) -> list[Run]:
+        return [r for r in visible(self.engine) if r.task in self.tasks]
+
+    def default(self, wanted: str | None = None) -> list[str]:
+        """What to show first: the run asked for, else the newest run and another on the same data."""
+        if wanted and any(r.id == wanted for r in self.engine.store.runs() if r.task in self.tasks):
+            return [wanted]
+        runs = self._visible()
+        same = [r for r in runs if r.task == runs[0].task and r.dataset == runs[0].dataset]
+        return [r.id for r in reversed(same[:2])]
+
+    def views(self, ids: Sequence[str] | None, controls: C | None) -> list[V]:
+        """The chosen runs that are still there, opened."""
+        found = (self._view(run_id, controls) for run_id in (ids or [])[:MOST_RUNS])
+        return [view for view in found if view is not None]
+
+    def _view(self, run_id: str, controls: C | None) -> V | None:
+        """One run, or a warning on the page."""
+        try:
+            run = self.engine.store.get(run_id)
+            if out_of_date(run):
+                gr.Info(f"Computing the metrics of {run.model} anew from its stored predictions …")
+                run = refresh(self.engine.store, run)
+            return self.open(run, controls)
+        except InputError as error:
+            gr.Warning(html.escape(shown(error)))
+            return None
+
+    def waiting(self) -> tuple[bool, tuple[Any, Any]]:
+        """Whether the first results are still being made, and what the clock and the bars show of it."""
+        job = self.engine.jobs.get(self.engine.preparing.get(self.tab))
+        busy = job is not None and job.state in ACTIVE
+        bars = gr.skip() if job is None else ProgressView(job_data(job), visible=busy)
+        return busy, (gr.Timer(active=busy), bars)
+
+    def linked(self, request: gr.Request) -> Any:
+        """The page has opened: ``?run=ID`` of a run of these tasks brings this tab to the front."""
+        wanted = request.query_params.get("run")
+        ours = wanted and self.engine.store.has(wanted) and self.engine.store.get(wanted).task in self.tasks
+        return gr.Tabs(selected=self.tab) if ours else gr.skip()
+
+    def opened(self, state: dict[str, Any], controls: C) -> list[V]:
+        """The runs on the page. Raises InputError if there are none."""
+        views = self.views(state["runs"], controls)
+        if not views:
+            raise InputError("Choose a run first.")
+        return views
+
+    @staticmethod
+    def in_focus(views: list[V], state: dict[str, Any]) -> V:
+        """The run whose table and matrix are shown."""
+        return views[min(state["focus"], len(views) - 1)]
+
+    @staticmethod
+    def selected_of(views: list[V], state: dict[str, Any]) -> int:
+        """The place of the run that the selection is of."""
+        return min(state["of"], len(views) - 1)
+
+    def select(self, state: dict[str, Any], controls: C, selection: Any, of: int | None = None) -> tuple[Any, ...]:
+        """A click chose something, of the run in focus or of the ``of``-th: its pictures, the first one large."""
+        views = self.opened(state, controls)
+        of = state["focus"] if of is None else of
+        if not (isinstance(of, int) and 0 <= of < len(views)):
+            raise InputError("There is no such run: reload the page and click again.")
+        state = {**state, "selection": self.checked(selection, views[of]), "of": of, "most": PAGE}
+        state["picture"], gallery = self.first(views, state, controls)
+        return state, gallery, self.compare(views, state, controls)
+
+    def on_cell(self, state: dict[str, Any], controls: C, event: gr.SelectData) -> tuple[Any, ...]:
+        """A matrix cell."""
+        value = event.value if isinstance(event.value, dict) else {}
+        cell = {"kind": "cell", "true": value.get("true"), "predicted": value.get("predicted")}
+        return self.select(state, controls, cell)
+
+    def on_class(self, state: dict[str, Any], controls: C, event: gr.SelectData) -> tuple[Any, ...]:
+        """A row of the class table; the same row again lets go."""
+        classes = self.rows(self.in_focus(self.opened(state, controls), state), controls)
+        if not (isinstance(event.index, int) and 0 <= event.index < len(classes)):
+            raise InputError("There is no such row: reload the page and click again.")
+        label = None if classes[event.index] == state["label"] else classes[event.index]
+        picked = ALL if label is None else {"kind": "class", "class": label}
+        return self.select({**state, "label": label}, controls, picked)
+
+    def on_point(self, state: dict[str, Any], controls: C, event: gr.SelectData) -> tuple[Any, ...]:
+        """A point of a curve, or a bar."""
+        data = event.value.get("data") if isinstance(event.value, dict) else None
+        if not isinstance(data, list) or len(data) < 2:
+            gr.Info("There are no pictures behind this point: click one of a curve or a bar.")
+            return state, gr.skip(), gr.skip()
+        return self.select(state, controls, data[0], of=data[1])
+
+    def on_clear(self, state: dict[str, Any], controls: C) -> tuple[Any, ...]:
+        """No selection any more."""
+        return self.select({**state, "label": None}, controls, ALL)
+
+    def on_order(self, state: dict[str, Any], controls: C) -> tuple[Any, ...]:
+        """Another order of the pictures."""
+        return self.select(state, controls, state["selection"], of=state["of"])
+
+    def on_more(self, state: dict[str, Any], controls: C) -> tuple[Any, Any]:
+        """More pictures."""
+        start = state["most"]
+        state = {**state, "most": start + 2 * PAGE}
+        return state, self.first(self.opened(state, controls), state, controls, start)[1]
+
+    def on_picture(self, state: dict[str, Any], controls: C, event: gr.SelectData) -> tuple[Any, Any]:
+        """A picture of the gallery, large."""
+        index = event.value.get("index") if isinstance(event.value, dict) else None
+        if not isinstance(index, int):
+            raise InputError("There is no such picture: reload the page and click again.")
+        state = {**state, "picture": index}
+        return state, self.compare(self.opened(state, controls), state, controls)
+
+    def csv(self, state: dict[str, Any], controls: C) -> str:
+        """The selection as a CSV file."""
+        views: list[Any] = self.opened(state, controls)
+        view = views[self.selected_of(views, state)]
+        frame = self.table(view, state, controls)
+        for column in self.text_columns:
+            if column in frame:
+                frame[column] = [harmless(v) for v in frame[column]]
+        path = Path(tempfile.mkdtemp(prefix="loupe-")) / f"{view.run.id}-{state['selection']['kind']}.csv"
+        frame.to_csv(path, index=False)
+        return str(path)
+
+    def thumb(self, pictures: Dataset, index: int) -> Image | None:
+        """A small picture, kept between calls by the dataset's fingerprint; None if it cannot be read."""
+        return self._small(pictures.fingerprint, pictures.source, index)
+
+    def _make_small(self, fingerprint: str, source: str, index: int) -> Image | None:
+        kept = list(self.engine._datasets.values())
+        dataset = next((d for d in kept if d.source == source and d.fingerprint == fingerprint), None)
+        return small_picture(dataset, index) if dataset is not None else None
+
+
+def names_of(views: Sequence[Any]) -> list[tuple[str, str]]:
+    """(label, run id) of the runs shown: the model's name, made unique among them."""
+    found = []
+    for view in views:
+        run: Run = view.run
+        twins = [v for v in views if v.run.model == run.model]
+        found.append((run.model if len(twins) == 1 else f"{run.model} ({run.task}, {run.dataset})", run.id))
+    return found
+
+
+def gather(make: Callable[..., Any], function: Callable[..., Any], before: int = 1) -> Callable[..., Any]:
+    """A handler whose inputs after the first ``before`` are the controls, given to it as ``make`` gathers them.
+
+    Gradio hands a click's event to the first parameter that is annotated so, in its place: it has to come first.
+    """
+    if "event" in inspect.signature(function).parameters:
+
+        def clicked(event: gr.SelectData, state: Any, *controls: Any) -> Any:
+            return function(state, make(*controls), event)
+
+        return clicked
+
+    def changed(*inputs: Any) -> Any:
+        return function(*inputs[:before], make(*inputs[before:]))
+
+    return changed

@@ -1,0 +1,35 @@
+"""The words of class maps in the compare view, English beside Traditional Chinese, by key."""
+
+from __future__ import annotations
+
+MAPS: dict[str, tuple[str, str]] = {
+    "ui.cmp.map.opacity": ("Opacity", "不透明度"),
+    "ui.cmp.map.classes": ("Classes", "類別"),
+    "ui.cmp.map.errors": ("Errors", "錯誤"),
+    "ui.cmp.map.outlines": ("Outlines", "輪廓"),
+    "ui.cmp.map.class": ("{n} class", "{n} 個類別"),
+    "ui.cmp.map.n": ("{n} classes", "{n} 個類別"),
+    "ui.cmp.map.true": ("true:", "真實："),
+    "ui.cmp.map.correct": ("correct", "正確"),
+    "ui.cmp.map.missed": ("missed", "漏掉"),
+    "ui.cmp.map.false": ("false", "誤判"),
+    "ui.cmp.map.mixed": ("mixed up", "混淆"),
+    "ui.cmp.map.wrong": ("wrong", "錯誤"),
+    "ui.cmp.map.ignored": ("ignored", "不計"),
+    "ui.cmp.map.correct.long": ("the answer is the true class", "判定與真實類別相同"),
+    "ui.cmp.map.missed.long": ("background is answered where something is", "有物體卻判為背景"),
+    "ui.cmp.map.false.long": ("something is answered where background is", "背景卻判為有物體"),
+    "ui.cmp.map.mixed.long": ("another class than the true one is answered", "判成別的類別"),
+    "ui.cmp.map.ignored.long": ("pixels that do not count", "不計的像素"),
+    "ui.cmp.map.correct.one": ("“{name}” is true and answered", "真實與判定都是「{name}」"),
+    "ui.cmp.map.missed.one": ("“{name}” is true but not answered", "真實是「{name}」，但判為他類"),
+    "ui.cmp.map.false.one": ("“{name}” is answered but not true", "判為「{name}」，但真實是他類"),
+    "ui.cmp.map.cell": ("{true} → {predicted}", "{true} → {predicted}"),
+    "ui.cmp.map.cell.long": ("true “{true}”, answered as “{predicted}”", "真實為「{true}」、判為「{predicted}」"),
+    "ui.cmp.map.uncounted": ("no pixel counts", "沒有計入的像素"),
+    "ui.cmp.map.legend.classes": ("click: show or hide; point: highlight; double click: only this", "點一下：顯示或隱藏；指向：凸顯；點兩下：只看這類"),
+    "ui.cmp.map.legend.errors": ("click: errors of this class alone", "點一下：只看這類的錯誤"),
+    "ui.cmp.map.gone": ("The picture cannot be shown here; its classes can.", "無法顯示影像，但仍可顯示類別。"),
+    "ui.cmp.map.broken": ("This class map cannot be read: reload the page.", "無法讀取類別圖：請重新載入頁面。"),
+    "ui.cmp.map.keys": ("Keys: + and − zoom, 0 whole picture, arrows move, Escape shows all classes", "按鍵：+ 與 − 縮放、0 完整影像、方向鍵移動、Esc 顯示所有類別"),
+}
