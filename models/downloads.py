@@ -86,7 +86,7 @@ OFFLINE = {
     "classification": "efficientnet_lite0",
     "detection": "scenes_small",
     "instance-segmentation": "scenes_small",
-    "semantic-segmentation": "scenes_small",
+    "semantic-segmentation": "scenes_sem_small",
 }
 
 

@@ -1,9 +1,9 @@
 """Two small semantic segmenters of digits in photos, trained by this project on the training split of ``demo:scenes``.
 
-Each is one of the project's instance segmenters (``scenes.py``) without its boxes: what that one says about the digit
-at each place, at three scales, and its mask prototypes are put together on a finer grid, where every second pixel gets
-its own answer. The small one has four times the weights of the nano one. The weights are safetensors, the trunk's
-architecture the detector's YAML file: nothing is ever unpickled. ``train_scenes_semantic.py`` made the weights.
+Each begins as one of the project's instance segmenters (``scenes.py``) without its boxes: the features of three scales,
+what the detector names at each place and its mask prototypes are put together on a finer grid, where every second pixel
+gets an answer of its own. The small one has seven times the weights of the nano one. The weights are safetensors, the
+trunk's architecture is the detector's YAML file: nothing is ever unpickled. ``train_scenes_semantic.py`` made them.
 """
 
 from __future__ import annotations

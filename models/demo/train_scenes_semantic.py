@@ -79,10 +79,10 @@ def follow(averages: Any, values: Any, steps: Any) -> None:
         torch._foreach_copy_(averages, values)
 
 
-def train(name: str, minutes: float | None, images: int, path: Path, seed: int = 0, resume: bool = False) -> None:
+def train(name: str, minutes: float | None, images: int, path: Path, seed: int = 0, resume: float = 0.0) -> None:
     """One network from the detector's weights; the average of its weights is saved to ``path``.
 
-    With ``resume`` it is the second half of a training that begins with the weights in ``path``.
+    With ``resume`` it is what is left of a training that begins with the weights in ``path``, that share of it done.
     """
     with painting(BATCH):
         _train(name, minutes, images, path, seed, resume)
@@ -149,12 +149,11 @@ def _place(rng: np.random.RandomState, size: tuple[int, int]) -> tuple[float, fl
     return rng.uniform(-0.1, 1.1) * size[1], rng.uniform(-0.1, 1.1) * size[0]
 
 
-def _train(name: str, minutes: float | None, images: int, path: Path, seed: int, resume: bool) -> None:
+def _train(name: str, minutes: float | None, images: int, path: Path, seed: int, resume: float) -> None:
     torch.manual_seed(seed)
     net = start(name).train().to(memory_format=torch.channels_last)
     if resume:
         net.load_state_dict(load_file(path))
-    first = 0.5 if resume else 0.0
     detector = {part: getattr(net, part) for part in ("trunk", "digits", "proto")}
     average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=follow, use_buffers=True)
     groups = []
@@ -168,13 +167,13 @@ def _train(name: str, minutes: float | None, images: int, path: Path, seed: int,
     begun = saved = time.monotonic()
     told = math.nan
     for step, share in enumerate(train_scenes.progress(minutes, images)):
-        done = first + (1 - first) * share
+        done = resume + (1 - resume) * share
         rate = RATE * min(1, (step + 1) / 50) * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
         for group in optimiser.param_groups:
             group["lr"] = rate * group["share"]
         sizes = train_scenes.SMALL if done < 0.6 else train_scenes.LARGE
         seen = step * BATCH
-        batch = train_scenes.batch_of(FIRST + int(first * FIRST) + seen, sizes[step % len(sizes)], rng)
+        batch = train_scenes.batch_of(FIRST + int(resume * FIRST) + seen, sizes[step % len(sizes)], rng)
         truth = truth_of(batch)
         for part in detector.values():  # its norms stay as they were: a few pictures are too few to measure them
             part.eval()
@@ -190,7 +189,7 @@ def _train(name: str, minutes: float | None, images: int, path: Path, seed: int,
         told = value if math.isnan(told) else 0.98 * told + 0.02 * value
         if step % 100 == 0:
             print(f"{done:6.1%} {time.monotonic() - begun:5.0f} s {seen:6d} images, loss {told:.3f}", flush=True)
-        if time.monotonic() - saved > 400:
+        if time.monotonic() - saved > 200:
             save(average.module, path)
             saved = time.monotonic()
     print(f"{name}: {seen + BATCH} images, {(time.monotonic() - begun) / 60:.1f} minutes")
@@ -239,7 +238,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="train this long")
     parser.add_argument("--images", type=int, default=60_000, help="train on so many pictures, without --minutes")
     parser.add_argument("--folder", type=Path, default=HERE, help="where to write the weights")
-    parser.add_argument("--resume", action="store_true", help="the second half, from the weights that are there")
+    parser.add_argument(
+        "--resume", type=float, default=0.0, help="go on with the weights that are there, this share done"
+    )
     parser.add_argument("--judge", action="store_true", help="only judge the weights that are there")
     given = parser.parse_args()
     torch.set_num_threads(1)  # sums in one order

@@ -171,6 +171,30 @@ def test_the_truth_learnt_from_is_the_datasets(size, monkeypatch):
     assert 0 < empty < train_scenes.BATCH
 
 
+@pytest.mark.parametrize("size", [(48, 80), (64, 64)])
+def test_backgrounds_vary_for_training_alone(size):
+    """The same for the same random numbers, and the dataset's own pictures stay what they are."""
+    from dashboard.datasets import scene_painting
+    from models.demo import train_scenes, train_scenes_semantic
+
+    usual = train_scenes.BATCH
+    plain = train_scenes.batch_of(0, size, np.random.RandomState(3))
+    with train_scenes_semantic.painting(usual):
+        other = train_scenes.batch_of(0, size, np.random.RandomState(3))
+    assert (plain["masks"] == other["masks"]).all()
+    assert (plain["img"] != other["img"]).float().mean() > 0.5
+    with pytest.raises(RuntimeError), train_scenes_semantic.painting(2):
+        raise RuntimeError
+    assert (plain["img"] == train_scenes.batch_of(0, size, np.random.RandomState(3))["img"]).all()
+    assert scene_painting._background is not train_scenes_semantic.varied
+    for k in range(20):
+        canvases = [train_scenes_semantic.varied(np.random.RandomState(k), "train", size) for _ in range(2)]
+        assert canvases[0].shape == (*size, 3)
+        assert canvases[0].dtype == np.float32
+        assert 0 <= canvases[0].min() <= canvases[0].max() <= 255.001
+        np.testing.assert_array_equal(*canvases)
+
+
 def test_training_repeats_itself_and_is_judged(tmp_path, monkeypatch, data):
     """A few steps only, from the detector's weights."""
     import torch
@@ -194,6 +218,9 @@ def test_training_repeats_itself_and_is_judged(tmp_path, monkeypatch, data):
     change = (learnt[kept].float() - given["model.0.conv.weight"]).abs().max()
     assert 0 < change < 0.01  # it goes on from there
     cells = train_scenes_semantic.confusion("scenes_sem_nano", files[0], 2)
+    before = files[0].read_bytes()
+    train_scenes_semantic.train("nano", None, 2, files[0], resume=0.9)
+    assert files[0].read_bytes() != before
     assert cells.sum() == sum(target.class_ids.size for target in data.targets[:2])
     true = np.bincount(np.concatenate([t.class_ids.ravel() for t in data.targets[:2]]), minlength=11)
     np.testing.assert_array_equal(cells.sum(1), true)
