@@ -247,7 +247,6 @@ def _score(a: argparse.Namespace) -> None:
     engine = Engine(a.store)
     settings |= {k: v for k in ("columns", "units") if (v := getattr(a, k)) is not None}
     truth = engine.dataset(a.truth, a.format, a.task, settings_for_data(settings), labels_only=True)
-    _say_warnings(truth, a.quiet)
     run = score(
         truth,
         Path(a.predictions),
@@ -257,6 +256,7 @@ def _score(a: argparse.Namespace) -> None:
         limit=a.limit,
         settings=settings_for_models(settings),
     )
+    _say_warnings(truth, a.quiet)  # not before: an error has standard error to itself
     print_runs([run], a.json)
 
 

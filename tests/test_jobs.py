@@ -198,7 +198,7 @@ def test_an_evaluation_as_a_job(jobs, tmp_path):
 
 def test_models_are_loaded_once_and_the_oldest_let_go(tmp_path, monkeypatch):
     loads = []
-    monkeypatch.setattr(engine_module, "load_model", lambda name, options: loads.append(name) or FakeAdapter(name=name))
+    monkeypatch.setattr(engine_module, "load_model", lambda name, *_: loads.append(name) or FakeAdapter(name=name))
     engine = Engine(tmp_path)
     first = engine.model("a")
     assert engine.model("a") is first
@@ -217,7 +217,7 @@ def test_two_who_want_the_same_wait_and_others_go_on(tmp_path, monkeypatch):
     """A long download for one visitor must not stop the others."""
     gate, loads = threading.Event(), []
 
-    def load(name, options):
+    def load(name, *_):
         loads.append(name)
         if name == "large":
             gate.wait(20)
@@ -242,7 +242,7 @@ def test_two_who_want_the_same_wait_and_others_go_on(tmp_path, monkeypatch):
 def test_a_failed_load_is_tried_again(tmp_path, monkeypatch):
     tries = []
 
-    def load(name, options):
+    def load(name, *_):
         tries.append(name)
         if len(tries) == 1:
             raise InputError("offline")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from dashboard.errors import InputError
 from dashboard.types import Image
 
 Canvas = NDArray[np.float32]
+Background = Callable[[RandomState, str, tuple[int, int]], Canvas]
 
 # The two halves of the stereo pair stay in one split. Photos with printed numerals or letters (text, page and
 # clock_motion) and drawings are left out.
@@ -57,17 +59,25 @@ def _photo(file: Path) -> PIL.Image.Image:
     return picture
 
 
-def paint(layout: Layout, split: str, index: int) -> Image:
-    """The picture of a layout: (H, W, 3) uint8 RGB; the same for the same arguments."""
+def paint(layout: Layout, split: str, index: int, background: Background | None = None) -> Image:
+    """The picture of a layout: (H, W, 3) uint8 RGB; the same for the same arguments.
+
+    Args:
+        layout: what lies where.
+        split: "train" or "test": which photos.
+        index: of the scene.
+        background: makes what is behind the digits of (rng, split, size); ``photo_part``, the dataset's own, if None.
+    """
+    background = background or photo_part
     rng = _looks(split, index, layout.size)
-    canvas, other = _background(rng, split, layout.size), None
+    canvas, other = background(rng, split, layout.size), None
     looks: dict[int, float] = {}
     for layer in layout.layers:
         if layer.instance:
             _ink(canvas, layer, rng, looks)
             continue
         if other is None:
-            other = _background(rng, split, layout.size)
+            other = background(rng, split, layout.size)
         _piece(canvas, layer, rng, other)
     strength = np.float32(rng.uniform(0, 8) / 104)  # two even bytes have a standard deviation of 104
     noise = np.frombuffer(rng.bytes(2 * canvas.size), np.uint8).reshape(2, *canvas.shape)
@@ -80,7 +90,7 @@ def _looks(split: str, index: int, size: tuple[int, int]) -> RandomState:
     return RandomState([SPLITS[split], index, *size, 1])
 
 
-def _background(rng: RandomState, split: str, size: tuple[int, int]) -> Canvas:
+def photo_part(rng: RandomState, split: str, size: tuple[int, int]) -> Canvas:
     """A part of a photo, its light changed: (H, W, 3) float32 in 0..255."""
     picture = _photo(photo_files(split)[rng.randint(len(PHOTOS[split]))])  # the first number drawn: see photo_of
     height, width = size

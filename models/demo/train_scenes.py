@@ -28,7 +28,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
 from dashboard.datasets.scene_layout import arrange
-from dashboard.datasets.scene_painting import paint
+from dashboard.datasets.scene_painting import Background, paint
 from dashboard.datasets.scenes import COUNT, Scenes
 from dashboard.types import Detections
 from models.base import LoadOptions, Weights
@@ -40,20 +40,37 @@ AFTER = 100_000_000  # scenes from here on are not for learning
 RATES = {"nano": 2.5e-3, "small": 2e-3}
 
 
-def batch_of(start: int, size: tuple[int, int], rng: np.random.RandomState) -> dict[str, Any]:
-    """Scenes ``start`` to ``start + BATCH`` of the training split, as Ultralytics' losses take them."""
-    pictures, labels, boxes, where, instances = [], [], [], [], []
+def batch_of(
+    start: int,
+    size: tuple[int, int],
+    rng: np.random.RandomState,
+    pictures: int = BATCH,
+    *,
+    tallest: float = 0.4,
+    background: Background | None = None,
+) -> dict[str, Any]:
+    """Scenes of the training split, as Ultralytics' losses take them.
+
+    Args:
+        start: the first scene.
+        size: (height, width) in pixels.
+        rng: of what is done to the pictures.
+        pictures: how many scenes.
+        tallest: of ordinary digits, as a share of the shorter side.
+        background: see ``paint``.
+    """
+    images, labels, boxes, where, instances = [], [], [], [], []
     down, across = rng.randint(0, 2, 2)  # masks at half the size: every pixel has its turn, so edges are learnt whole
-    for k in range(BATCH):
-        layout = arrange("train", start + k, size, crowds=False, heights=(11, min(size) * 2 // 5))
-        picture = paint(layout, "train", start + k)[..., rng.permutation(3)]
-        pictures.append(255 - picture if rng.uniform() < 0.2 else picture)
+    for k in range(pictures):
+        layout = arrange("train", start + k, size, crowds=False, heights=(11, int(min(size) * tallest)))
+        picture = paint(layout, "train", start + k, background)[..., rng.permutation(3)]
+        images.append(255 - picture if rng.uniform() < 0.2 else picture)
         xyxy = layout.boxes() / np.array([*size[::-1], *size[::-1]])
         boxes.append(np.concatenate([(xyxy[:, :2] + xyxy[:, 2:]) / 2, xyxy[:, 2:] - xyxy[:, :2]], axis=1))
         labels += layout.labels
         where += [k] * len(layout.labels)
         instances.append(layout.instances[down::2, across::2])
-    batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+    batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
     return {
         "img": batch.contiguous(memory_format=torch.channels_last),
         "cls": torch.tensor(labels).float()[:, None],
@@ -72,11 +89,11 @@ def as_float(outputs: Any) -> Any:
     return type(outputs)(as_float(value) for value in outputs) if isinstance(outputs, (list, tuple)) else outputs
 
 
-def progress(minutes: float | None, images: int) -> Iterator[float]:
-    """The share of the work done, before each batch, until it is 1."""
+def progress(minutes: float | None, images: int, pictures: int = BATCH) -> Iterator[float]:
+    """The share of the work done, before each batch of ``pictures``, until it is 1."""
     start, step = time.monotonic(), 0
     while True:
-        done = step * BATCH / images if minutes is None else (time.monotonic() - start) / (60 * minutes)
+        done = step * pictures / images if minutes is None else (time.monotonic() - start) / (60 * minutes)
         if done >= 1:
             return
         yield done

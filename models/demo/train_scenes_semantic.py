@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import copy
 import dataclasses
 import math
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +19,18 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from dashboard.datasets import scene_painting
+from dashboard.datasets.scene_painting import photo_part
 from dashboard.datasets.scenes import COUNT, Scenes
 from models.base import LoadOptions, Weights
 from models.demo import scenes, train_scenes
 from models.demo.scenes_semantic import HERE, DemoScenesSemantic, network
 
-_part = scene_painting._background  # as the dataset has them
+LARGE = [(256, 256), (320, 320), (192, 256), (256, 192), (240, 320)]
+TALLEST = 0.4, 0.95, 0.95  # of the shorter side, in turn: digits as large as the picture are the hardest to name
 BATCH = 4  # many small steps: the pixels of a few pictures are samples enough
 FIRST = 50_000_000  # scenes before are what the detectors have seen
 RATE = 5e-3
-GENTLY = 0.1  # of the rate for what the detector has learnt
+GENTLY = 0.3  # of the rate for what the detector has learnt
 COVERED = 0.1  # of a picture's pixels by digits
 
 
@@ -79,26 +78,6 @@ def follow(averages: Any, values: Any, steps: Any) -> None:
         torch._foreach_copy_(averages, values)
 
 
-def train(name: str, minutes: float | None, images: int, path: Path, seed: int = 0, resume: float = 0.0) -> None:
-    """One network from the detector's weights; the average of its weights is saved to ``path``.
-
-    With ``resume`` it is what is left of a training that begins with the weights in ``path``, that share of it done.
-    """
-    with painting(BATCH):
-        _train(name, minutes, images, path, seed, resume)
-
-
-@contextlib.contextmanager
-def painting(pictures: int) -> Iterator[None]:
-    """``train_scenes`` paints this many at a time, over varied backgrounds."""
-    usual, train_scenes.BATCH = train_scenes.BATCH, pictures
-    scene_painting._background = varied
-    try:
-        yield
-    finally:
-        train_scenes.BATCH, scene_painting._background = usual, _part
-
-
 def varied(rng: np.random.RandomState, split: str, size: tuple[int, int]) -> NDArray[np.float32]:
     """(H, W, 3) in 0..255: parts of two photos, turned any way, and shapes that are no digits.
 
@@ -106,15 +85,19 @@ def varied(rng: np.random.RandomState, split: str, size: tuple[int, int]) -> NDA
     """
     canvas = _turned(rng, split, size)
     mixed, shapes = rng.uniform(size=2)
-    if mixed < 0.6:
+    if mixed < 0.7:
         mask = PIL.Image.new("L", size[::-1])
         draw = PIL.ImageDraw.Draw(mask)
-        for _ in range(rng.randint(1, 5)):
-            draw.polygon([_place(rng, size) for _ in range(rng.randint(3, 6))], fill=int(rng.uniform(60, 256)))
-        if mixed < 0.3:
+        if mixed < 0.45:
+            for _ in range(rng.randint(1, 5)):
+                draw.polygon([_place(rng, size) for _ in range(rng.randint(3, 6))], fill=int(rng.uniform(60, 256)))
+        else:
+            _rows(draw, rng, size)
+        if mixed < 0.2:
             mask = mask.filter(PIL.ImageFilter.GaussianBlur(rng.uniform(2, 12)))
         share = np.asarray(mask, np.float32)[..., None] / 255
-        canvas += (_turned(rng, split, size) - canvas) * share
+        even = rng.uniform(0, 255, 3).astype(np.float32) if rng.uniform() < 0.3 else _turned(rng, split, size)
+        canvas += (even - canvas) * (1 - share if rng.uniform() < 0.5 else share)
     if shapes < 0.6:
         mask = PIL.Image.new("L", size[::-1])
         draw = PIL.ImageDraw.Draw(mask)
@@ -135,10 +118,23 @@ def varied(rng: np.random.RandomState, split: str, size: tuple[int, int]) -> NDA
     return canvas
 
 
+def _rows(draw: PIL.ImageDraw.ImageDraw, rng: np.random.RandomState, size: tuple[int, int]) -> None:
+    """Rows of discs or tiles, with gaps between them."""
+    step = math.exp(rng.uniform(math.log(12), math.log(max(size) / 2)))
+    wide, tall = step * rng.uniform(0.3, 0.55, 2)
+    shape = draw.ellipse if rng.uniform() < 0.7 else draw.rectangle
+    skew = rng.uniform(-0.5, 0.5)
+    for row in range(-1, int(size[0] / step) + 2):
+        for column in range(-2, int(size[1] / step) + 3):
+            (dx, dy), grown = rng.uniform(-0.15, 0.15, 2), rng.uniform(0.7, 1.1)
+            x, y = (column + skew * row % 1 + dx) * step, (row + dy) * step
+            shape([x - wide * grown, y - tall * grown, x + wide * grown, y + tall * grown], fill=255)
+
+
 def _turned(rng: np.random.RandomState, split: str, size: tuple[int, int]) -> NDArray[np.float32]:
     """A part of a photo by quarters of a turn, some of them upside down or as negatives."""
     turns, flipped, negative, bent = rng.randint(4), *rng.uniform(size=3)
-    part = np.rot90(_part(rng, split, size if turns % 2 == 0 else size[::-1]), turns)
+    part = np.rot90(photo_part(rng, split, size if turns % 2 == 0 else size[::-1]), turns)
     part = part[::-1] if flipped < 0.5 else part
     part = 255 - part if negative < 0.2 else part
     return np.ascontiguousarray(255 * (part / 255) ** np.float32(math.exp(bent - 0.5)), np.float32)
@@ -149,7 +145,11 @@ def _place(rng: np.random.RandomState, size: tuple[int, int]) -> tuple[float, fl
     return rng.uniform(-0.1, 1.1) * size[1], rng.uniform(-0.1, 1.1) * size[0]
 
 
-def _train(name: str, minutes: float | None, images: int, path: Path, seed: int, resume: float) -> None:
+def train(name: str, minutes: float | None, images: int, path: Path, seed: int = 0, resume: float = 0.0) -> None:
+    """One network from the detector's weights; the average of its weights is saved to ``path``.
+
+    With ``resume`` it is what is left of a training that begins with the weights in ``path``, that share of it done.
+    """
     torch.manual_seed(seed)
     net = start(name).train().to(memory_format=torch.channels_last)
     if resume:
@@ -166,14 +166,21 @@ def _train(name: str, minutes: float | None, images: int, path: Path, seed: int,
     rng = np.random.RandomState(seed)
     begun = saved = time.monotonic()
     told = math.nan
-    for step, share in enumerate(train_scenes.progress(minutes, images)):
+    for step, share in enumerate(train_scenes.progress(minutes, images, BATCH)):
         done = resume + (1 - resume) * share
         rate = RATE * min(1, (step + 1) / 50) * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
         for group in optimiser.param_groups:
             group["lr"] = rate * group["share"]
-        sizes = train_scenes.SMALL if done < 0.6 else train_scenes.LARGE
+        sizes = train_scenes.SMALL if done < 0.5 else LARGE
         seen = step * BATCH
-        batch = train_scenes.batch_of(FIRST + int(resume * FIRST) + seen, sizes[step % len(sizes)], rng)
+        batch = train_scenes.batch_of(
+            FIRST + int(resume * FIRST) + seen,
+            sizes[step % len(sizes)],
+            rng,
+            BATCH,
+            tallest=TALLEST[step % len(TALLEST)],
+            background=varied,
+        )
         truth = truth_of(batch)
         for part in detector.values():  # its norms stay as they were: a few pictures are too few to measure them
             part.eval()

@@ -54,7 +54,7 @@ def test_specs():
     assert [spec.name for spec in specs] == list(NAMES)
     for spec in specs:
         assert spec.task == "instance-segmentation"
-        assert spec.class_names == Scenes.class_names
+        assert spec.class_names == Scenes(spec.task).class_names
         assert spec.weights.size_bytes == (HERE / f"{spec.name}.safetensors").stat().st_size
         assert DemoScenes().is_here(spec)
         loaded = DemoScenes().load(spec, CPU).spec
