@@ -133,13 +133,14 @@ def import_masks(
         raise InputError(str(error).replace(str(root), str(path))) from error
     rows = [row for row, place in enumerate(pairs.mask) if place >= 0]
     numbers, palette, more = _numbered(truth, names, partial)
+    asked: bool | None = getattr(truth, "by_colour", None)
     return ImportedMasks(
         truth=truth,
         rows=np.array(rows, np.int64),
         files=[str(root / files[pairs.mask[row]]) for row in rows],
         numbering=numbers,
         palette=palette,
-        by_colour=getattr(truth, "by_colour", None) if names is None else False,
+        by_colour=False if asked is None and names is not None else asked,
         root=str(root),
         shown=str(path),
         notes=(*notes, *more),

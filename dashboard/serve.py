@@ -143,4 +143,5 @@ def serve(arguments: argparse.Namespace) -> None:
         footer_links=["settings"],
         max_file_size="2gb" if not engine.public else "200mb",
         show_error=True,
+        _frontend=False,  # Gradio asks itself for the page and gives up after three seconds, which a busy laptop needs
     )

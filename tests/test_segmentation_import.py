@@ -208,6 +208,21 @@ class TestNumbers:
         turned = import_masks(folder, data, names=["car", "road", "sky"])
         assert (turned.maps(2)[0] == want).all(), "a colour means the same class in any order of numbers"
 
+    @pytest.mark.parametrize("how", ["colours", "numbers"])
+    def test_what_counts_in_a_palette_png_is_as_asked(self, root, folder, how):
+        """Names for the predictions' numbers do not undo palette_png=colours."""
+        (root / "palette.txt").write_text("".join(f"{n},{','.join(map(str, c))}\n" for n, c in COLOURS.items()))
+        data = open_dataset(root, task=TASK, options={"palette_png": how})
+        palette = [v for name in (*NAMES[::-1], "void") for v in COLOURS[name]]  # number 0 has the colour of cars
+        for i, name in enumerate(FILES):
+            ids = np.where(answer_of(i) == 255, 3, answer_of(i)).astype(np.uint8)
+            (folder / name.replace(".jpg", ".png")).write_bytes(png(ids, palette=palette))
+        numbers = np.where(answer_of(2) == 255, 3, answer_of(2))
+        names = [*NAMES, "void"]
+        found = import_masks(folder, data, names=names, partial=True).maps(2)[0]
+        want = {"numbers": numbers, "colours": np.array([2, 1, 0, 3])[numbers]}[how]
+        assert (found == want).all()
+
     @settings(max_examples=20, deadline=None)
     @given(st.permutations(range(5)), st.integers(0, 2**32 - 1))
     def test_any_order_of_classes(self, tmp_path_factory, order, seed):

@@ -268,6 +268,19 @@ def test_slices_add_up(view):
     assert large["miou"] == pytest.approx((IOU_BACKGROUND + 2 * IOU_CLASS) / 3)
 
 
+def test_a_slice_of_brightness_ends_below_its_end(view):
+    """Also where it ends at 1, the last IoU's end."""
+    light = np.repeat([0.0, 1.0, 50.0], [4, 4, 12])
+    dark = explore.selected(view, {"kind": "brightness", "low": 0, "high": 1}, brightness=light)
+    assert sorted(dark.images) == [0, 1, 2, 3]
+
+
+def test_no_error_bar_without_an_interval(view):
+    """Plotly draws 0 and null as a bar of no length, which would say that the number is sure."""
+    few = explore.chart([view], "size")["data"][0]["error_y"]
+    assert few["array"][1] == few["arrayminus"][1] == "none"  # no class is of that size
+
+
 def test_one_picture_in_panes(view):
     data = explore.compare_data([view, view], FakeMaps(), 4, {"kind": "class", "class": 1})
     assert [p["title"] for p in data["panes"]] == ["ui.cmp.truth", "mover", "mover"]

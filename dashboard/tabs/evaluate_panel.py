@@ -24,7 +24,11 @@ from dashboard.views import ProgressView
 from dashboard.views.strings import STRINGS, t
 from models.load import check_loadable, find_spec, model_rows
 
-LIVE = ("top1", "top5", "map", "f1", "precision", "recall", "miou", "pixel_accuracy")
+LIVE = {
+    **{name: name for name in ("top1", "top5", "f1", "precision", "recall", "pixel_accuracy")},
+    "miou": "sem_miou",  # only semantic segmentation has it while it runs
+}
+"""Numbers shown while a model runs, and under which entry they are explained."""
 IDLE = {"state": "idle", "steps": []}
 PUBLIC_SETTINGS = (
     *("activation", "mean", "std", "normalisation", "input_size", "interpolation", "crop_pct", "arch", "multilabel"),
@@ -158,7 +162,7 @@ def job_data(job: Job | None) -> dict[str, Any]:
             "left": s.progress.seconds_left,
             "skipped": s.progress.skipped,
             "resumed": s.progress.resumed,
-            "live": {k: v for k, v in s.progress.live.items() if k in LIVE},
+            "live": {LIVE[k]: v for k, v in s.progress.live.items() if k in LIVE},
         }
         for s in job.steps
     ]

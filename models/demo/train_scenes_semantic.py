@@ -25,7 +25,7 @@ from models.base import LoadOptions, Weights
 from models.demo import scenes, train_scenes
 from models.demo.scenes_semantic import HERE, DemoScenesSemantic, network
 
-LARGE = [(256, 256), (320, 320), (192, 256), (256, 192), (240, 320)]
+LARGE = [(256, 256), (320, 320), (192, 256), (256, 192), (256, 320)]
 TALLEST = 0.4, 0.95, 0.95  # of the shorter side, in turn: digits as large as the picture are the hardest to name
 BATCH = 4  # many small steps: the pixels of a few pictures are samples enough
 FIRST = 50_000_000  # scenes before are what the detectors have seen

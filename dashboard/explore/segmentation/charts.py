@@ -67,9 +67,9 @@ def _bars(view: Opened, k: int, x: Any, y: Any, picks: Sequence[Any], text: str,
 
 
 def _error(values: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> Data:
-    """Plotly's error bars; none where there is no interval."""
-    up, down = (np.where(np.isfinite(v), v, 0.0) for v in (high - values, values - low))
-    return {"type": "data", "symmetric": False, "array": up.tolist(), "arrayminus": down.tolist(), "thickness": 1.2}
+    """Plotly's error bars; none where there is no interval: it takes what is no number so, but 0 or null as a bar."""
+    up, down = ([float(v) if np.isfinite(v) else "none" for v in ends] for ends in (high - values, values - low))
+    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1.2}
 
 
 def _per_class(views: Sequence[Opened], name: str, label: int | None) -> figures.Figure:
@@ -110,7 +110,7 @@ def _images(views: Sequence[Opened]) -> figures.Figure:
     """How many images have which mean IoU of their own."""
     traces = []
     for k, view in enumerate(views):
-        values = 1 - view.values["loss_image_iou"]
+        values = view.iou
         often, _ = np.histogram(values[np.isfinite(values)], BINS)
         picks = [[{"kind": "bin", "low": float(a), "high": float(b)}, k, float(a), float(b)] for a, b in pairwise(BINS)]
         text = "%{customdata[2]:.2f} – %{customdata[3]:.2f}<br>%{y}"
@@ -164,7 +164,7 @@ def _areas(views: Sequence[Opened]) -> figures.Figure:
         point["marker"] = {"color": figures.COLORS[k % 4], "symbol": figures.SYMBOLS[k % 4], "size": 9}
         traces.append(point)
     shared = figures.layout("", "ui.axis.area")
-    shared["yaxis"] |= {"type": "log", "tickvals": [0.1, 0.2, 0.5, 1, 2, 5, 10]}
+    shared["yaxis"] |= {"type": "log", "tickvals": [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20]}
     even = {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": 1, "y1": 1}
     shared["shapes"] = [even | {"line": {"color": "#9ca3af", "width": 1, "dash": "dot"}}]
     shared["xaxis"] |= {"type": "category"}

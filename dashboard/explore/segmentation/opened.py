@@ -63,13 +63,22 @@ class Opened:
         return np.bincount(self.counts.image, self.counts.pixels, len(self.index)).astype(np.int64)
 
     @cached_property
+    def scores(self) -> dict[str, NDArray[np.float64]]:
+        """(N,) of each image: see ``image_scores``."""
+        return image_scores(self.counts)
+
+    @property
+    def iou(self) -> NDArray[np.float64]:
+        """(N,) mean IoU of each image, 0..1, NaN where no pixel counts."""
+        return self.scores["iou"]
+
+    @cached_property
     def values(self) -> dict[str, NDArray[np.float64]]:
         """(N,) of every loss that pictures are ordered by, larger is harder; NaN where undefined."""
-        scores = image_scores(self.counts)
         losses = self.counts.losses
         return {
-            "loss_image_iou": 1 - scores["iou"],
-            "loss_image_dice": 1 - scores["dice"],
+            "loss_image_iou": 1 - self.iou,
+            "loss_image_dice": 1 - self.scores["dice"],
             "sem_cross_entropy": losses["cross_entropy"],
             "sem_focal": losses["focal"],
             "soft_dice": losses["soft_dice"],

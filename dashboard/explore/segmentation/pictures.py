@@ -24,7 +24,7 @@ from dashboard.explore.small import Thumb, small_picture
 from dashboard.types import ignore_of
 
 COUNTED = ("order_pixels", "order_wrong")
-"""Orders whose values are pixels, shown as a part of those that count."""
+"""Orders whose values are pixels."""
 
 
 def gallery_data(
@@ -64,7 +64,7 @@ def gallery_data(
         if order != "dataset":
             card["loss"] = json_number(value)
         if order in COUNTED:
-            card["badge"] = f"{100 * value / max(1, view.counted[image]):.1f} %"
+            card["badge"] = f"{int(value):,} px"
         picture = thumb(pictures, index) if pictures is not None else None
         card["thumb"] = None if picture is None else _small(view, picture, index, selection)
         cards.append(card)
@@ -81,7 +81,7 @@ def gallery_data(
 
 def _tally(view: Opened, image: int) -> Data:
     """How well a run met an image: its mean IoU."""
-    iou = 1 - view.values["loss_image_iou"][image]
+    iou = view.iou[image]
     wrong = int(view.wrong[image])
     if np.isnan(iou):
         return {"text": "–", "right": True, "confidence": None, "bare": True}
@@ -198,7 +198,7 @@ def images_table(
         "pixels_that_count": view.counted[places],
         "wrong_pixels": view.wrong[places],
         "selected_pixels": pixels if selection["kind"] not in WHOLE else view.wrong[places],
-        "image_iou": 1 - losses["loss_image_iou"],
-        "image_dice": 1 - losses["loss_image_dice"],
+        "image_iou": view.iou[places],
+        "image_dice": view.scores["dice"][places],
     }
     return pd.DataFrame(columns | {k: v for k, v in losses.items() if not k.startswith("loss_")})

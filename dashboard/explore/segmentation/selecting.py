@@ -113,8 +113,9 @@ def pixels_of(view: Opened, selection: Selection, brightness: NDArray[np.float64
             within = within & (np.arange(within.shape[1]) == selection["class"])
         return np.where(within, view.pixels[:, :, 1], 0).sum(axis=1)
     if kind == "bin":
-        values = 1 - view.values["loss_image_iou"]
-        return np.where(_within(values, selection), view.wrong, -1)
+        values = view.iou
+        within = _within(values, selection) | ((values == 1) & (selection["high"] == 1))  # the last holds its end too
+        return np.where(within, view.wrong, -1)
     if kind == "brightness":
         if brightness is None:
             return np.full(images, -1)
@@ -123,10 +124,10 @@ def pixels_of(view: Opened, selection: Selection, brightness: NDArray[np.float64
 
 
 def _within(values: NDArray[np.float64], selection: Selection) -> NDArray[np.bool_]:
-    """From ``low`` to below ``high``; the last bin holds its end too."""
+    """From ``low`` to below ``high``."""
     low, high = selection["low"], selection["high"]
     with np.errstate(invalid="ignore"):
-        return (values >= low) & ((values < high) | ((values == 1) & (high == 1)))
+        return (values >= low) & (values < high)
 
 
 def _wrong(view: Opened, selection: Selection) -> NDArray[np.int64]:

@@ -54,8 +54,8 @@ def edges(truth: NDArray[Any], found: NDArray[Any], classes: int, ignore: int) -
 
     Boundary F score (Csurka, Larlus, Perronnin: What is a good evaluation measure for semantic segmentation?, BMVC
     2013): a pixel of an outline is met if the other side's outline of the same class has one within .75 % of the
-    diagonal (Euclidean distance, rounded, at least 1). An outline is a class's pixels that touch another class above,
-    below, left or right, inside the image.
+    diagonal (Euclidean distance, not rounded, as in MATLAB's bfscore; at least 1). An outline is a class's pixels that
+    touch another class above, below, left or right, inside the image.
 
     Args:
         truth: (H, W) uint8 or uint16 in 0..C-1 or ``ignore``.
@@ -65,7 +65,7 @@ def edges(truth: NDArray[Any], found: NDArray[Any], classes: int, ignore: int) -
     """
     found = np.where(truth == ignore, truth, found).astype(truth.dtype)
     diagonal = float(np.hypot(*truth.shape))
-    reach, width = (max(1, round(part * diagonal)) for part in (TOLERANCE, DILATION))
+    reach, width = max(1.0, TOLERANCE * diagonal), max(1, round(DILATION * diagonal))
     bands = [_band(m, width, ignore) for m in (truth, found)]
     both = often(truth, classes, bands[0] & bands[1] & (truth == found))
     either = often(truth, classes, bands[0]) + often(found, classes, bands[1]) - both
@@ -128,7 +128,7 @@ class Line(NamedTuple):
         return np.bincount(self.label, minlength=classes).astype(np.int64)
 
 
-def met(line: Line, other: Line, shape: tuple[int, ...], reach: int, classes: int) -> Ints:
+def met(line: Line, other: Line, shape: tuple[int, ...], reach: float, classes: int) -> Ints:
     """(C,) pixels of each class's outline with one of the other's, of the same class, within ``reach``.
 
     Both are laid into tiles, which get smaller. If a tile that lies wholly within reach holds the class, the pixel is
@@ -166,8 +166,8 @@ class _Grid:
         reach: how far outside the image one may ask, in pixels.
     """
 
-    def __init__(self, line: Line, number: Ints, shape: tuple[int, ...], side: int, reach: int) -> None:
-        self.number, self.side, self.margin = number, side, reach // side + 1
+    def __init__(self, line: Line, number: Ints, shape: tuple[int, ...], side: int, reach: float) -> None:
+        self.number, self.side, self.margin = number, side, int(reach // side) + 1
         height, self.width = (extent // side + 1 + 2 * self.margin for extent in shape)
         tiles, self.single = self._tiles(line), side == 1
         self.classes = int(number[-1]) + 1
@@ -195,13 +195,13 @@ class _Grid:
 
 
 @lru_cache(64)
-def _offsets(side: int, reach: int, whole: bool) -> NDArray[np.int64]:
+def _offsets(side: int, reach: float, whole: bool) -> NDArray[np.int64]:
     """(K, 2) tiles within reach of every pixel of a tile, nearest first; wholly, or with some part."""
-    far = reach // side + 1
+    far = int(reach // side) + 1
     y, x = np.mgrid[-far : far + 1, -far : far + 1].reshape(2, -1)
     spread = side - 1 if whole else 1 - side
     dy, dx = (np.maximum(abs(v) * side + spread, 0) for v in (y, x))
     square = dy**2 + dx**2
-    keep = square <= reach**2
+    keep = square <= reach**2 + 1e-6  # the diagonal is a root
     order = np.argsort(square[keep], kind="stable")
     return np.stack([y, x], axis=1)[keep][order]
