@@ -29,13 +29,15 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def digest_of(path: Path) -> str:
-    """Hash of a file, read a piece at a time; of a folder, over its files' names and contents.
+    """Hash of a file, read a piece at a time; of a folder, over its files' names and contents, links followed once.
 
-    Raises InputError if it is not there or cannot be read.
+    Raises InputError if it is not there, cannot be read, or never ends (a pipe, a device).
     """
     digest = sha256()
     try:
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise InputError(f"{path} is no ordinary file or folder: give one.")
+        files = sorted(files_under(path)) if path.is_dir() else [path]
         for file in files:
             if file != path:
                 digest.update(file.relative_to(path).as_posix().encode("utf-8", "surrogateescape"))
@@ -45,6 +47,22 @@ def digest_of(path: Path) -> str:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): check the path.") from error
     return digest.hexdigest()
+
+
+def files_under(folder: Path) -> Iterator[Path]:
+    """Every ordinary file under a folder; a folder that links lead to twice is looked at once. Raises OSError."""
+    seen: set[tuple[int, int]] = set()
+    for here, folders, names in os.walk(folder, followlinks=True, onerror=_raise):
+        status = os.stat(here)
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        yield from (file for name in names if (file := Path(here, name)).is_file())
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def jsonable(value: Any) -> Any:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from dashboard.errors import InputError
+from dashboard.textfiles import read_text
 from models import imagenet
 from models.base import LoadOptions
 
@@ -21,7 +23,7 @@ def for_file(path: Path, options: LoadOptions, metadata: Mapping[str, str]) -> t
     """
     given = options.settings.get("classes")
     if given is not None:
-        return read(Path(given).expanduser()), given
+        return read(Path(os.path.expanduser(given))), given
     sidecar = path.with_name(path.name + ".classes.txt")
     if sidecar.is_file():
         return read(sidecar), sidecar.name
@@ -56,9 +58,9 @@ def read(path: Path) -> tuple[str, ...]:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise InputError(f"{path} is too large for a list of class names.")
-        names = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise InputError(f"{path} cannot be read as a list of class names, one a line: {error}.") from error
+    names = read_text(path).splitlines()  # refuses what never ends, too
     while names and not names[-1].strip():
         names.pop()
     if not names or any(not name.strip() for name in names):

@@ -91,7 +91,14 @@ def test_metrics(path):
 def test_models(path):
     assert packages(path).isdisjoint({"gradio", "plotly", "duckdb"})
     ours = {name for name in imports(path) if name.startswith("dashboard.")}
-    allowed = ("dashboard.errors", "dashboard.types", "dashboard.registry", "dashboard.datasets", "dashboard.masks")
+    allowed = (
+        "dashboard.errors",
+        "dashboard.types",
+        "dashboard.registry",
+        "dashboard.datasets",
+        "dashboard.masks",
+        "dashboard.textfiles",
+    )
     assert all(name.startswith(allowed) for name in ours), ours
 
 

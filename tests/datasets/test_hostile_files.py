@@ -81,6 +81,15 @@ class TestPipesAndSockets:
         assert _file_digest(str(tmp_path / "pipe.png")) == _file_digest(str(tmp_path / "absent.png"))
 
 
+@pytest.mark.parametrize("ending", ["bmp", "tiff", "PGM"])
+def test_pixels_changed_in_the_middle_of_an_unpacked_picture_are_seen(tmp_path, ending):
+    file = tmp_path / f"1.{ending}"
+    file.write_bytes(bytes(100_000))
+    before = _file_digest(str(file))
+    file.write_bytes(bytes(50_000) + b"x" + bytes(49_999))
+    assert _file_digest(str(file)) != before
+
+
 def test_a_link_that_leads_nowhere_is_kept_to_be_reported(tmp_path):
     root = pets(tmp_path)
     (root / "cat" / "gone.png").symlink_to(tmp_path / "gone.png")

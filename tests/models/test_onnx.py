@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -101,3 +103,12 @@ def test_names_from_a_sidecar(tmp_path):
 def test_odd_names_are_passed_over(tmp_path, names):
     path = weights.onnx_file(tmp_path / "a.onnx", metadata={"names": names})
     assert load_model(path, options()).spec.class_names == ("0", "1", "2", "3")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no pipes in folders there")
+def test_names_from_what_never_ends_are_refused(tmp_path):
+    file = weights.onnx_file(tmp_path / "a.onnx")
+    os.mkfifo(tmp_path / "names.txt")
+    for names, words in ((tmp_path / "names.txt", "no ordinary file"), ("~nobody-here/x.txt", "cannot be read as")):
+        with pytest.raises(InputError, match=words):
+            load_model(file, options(classes=str(names)))
