@@ -157,7 +157,8 @@ def test_narrow_and_dark(browser, server):
     page, problems = new_page(browser, viewport={"width": 390, "height": 844})
     page.goto(f"{server}/?__theme=dark")
     page.wait_for_selector("#cls-figures .card")
-    page.locator("button[role=tab]", has_text="Segmentation").first.dispatch_event("click")  # it may be in a menu
+    page.locator("#tabs .overflow-menu > button").first.click()  # there is no room for every tab
+    page.locator("#tabs .overflow-dropdown button", has_text="Segmentation").click()
     page.wait_for_selector("#seg-figures .card")
     page.wait_for_selector("#seg-compare canvas.ground")
     wide = page.evaluate("() => document.documentElement.scrollWidth")
