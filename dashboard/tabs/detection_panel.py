@@ -80,7 +80,7 @@ def detection_panel(engine: Engine, app: App, tasks: Sequence[str]) -> gr.Dropdo
     everything = [state, focus, by, kind, *numbers, gallery, compare, more, how]
     assert app.tab is not None
     for event in (app.tab.select, clock.tick):
-        event(toast(do.opening), [state, runs], [clock, waiting, runs, confidence, *everything], **EVENT)
+        event(toast(do.opening), [state, runs], [clock, waiting, runs], **EVENT)
     app.on_load.append((do.linked, [], [app.tabs]))
 
     def on(event: Any, handler: Any, outputs: Any, inputs: Sequence[Any] = (state,), how: Any = EVENT) -> Any:

@@ -70,20 +70,6 @@ class DetectionResults(Explorer[Opened, Controls]):
         """Every object of the selection's pictures."""
         return explore.objects_table(view, state["selection"], controls.point, controls.order)
 
-    def opening(self, state: dict[str, Any], ids: Sequence[str] | None, request: gr.Request) -> tuple[Any, ...]:
-        """The tab is opened, or looked at again: fill in the runs once there are some.
-
-        ``?run=ID`` asks for one, and the list of runs may have chosen ``ids`` already.
-        """
-        busy, waiting = self.waiting()
-        if state["runs"] or busy:
-            return *waiting, *(gr.skip(),) * (OUTPUTS + 2)
-        chosen = list(ids or []) or self.default(request.query_params.get("run"))
-        views = self.views(chosen, None)
-        best = views[0].best if views else 0.25
-        rest = self.show(chosen, None, Controls(best))
-        return *waiting, gr.Dropdown(choices=self.choices(), value=chosen), best, *rest
-
     def show(self, ids: Sequence[str], focus: str | None, controls: Controls) -> tuple[Any, ...]:
         """Everything in the panel for some runs; the selection starts anew."""
         views = self.views(ids, controls)

@@ -129,6 +129,18 @@ class Explorer(ABC, Generic[V, C]):
         bars = gr.skip() if job is None else ProgressView(job_data(job), visible=busy)
         return busy, (gr.Timer(active=busy), bars)
 
+    def opening(self, state: dict[str, Any], ids: Sequence[str] | None, request: gr.Request) -> tuple[Any, ...]:
+        """The tab is opened, or looked at again: choose the runs once there are some; what shows them comes after.
+
+        ``?run=ID`` asks for one, and the list of runs may have chosen ``ids`` already. Nothing slow happens here: what
+        a person chooses meanwhile would be undone by an answer that comes late.
+        """
+        busy, waiting = self.waiting()
+        if state["runs"] or busy:
+            return *waiting, gr.skip()
+        chosen = list(ids or []) or self.default(request.query_params.get("run"))
+        return *waiting, gr.Dropdown(choices=self.choices(), value=chosen)
+
     def linked(self, request: gr.Request) -> Any:
         """The page has opened: ``?run=ID`` of a run of these tasks brings this tab to the front."""
         wanted = request.query_params.get("run")

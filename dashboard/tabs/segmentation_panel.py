@@ -64,7 +64,7 @@ def segmentation_panel(engine: Engine, app: App, tasks: Sequence[str]) -> gr.Dro
     everything = [state, focus, kind, figures, table, chart, matrix, gallery, compare, more, how]
     assert app.tab is not None
     for event in (app.tab.select, clock.tick):
-        event(toast(do.opening), [state, runs], [clock, waiting, runs, *everything], **EVENT)
+        event(toast(do.opening), [state, runs], [clock, waiting, runs], **EVENT)
     app.on_load.append((do.linked, [], [app.tabs]))
 
     def on(event: Any, handler: Any, outputs: Any, inputs: Sequence[Any] = (state,)) -> Any:

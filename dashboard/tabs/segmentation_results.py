@@ -60,17 +60,6 @@ class SegmentationResults(Explorer[Opened, Controls]):
         """One row an image of the selection."""
         return explore.images_table(view, state["selection"], controls.order, self._light(view, state))
 
-    def opening(self, state: dict[str, Any], ids: Sequence[str] | None, request: gr.Request) -> tuple[Any, ...]:
-        """The tab is opened, or looked at again: fill in the runs once there are some.
-
-        ``?run=ID`` asks for one, and the list of runs may have chosen ``ids`` already.
-        """
-        busy, waiting = self.waiting()
-        if state["runs"] or busy:
-            return *waiting, *(gr.skip(),) * (OUTPUTS + 1)
-        chosen = list(ids or []) or self.default(request.query_params.get("run"))
-        return *waiting, gr.Dropdown(choices=self.choices(), value=chosen), *self.show(chosen, None, Controls())
-
     def show(self, ids: Sequence[str], focus: str | None, controls: Controls) -> tuple[Any, ...]:
         """Everything in the panel for some runs; the selection starts anew."""
         views = self.views(ids, controls)
