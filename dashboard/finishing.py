@@ -43,7 +43,7 @@ def compute_metrics(
 
 def dataset_facts(dataset: Dataset) -> dict[str, Any]:
     """What a run keeps of its dataset: enough to open it again, from any folder, and to notice that it has changed."""
-    path = Path(dataset.source).expanduser()
+    path = Path(os.path.expanduser(dataset.source))
     return {
         "source": str(path.resolve()) if path.exists() else dataset.source,
         "fingerprint": dataset.fingerprint,

@@ -80,7 +80,7 @@ def match_classes(
         )
     model = _ModelClasses(model_names, model_ids)
     ids = list(dataset_ids) or [n if _WORDNET.fullmatch(n) else "" for n in dataset_names]
-    mapping = dict(mapping or {})
+    mapping, own = dict(mapping or {}), set(dataset_names)
     if mapping and mapping.keys().isdisjoint([*dataset_names, *ids]):
         first = next(iter(mapping))
         raise InputError(
@@ -100,6 +100,8 @@ def match_classes(
             index, route = model.by_id[identity], "WordNet ids"
         else:
             index, route = model.named(name, refuse=must), "names"
+            if index is not None and model.names[index] != name and model.names[index] in own:
+                index = None  # the very name of another class: CD4- is not CD4+
         found.append(index)
         routes.append(route)
     if not mapping and any(index is None and must for index, must in zip(found, needed, strict=True)):
@@ -135,17 +137,17 @@ class _ModelClasses:
         self.by_id = {identity: i for i, identity in enumerate(ids) if identity}
         self.circles: list[dict[str, list[int]]] = [defaultdict(list) for _ in range(4)]
         for i, name in enumerate(names):
-            synonyms = [normalise(s) for s in name.split(",")]
+            synonyms = [spelling(s) for s in name.split(",")]
             self.circles[0][name].append(i)
-            self.circles[1][normalise(name)].append(i)
+            self.circles[1][spelling(name)].append(i)
             self.circles[2][synonyms[0]].append(i)
             for synonym in set(synonyms):
                 self.circles[3][synonym].append(i)
 
     def named(self, name: str, refuse: bool = True) -> int | None:
         """The class of that name, None if there is none. Several raise InputError, or are None unless ``refuse``."""
-        synonyms = [normalise(s) for s in name.split(",")]
-        for circle, keys in enumerate([[name], [normalise(name)], synonyms[:1], synonyms]):
+        synonyms = [spelling(s) for s in name.split(",")]
+        for circle, keys in enumerate([[name], [spelling(name)], synonyms[:1], synonyms]):
             hits = sorted({i for key in keys if key for i in self.circles[circle].get(key, ())})
             if len(hits) == 1:
                 return hits[0]
@@ -265,6 +267,12 @@ def distinct_names(names: Sequence[str], ids: Sequence[str]) -> list[str]:
 def normalise(name: str) -> str:
     """Letters and digits of any script in lower case, single spaces: "Grey_Whale's" becomes "grey whales"."""
     return " ".join(re.sub(r"[\W_]+", " ", re.sub(r"['’`]", "", name.casefold())).split())
+
+
+def spelling(name: str) -> str:
+    """What names that may differ in spelling are compared by; "" for one that must be as written: -1 is not 1."""
+    key = normalise(name)
+    return key if key == name.strip() or any(map(str.isalpha, key)) else ""
 
 
 def read_mapping(path: str | Path) -> dict[str, str]:

@@ -24,13 +24,14 @@ from dashboard.datasets.boxes import listed
 from dashboard.datasets.mask_classes import Numbering, default_ignored
 from dashboard.datasets.mask_files import read_labels
 from dashboard.datasets.mask_pairs import Pairs, files_in, pair
+from dashboard.datasets.mask_paths import no_file
 from dashboard.datasets.opening import cache_folder
 from dashboard.datasets.palette import Palette
 from dashboard.detection_import_match import Classes
 from dashboard.errors import InputError
-from dashboard.labels import normalise
 
 _NO_CLASS = 65535  # in tables of classes: what no class of the dataset is
+_GIVEN = "the names given for the predictions"
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,9 +171,10 @@ def _placed(
     wanted = truth.ids[:limit]
     missing = [identity for identity, place in zip(wanted, mask, strict=False) if place < 0]
     if missing and (not partial or len(missing) == len(wanted)):
+        odd = no_file(root, {Path(identity).stem for identity in missing})
         raise InputError(
-            f"{root} has no mask for {len(missing)} of the {len(wanted)} pictures: {listed(missing)}; add them, or set "
-            "the option partial=true to score the others"
+            f"{root} has no mask for {len(missing)} of the {len(wanted)} pictures: {listed(missing)}{odd}; add them, "
+            "or set the option partial=true to score the others"
         )
     if missing:
         notes.append(f"{len(missing)} of {len(wanted)} pictures have no mask and are left out: {listed(missing)}.")
@@ -192,7 +194,10 @@ def _numbered(
         return own, palette, []
     known = Classes(truth, names, partial)
     to_truth = known.to_truth
-    table = Numbering.of(list(enumerate(names)), default_ignored([(i, str(i)) for i in range(len(names))])[0], "").table
+    numbered = list(enumerate(names))
+    table = Numbering.of(
+        numbered, default_ignored([(i, str(i)) for i, _ in numbered])[0], f"{_GIVEN} (--classes)"
+    ).table
     table[[n for n in own.ignored if n >= len(names)]] = _NO_CLASS
     table[: len(names)] = np.where(to_truth < 0, _NO_CLASS, to_truth)
     foreign = [name for name, to in zip(names, to_truth, strict=True) if to < 0]
@@ -200,8 +205,8 @@ def _numbered(
     if foreign:
         notes.append(f"Pixels of {listed(foreign)}, which the truth does not have, count as of no class.")
     if palette is not None:
-        by_name = {normalise(name): number for number, name in enumerate(names)}
-        labels = [by_name.get(normalise(name or ""), len(names)) for name in palette.names]
+        by_class = {int(to): number for number, to in enumerate(to_truth) if to >= 0}
+        labels = [by_class.get(int(of), len(names)) for of in own.table[palette.labels]]
         palette = replace(palette, labels=np.array(labels, np.int64))
         table[len(names)] = _NO_CLASS if len(names) in labels else table[len(names)]
-    return Numbering(truth.class_names, table, "the names given for the predictions"), palette, notes
+    return Numbering(truth.class_names, table, _GIVEN), palette, notes

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dashboard.datasets.base import Dataset
 from dashboard.datasets.boxes import flag
+from dashboard.datasets.images import big_ones_alone
 from dashboard.finishing import finish
 from dashboard.importing import Import
 from dashboard.labels import read_class_names
@@ -66,9 +67,10 @@ def _write(draft: Draft, found: ImportedMasks) -> None:
     count = len(found.truth.class_names)
 
     def one(place: int) -> SegmentationPart:
-        answer, truth = found.maps(place)
-        row = int(found.rows[place])
-        return SegmentationPart.of([row], [found.truth.ids[row]], [answer], [truth], classes=count)
+        with big_ones_alone():
+            answer, truth = found.maps(place)
+            row = int(found.rows[place])
+            return SegmentationPart.of([row], [found.truth.ids[row]], [answer], [truth], classes=count)
 
     with ThreadPoolExecutor(default_workers(), thread_name_prefix="masks") as pool:
         for first in range(0, len(found), _PART_ROWS):

@@ -140,8 +140,8 @@ class Thresholds:
         )
 
 
-def rate_setting(settings: Mapping[str, str], key: str, default: float) -> float:
-    """A number in 0..1. Raises InputError for anything else."""
+def rate_setting(settings: Mapping[str, str], key: str, default: float, most: float = 1) -> float:
+    """A number in 0..``most``. Raises InputError for anything else."""
     text = settings.get(key)
     if text is None:
         return default
@@ -149,8 +149,8 @@ def rate_setting(settings: Mapping[str, str], key: str, default: float) -> float
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value <= 1:
-        raise InputError(f"{key} must be a number in 0..1, got {text[:40]!r}.")
+    if not 0 <= value <= most:
+        raise InputError(f"{key} must be a number in 0..{most:g}, got {text[:40]!r}.")
     return value
 
 

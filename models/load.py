@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -176,7 +177,7 @@ def _specs(task: str | None, family_name: str | None) -> Iterator[ModelSpec]:
 def _as_file(name_or_path: str | Path) -> Path | None:
     """The file that is meant, or None for a name."""
     text = str(name_or_path)
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))
     suffixes = (".pt", ".pth", ".bin", ".onnx", ".safetensors", ".ckpt", ".pkl", ".torchscript")
     is_path = isinstance(name_or_path, Path) or text.startswith((".", "/", "~")) or path.suffix.lower() in suffixes
     try:

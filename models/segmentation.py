@@ -149,9 +149,7 @@ def window_setting(settings: Mapping[str, str], default: Windows, multiple: int)
     Raises:
         InputError: naming the setting.
     """
-    overlap = rate_setting(settings, "overlap", default.overlap)
-    if overlap > 0.75:
-        raise InputError(f"overlap must be a number in 0..0.75, got {settings['overlap'][:40]!r}.")
+    overlap = rate_setting(settings, "overlap", default.overlap, most=0.75)
     text = settings.get("window")
     if text is None:
         return Windows(default.side, overlap, default.above)

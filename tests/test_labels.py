@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,21 @@ class TestNames:
 
     def test_exact_spelling_before_another_case(self):
         assert match(["Polish", "polish"], ["polish", "Polish"], ())[0] == [1, 0]
+
+    def test_the_very_name_of_another_class(self):
+        """CD4+ and CD4- normalise alike."""
+        assert match(["CD4+", "CD4-"], ["CD4-", "CD4+"], ())[0] == [1, 0]
+        with pytest.raises(InputError, match=r"1 of the dataset's 2 classes is not among the model's 2: 'CD4\+'"):
+            match(["CD4+", "CD4-"], ["CD4-", "rest"], ())
+        found = match_classes(["CD4+", "CD4-"], (), ["CD4-", "rest"], (), used=[False, False])
+        assert found.to_model.tolist() == [-1, 0]
+
+    @pytest.mark.parametrize("name", ["-1", "+1", "1.", "1_", "(1)"])
+    def test_a_number_with_a_sign_is_not_that_number(self, name):
+        for dataset, model in ((name, "1"), ("1", name)):
+            with pytest.raises(InputError, match="not among the model's 2"):
+                match([dataset, "rest"], ["rest", model], ())
+        assert match([name], ["1", name], ())[0] == [1]
 
     def test_two_cranes(self):
         with pytest.raises(InputError, match="'crane' matches 2 classes of the model") as info:
@@ -155,6 +171,9 @@ class TestMapping:
             match(["eel"], ["tench"], (), {"eel": "tensh"})
         with pytest.raises(InputError, match="sends 'eel' to '7'"):
             match(["eel"], mapping={"eel": "7"})
+        for wanted in ("-1", "1.", "+1"):
+            with pytest.raises(InputError, match=f"sends 'eel' to '{re.escape(wanted)}', which is not a class"):
+                match(["eel"], ["0", "1"], (), {"eel": wanted})
         with pytest.raises(InputError, match="names none of the dataset's classes: 'ele'"):
             match(["eel"], mapping={"ele": "tench"})
         with pytest.raises(InputError, match="matches 2 classes"):

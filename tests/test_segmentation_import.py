@@ -102,6 +102,8 @@ class TestWhose:
         assert found.notes == ("2 of 4 pictures have no mask and are left out: '2.jpg', '3.jpg'.",)
         assert import_masks(folder, truth, limit=1).rows.tolist() == [0]
         refused(folder, truth, "no mask for 1 of the 2 pictures", limit=2)
+        (folder / "2.png").mkdir()
+        refused(folder, truth, r"'3\.jpg' \('2\.png' is there, but is no ordinary file\); add them")
 
     def test_unknown(self, folder, truth):
         (folder / "9.png").write_bytes(png(labels_of(0)))
@@ -222,6 +224,33 @@ class TestNumbers:
         found = import_masks(folder, data, names=names, partial=True).maps(2)[0]
         want = {"numbers": numbers, "colours": np.array([2, 1, 0, 3])[numbers]}[how]
         assert (found == want).all()
+
+    def test_names_that_differ_in_punctuation(self, root, folder):
+        (root / "classes.txt").write_text("CD4+\nCD4-\nrest\n")
+        text = "CD4+,70,130,180\nCD4-,128,64,128\nrest,0,0,142\nvoid,0,0,0\n"
+        (root / "palette.txt").write_text(text)
+        data = open_dataset(root, task=TASK)
+        for i, name in enumerate(FILES):
+            (folder / name.replace(".jpg", ".png")).write_bytes(png(coloured(answer_of(i))))
+        want = np.where(answer_of(2) == 255, 3, answer_of(2))
+        for names in (["CD4-", "CD4+", "rest"], ["REST", "CD4-", "CD4+"]):
+            assert (import_masks(folder, data, names=names).maps(2)[0] == want).all()
+        for names in (["cd4", "CD4-", "rest"], ["CD4-", "rest", "x"]):
+            refused(folder, data, r"class 'CD4\+' of the truth is not among the 3 names", names=names)
+        found = import_masks(folder, data, names=["CD4-", "rest"], partial=True).maps(2)[0]
+        assert (found == np.where(want == 0, 3, want)).all(), "the colour of CD4+ is not that of CD4-"
+
+    def test_colours_without_names_and_names_for_the_numbers(self, root, folder):
+        (root / "palette.txt").write_text("70 130 180\n128 64 128\n0 0 142\n0 0 0\n")
+        data = open_dataset(root, task=TASK)
+        for i, name in enumerate(FILES):
+            (folder / name.replace(".jpg", ".png")).write_bytes(png(coloured(answer_of(i))))
+        want = np.where(answer_of(2) == 255, 3, answer_of(2))
+        assert (import_masks(folder, data, names=NAMES[::-1]).maps(2)[0] == want).all()
+
+    def test_too_many_names(self, folder, truth):
+        names = [*NAMES, *(f"c{i}" for i in range(70_000))]
+        refused(folder, truth, r"the names given for the predictions \(--classes\): 70,003 classes count", names=names)
 
     @settings(max_examples=20, deadline=None)
     @given(st.permutations(range(5)), st.integers(0, 2**32 - 1))

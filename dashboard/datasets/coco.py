@@ -170,7 +170,7 @@ def _locate(path: Path, file: Path, names: Sequence[str], options: Mapping[str, 
     root = path if path.is_dir() else file.parent
     given = options.get("images")
     if given:
-        folder = Path(given).expanduser()
+        folder = Path(os.path.expanduser(given))
         folders = [folder if folder.is_absolute() else root / folder]
         if not folders[0].is_dir():
             raise InputError(f"{folders[0]} is not a folder (option images): give the folder of the pictures")

@@ -203,7 +203,7 @@ def walk(folder: str) -> Iterator[os.DirEntry[str]]:
                         yield entry
         except OSError as error:
             raise InputError(
-                f"{printable(here)} cannot be read ({error.strerror}): check the folder's permissions"
+                f"{printable(error.filename or here)} cannot be read ({error.strerror}): check the folder's permissions"
             ) from error
 
 

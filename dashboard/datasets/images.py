@@ -199,14 +199,22 @@ def big_ones_alone() -> Iterator[None]:
             _thread.until_done = None
 
 
-def _decode(data: bytes, name: str, max_pixels: int) -> Image:
-    header = _open(data, name, max_pixels)
-    if header.width * header.height <= BIG_PIXELS:
-        return _pixels(header, data, name)
+@contextlib.contextmanager
+def alone_if_big(pixels: int) -> Iterator[None]:
+    """Decode a picture of so many pixels: a big one alone, and on to the end of this thread's ``big_ones_alone``."""
+    if pixels <= BIG_PIXELS:
+        yield
+        return
     until_done = getattr(_thread, "until_done", None)
     if until_done is not None:
         until_done.enter_context(_big)
     with _big:
+        yield
+
+
+def _decode(data: bytes, name: str, max_pixels: int) -> Image:
+    header = _open(data, name, max_pixels)
+    with alone_if_big(header.width * header.height):
         return _pixels(header, data, name)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from dashboard.classmaps import ClassIds
 from dashboard.datasets.mask_files import Labels, where_is
 from dashboard.errors import InputError, did_you_mean
-from dashboard.labels import is_index, normalise
+from dashboard.labels import is_index, normalise, spelling
 from dashboard.types import IGNORED, class_dtype, ignore_of
 
+MOST_CLASSES = 4096
+"""Pixels are counted in a table of every class by every class: with so many it has 134 MB."""
 VOID_NAMES = frozenset({"void", "unlabelled", "unlabeled", "ignore", "ignored", "dont care"})
 """Names (normalised) that data sets give to pixels that do not count."""
 _IGNORE, _STRAY = 65535, 65534  # in tables of classes
@@ -51,8 +53,11 @@ class Numbering:
         """
         drop = set(ignored)
         names = list(dict.fromkeys(name for label, name in listed if label not in drop))
-        if not names or len(names) >= _STRAY:
-            raise InputError(f"{where}: {len(names):,} classes count, and there must be 1 to {_STRAY - 1:,}")
+        if not 1 <= len(names) <= MOST_CLASSES:
+            raise InputError(
+                f"{where}: {len(names):,} classes count, and there must be 1 to {MOST_CLASSES:,}: check that the "
+                "numbers in the masks are classes, not objects"
+            )
         table = np.full(1 << 16, _STRAY, np.uint16)
         number = {name: i for i, name in enumerate(names)}
         for label, name in listed:
@@ -140,20 +145,29 @@ def asked_ignored(text: str, listed: Sequence[tuple[int, str]]) -> set[int]:
     255 and 65535 stay among them where they are no class, unless it is "none".
 
     Raises:
-        InputError: for what is neither.
+        InputError: for what is neither, or could be several classes.
     """
     tokens = [t.strip() for t in text.split(",") if t.strip()]
     if tokens == ["none"]:
         return set()
-    known: Mapping[str, list[int]] = {}
+    numbers: dict[str, list[int]] = {}
+    alike: dict[str, dict[str, None]] = {}
     for label, name in listed:
-        known = {**known, normalise(name): [*known.get(normalise(name), []), label]}
+        numbers.setdefault(name, []).append(label)
+        alike.setdefault(spelling(name), {})[name] = None
     out = default_ignored([(label, str(label)) for label, _ in listed])[0]
     for token in tokens:
+        key = spelling(token)
+        meant = [token] if token in numbers else list(alike.get(key, ())) if key else []
         if is_index(token) and int(token) < 1 << 16:
             out.add(int(token))
-        elif normalise(token) in known:
-            out.update(known[normalise(token)])
+        elif len(meant) == 1:
+            out.update(numbers[meant[0]])
+        elif meant:
+            some = " or ".join(f"{name!r:.60}" for name in meant[:3])
+            raise InputError(
+                f"option ignore={text:.60}: {token!r:.60} could be {some}: write it as the class is called"
+            )
         else:
             raise InputError(
                 f"option ignore={text:.60}: {token!r:.60} is neither a number in 0..65535 nor a class."

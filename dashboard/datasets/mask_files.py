@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PILImage
 
-from dashboard.datasets.images import MAX_PIXELS, _load, _open, _orientation, _read_file
+from dashboard.datasets.images import MAX_PIXELS, _load, _open, _orientation, _read_file, alone_if_big
 from dashboard.datasets.palette import UNKNOWN, Palette
 from dashboard.errors import InputError
 
 Labels = NDArray[np.uint8] | NDArray[np.uint16]
 _LOSSLESS = ("PNG", "BMP", "PPM", "TIFF")  # writers of GIF renumber its colours
 _PNG_DEPTH = 24  # the byte of a PNG that says how many bits a sample has (PNG specification, IHDR)
+_BITS, _PHOTOMETRIC = 258, 262  # tags of TIFF
+# a damaged TIFF raises as well; in threads, filters can only be set once for all
+warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")
 
 
 def read_labels(path: str | os.PathLike[str], palette: Palette | None = None, by_colour: bool | None = None) -> Labels:
@@ -37,12 +41,22 @@ def read_labels(path: str | os.PathLike[str], palette: Palette | None = None, by
     name = os.fspath(path)
     data = _read_file(path)
     image = _open(data, name, MAX_PIXELS)
+    with alone_if_big(image.width * image.height):
+        return _labels(image, data, name, palette, by_colour)
+
+
+def _labels(image: PILImage.Image, data: bytes, name: str, palette: Palette | None, by_colour: bool | None) -> Labels:
+    """Of a file whose header is read."""
     if image.format not in _LOSSLESS or str(image.info.get("compression", "")).endswith(("jpeg", "webp")):
         raise InputError(
             f"{name} is a {image.format} file, which does not keep class numbers as they are: save masks as PNG"
         )
-    depth = data[_PNG_DEPTH] if image.format == "PNG" else 0
+    depth = _bits(image, data, name)
     mode = image.mode
+    if palette is not None and palette.segments and mode not in ("RGB", "RGBA"):
+        raise InputError(
+            f"{name} has pixels of kind {mode}: save COCO panoptic PNG as 8-bit RGB, as {palette.path} wants"
+        )
     _load(image, name)
     if _orientation(image) > 1:
         raise InputError(f"{name} has an EXIF orientation, which masks may not have: save it upright as PNG")
@@ -65,6 +79,26 @@ def read_labels(path: str | os.PathLike[str], palette: Palette | None = None, by
     if mode != "RGB":
         raise InputError(f"{name} has pixels of kind {mode}: save masks as 8-bit grey, palette or RGB PNG")
     return _of_colours(np.asarray(image), name, palette)
+
+
+def _bits(image: Any, data: bytes, name: str) -> int:
+    """Bits a sample. Raises InputError where Pillow would give other numbers than the file has."""
+    if image.format == "PNG":
+        return data[_PNG_DEPTH]
+    if image.format == "TIFF":
+        if image.mode == "L" and image.tag_v2.get(_PHOTOMETRIC) == 0:
+            raise InputError(
+                f"{name} is a TIFF with white as 0, whose numbers are turned on reading: save masks as PNG"
+            )
+        return int(image.tag_v2.get(_BITS, (8,))[0])
+    if image.format == "PPM" and image.mode != "F" and isinstance(image.tile[0].args, tuple):
+        highest = image.tile[0].args[1]
+        if highest != (65535 if image.mode == "I" else 255):
+            raise InputError(
+                f"{name} says that its highest value is {highest}, so that its numbers are rescaled on reading: "
+                "save masks as PNG"
+            )
+    return 8
 
 
 def _of_palette_image(image: PILImage.Image, name: str, palette: Palette | None, by_colour: bool | None) -> Labels:

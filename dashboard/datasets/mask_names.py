@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from dashboard.datasets.boxes import flag, inside
+from dashboard.datasets.boxes import flag
 from dashboard.datasets.mask_classes import Numbering, asked_ignored, default_ignored
+from dashboard.datasets.mask_paths import given_path
 from dashboard.datasets.mask_scan import Scan
 from dashboard.datasets.palette import Palette, read_palette
-from dashboard.errors import InputError
-from dashboard.labels import normalise, read_class_names
+from dashboard.errors import InputError, did_you_mean
+from dashboard.labels import is_index, read_class_names, spelling
 from dashboard.types import IGNORED
 
 LISTS = ("classes.txt", "codes.txt", "class_names.txt", "names.txt", "labels.txt")
@@ -69,12 +70,29 @@ def named_classes(folders: Sequence[Path], path: Path, options: Mapping[str, str
     listed = [(number, name) for number, name in enumerate(names, first)]
     if palette is None or any(name is None for name in palette.names):
         return Named(listed, (), palette, str(names_file))
-    known = {normalise(name): number for number, name in listed}
-    extra = tuple(dict.fromkeys(n for n in palette.names if n is not None and normalise(n) not in known))
+    coloured = [name or "" for name in palette.names]
+    same = _same(coloured, names)
+    extra = tuple(dict.fromkeys(name for name in coloured if name not in same))
     listed += [(number, name) for number, name in enumerate(extra, first + len(names))]
-    known |= {normalise(name): number for number, name in listed}
-    labels = np.array([known[normalise(name or "")] for name in palette.names], np.int64)
+    known = {name: number for number, name in listed}
+    labels = np.array([known[same.get(name, name)] for name in coloured], np.int64)
     return Named(listed, extra, replace(palette, labels=labels), str(names_file))
+
+
+def _same(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """Which of the ``known`` names some are: the very same, or the only one that is alike but for spelling.
+
+    Where several are alike on either side (CD4+ and CD4-), only the very same count.
+    """
+    alike: dict[str, tuple[list[str], list[str]]] = {}
+    for side, several in enumerate((names, known)):
+        for name in dict.fromkeys(several):
+            alike.setdefault(spelling(name), ([], []))[side].append(name)
+    out = {name: name for ours, theirs in alike.values() for name in set(ours) & set(theirs)}
+    for key, (ours, theirs) in alike.items():
+        if key and len(ours) == len(theirs) == 1:
+            out[ours[0]] = theirs[0]
+    return out
 
 
 def numbering(named: Named, found: Scan, options: Mapping[str, str]) -> tuple[Numbering, list[str]]:
@@ -94,7 +112,7 @@ def numbering(named: Named, found: Scan, options: Mapping[str, str]) -> tuple[Nu
     asked = (options.get("ignore") or options.get("ignore_index") or "").strip()
     reduce = flag(options, "reduce_zero_label", False)
     listed, notes = named.listed, []
-    whites = not asked and not reduce and not np.setdiff1d(found.labels, [0, _WHITE]).size and _WHITE in found.labels
+    whites = not asked and not reduce and np.unique(found.labels).tolist() == [0, _WHITE]
     if whites and (listed is None or [label for label, _ in listed] in ([0, 1], [0, _WHITE])):
         names = ["0", "1"] if listed is None else [name for _, name in listed]
         listed = [(0, names[0]), (_WHITE, names[1]), (1, names[1])]  # 1 too: so may answers be written
@@ -103,11 +121,14 @@ def numbering(named: Named, found: Scan, options: Mapping[str, str]) -> tuple[Nu
     ignored, more = (asked_ignored(asked, listed), list[str]()) if asked else default_ignored(listed)
     ignored |= {0} if reduce else set()
     ignored |= set() if named.void is None else {named.void}
+    extra = set(named.extra)
     for label, name in listed:
-        if name in named.extra and label not in ignored and named.palette is not None:
+        if name in extra and label not in ignored and named.palette is not None:
+            near = did_you_mean(name, [known for _, known in listed if known not in extra])
             raise InputError(
                 f"{named.palette.path} has a colour for {name!r:.60}, which is none of the classes of {named.where}: "
-                f"add it there, or leave its pixels out with the option ignore={name}"
+                f"write it as there, add it there, or leave its pixels out with the option ignore={name:.60}"
+                + (f".{near}" if near else "")
             )
     made = Numbering.of(listed, ignored, named.where)
     void = None if asked or named.extra else _void_after(made, listed, found)
@@ -136,7 +157,7 @@ def _void_after(made: Numbering, listed: Sequence[tuple[int, str]], found: Scan)
 
 def _unnamed(where: str, found: Scan, asked: str, reduce: bool) -> list[tuple[int, str]]:
     """Classes called by their numbers, up to the highest that occurs."""
-    numbers = [int(t) for t in asked.split(",") if t.strip().isdigit()]
+    numbers = [int(t) for t in map(str.strip, asked.split(",")) if is_index(t)]
     wide = bool(((found.labels > IGNORED[0]) & (found.labels < IGNORED[1])).any())
     highest = found.highest([*numbers, IGNORED[1], *([] if wide or asked == "none" else [IGNORED[0]])])
     if highest < 0:
@@ -156,8 +177,4 @@ def _file(
     given = options.get(option)
     if not given:
         return next((f / name for f in dict.fromkeys(folders) for name in names if (f / name).is_file()), None)
-    file = Path(given).expanduser()
-    file = file if file.is_absolute() or not (path / file).exists() else path / file
-    if confine and not inside(file, path):
-        raise InputError(f"{given} lies outside the dataset's folder (option {option}); only files in it are read")
-    return file
+    return given_path(given, option, [path, Path()], path if confine else None)

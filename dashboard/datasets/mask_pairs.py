@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dashboard.datasets.boxes import inside, listed
 from dashboard.datasets.files import is_image, natural_key, printable, subfolders, unusable, walk
+from dashboard.datasets.mask_paths import given_path, no_file
 from dashboard.errors import InputError, did_you_mean
 from dashboard.textfiles import read_text
 
@@ -126,7 +127,7 @@ def take_split(
     elif folders.root.name.lower() == split.lower():
         return dict(names), ()
     lists = [folders.root / "ImageSets" / "Segmentation" / f"{split}.txt", folders.root / f"{split}.txt"]
-    file = next((f for f in lists if f.is_file() and inside(f, folders.root)), None)
+    file = next((f for f in lists if os.path.isfile(f) and inside(f, folders.root)), None)  # of any length
     if any(split.lower() == t.lower() for found in tops.values() for t in found):
         here = {key: split.lower() in (t.lower() for t in found) for key, found in tops.items()}
         return {key: _under(paths, split) if here[key] else list(paths) for key, paths in names.items()}, notes
@@ -134,7 +135,7 @@ def take_split(
         have = sorted({t for found in tops.values() for t in found})
         raise InputError(
             f"{folders.root} has no split {split!r:.60} (option split): no folder of that name in "
-            f"{(folders.images or folders.masks).name}, and no {lists[0].relative_to(folders.root).as_posix()}."
+            f"{(folders.images or folders.masks).name}, and no ImageSets/Segmentation/{split:.60}.txt."
             f"{did_you_mean(split, have)}"
         )
     return _listed_in(file, names), notes
@@ -228,17 +229,15 @@ def refuse_missing(where: Path, images: Sequence[str], pairs: Pairs, allowed: bo
     text = f"{len(missing)} of {len(images)} pictures have no mask"
     if allowed and len(missing) < len(images):
         return [f"{text} and are left out: {listed(missing)}."]
-    raise InputError(f"{where}: {text}: {listed(missing)}; {remedy}")
+    odd = no_file(where, {_stem(name.rpartition("/")[2]) for name in missing})
+    raise InputError(f"{where}: {text}: {listed(missing)}{odd}; {remedy}")
 
 
 def _given(path: Path, key: str, options: Mapping[str, str], confine: bool) -> Path | None:
     text = options.get(key)
     if not text:
         return None
-    folder = Path(text).expanduser()
-    folder = folder if folder.is_absolute() else path / folder
-    if confine and not inside(folder, path):
-        raise InputError(f"{text} lies outside the dataset's folder (option {key}); only files in it are read")
+    folder = given_path(text, key, [path], path if confine else None)
     if not folder.is_dir():
         what = "pictures" if key == "images" else "masks"
         raise InputError(f"{folder} is not a folder (option {key}): give the folder of the {what}")

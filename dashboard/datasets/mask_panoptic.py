@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from dashboard.datasets.boxes import inside
 from dashboard.datasets.files import is_ignored
 from dashboard.datasets.jsonfile import read_json
+from dashboard.datasets.mask_paths import given_path
 from dashboard.datasets.palette import UNKNOWN, Palette
 from dashboard.errors import InputError
 
@@ -40,17 +40,23 @@ class Panoptic:
     segments: dict[str, tuple[list[int], list[int]]]
 
     def palettes(self, masks: Sequence[str]) -> list[Palette]:
-        """A palette for each mask file. Raises InputError for a file that the JSON does not list."""
+        """A palette for each mask file. Raises InputError for a file that the JSON does not list, or another has."""
         out = []
+        first: dict[str, str] = {}
         for mask in masks:
             name = os.path.basename(mask)
+            if first.setdefault(name, mask) != mask:
+                raise InputError(
+                    f"{first[name]} and {mask} have one name, so {self.path} does not say whose its annotation is: "
+                    "give each its own"
+                )
             if name not in self.segments:
                 raise InputError(f"{mask} is not among the annotations of {self.path}: add it there or remove the file")
             numbers, categories = self.segments[name]
             ids = np.array([0, *numbers], np.int64)
             colours = (ids & 255) << 16 | (ids & 0xFF00) | ids >> 16
             labels = np.array([self.void, *categories], np.int64)
-            out.append(Palette(self.path, labels, (None,) * len(ids), colours))
+            out.append(Palette(self.path, labels, (None,) * len(ids), colours, segments=True))
         return out
 
 
@@ -62,13 +68,7 @@ def find_panoptic(path: Path, options: Mapping[str, str], confine: bool) -> tupl
     """
     given = options.get("annotations")
     if given:
-        file = Path(given).expanduser()
-        places = [file] if file.is_absolute() else [path / file, path / "annotations" / file]
-        files = [next((f for f in places if f.is_file()), places[0])]
-        if confine and not inside(files[0], path):
-            raise InputError(
-                f"{given} lies outside the dataset's folder (option annotations); only files in it are read"
-            )
+        files = [given_path(given, "annotations", [path, path / "annotations"], path if confine else None)]
     else:
         files = [f for folder in (path, path / "annotations") for f in _json_in(folder) if _looks_right(f)]
     if not files:
@@ -128,6 +128,7 @@ def _parse(file: Path) -> Panoptic:
     if len(known) < len(listed) or len({name for _, name in listed}) < len(listed):
         raise InputError(f"{file}: two categories have the same id or name: give each its own")
     segments: dict[str, tuple[list[int], list[int]]] = {}
+    first: dict[str, int] = {}
     for number, entry in enumerate(content["annotations"], 1):
         where = f"{file}, annotation {number}"
         name = entry.get("file_name") if isinstance(entry, dict) else None
@@ -145,5 +146,10 @@ def _parse(file: Path) -> Panoptic:
                 )
         if len({i for i, _ in pairs}) < len(entry["segments_info"]):
             raise InputError(f"{where}: two segments have the same id, or one is none: correct it")
-        segments[os.path.basename(name)] = ([i for i, _ in pairs], [c for _, c in pairs])
+        name = os.path.basename(name)
+        if first.setdefault(name, number) != number:
+            raise InputError(
+                f"{file}, annotations {first[name]} and {number}: both are of {name!r:.80}: keep one of them"
+            )
+        segments[name] = ([i for i, _ in pairs], [c for _, c in pairs])
     return Panoptic(file, listed, 0 if 0 not in known else UNKNOWN - 1, segments)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.datasets.files import _file_digest
+from dashboard.datasets.images import big_ones_alone
 from dashboard.datasets.mask_files import Labels, read_labels
 from dashboard.datasets.palette import Palette
 from dashboard.types import IGNORED
@@ -26,7 +27,7 @@ _STRIP = 1 << 20  # pixels counted in one go
 _THREADS = 8
 _KEPT = 64  # scans in the cache
 _WORTH_S = 1.0  # of looking, from which on it is kept
-_VERSION = b"mask-scan-1"
+_VERSION = b"mask-scan-2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +80,14 @@ def scan(files: Sequence[str], palettes: Sequence[Palette | None], by_colour: bo
             os.utime(kept)
             return found
     began = time.perf_counter()
+
+    def look(file: str, palette: Palette | None) -> tuple[tuple[int, int], NDArray[np.int64], NDArray[np.int64]]:
+        with big_ones_alone():
+            return _count(read_labels(file, palette, by_colour))
+
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="masks") as pool:
         try:
-            rows = list(pool.map(lambda file, palette: _count(read_labels(file, palette, by_colour)), files, palettes))
+            rows = list(pool.map(look, files, palettes))
         except BaseException:
             pool.shutdown(cancel_futures=True)  # the first fault is told at once
             raise

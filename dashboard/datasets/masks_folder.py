@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dashboard.datasets.boxes import flag, listed
 from dashboard.datasets.files import passed_over
-from dashboard.datasets.images import _orientation, _plugins, read_image
+from dashboard.datasets.images import MAX_PIXELS, read_image
 from dashboard.datasets.mask_classes import Numbering
 from dashboard.datasets.mask_files import read_labels
 from dashboard.datasets.mask_names import Named, named_classes, numbering
@@ -33,7 +33,7 @@ from dashboard.datasets.mask_pairs import (
 from dashboard.datasets.mask_panoptic import find_panoptic
 from dashboard.datasets.mask_scan import Scan, digests, hash_of, scan
 from dashboard.datasets.palette import Palette
-from dashboard.datasets.sizes import read_sizes
+from dashboard.datasets.sizes import is_turned, read_sizes
 from dashboard.errors import InputError
 from dashboard.types import Sample, Segmentation, ignore_of
 
@@ -244,8 +244,13 @@ class MaskDataset:
         if len(differ):
             place = here[int(differ[0])]
             (h, w), (mask_h, mask_w) = sizes[differ[0]].tolist(), self.sizes[place].tolist()
+            if h * w > MAX_PIXELS:
+                raise InputError(
+                    f"{self.files[place]} says it has {w:,} x {h:,} pixels, more than the limit of {MAX_PIXELS:,}: "
+                    "give a smaller one of its mask's size"
+                )
             others = f" ({len(differ)} masks do not fit)" if len(differ) > 1 else ""
-            turned = _is_turned(self.files[place]) and (h, w) == (mask_w, mask_h)
+            turned = is_turned(self.files[place]) and (h, w) == (mask_w, mask_h)
             remedy = "the picture is shown upright, by its EXIF mark: turn the mask in the same way" if turned else ""
             raise InputError(
                 f"{self.masks[place]} is {mask_w}x{mask_h} pixels, but its picture {self.ids[place]} is {w}x{h}"
@@ -276,6 +281,8 @@ def _paired(
     names = {"masks": files_in(folders.masks, Counter())}
     if folders.images is not None:
         names["images"] = files_in(folders.images, others)
+        if not names["images"] and options.get("images"):
+            raise InputError(f"{folders.images} has no pictures (option images): give the folder that they are in")
     names, notes = take_split(names, folders, options.get("split", ""))
     images, masks = names.get("images", []), names["masks"]
     said = [*notes, *passed_over(others)]
@@ -312,15 +319,6 @@ def _paired(
 def _few_are_usual(folders: Folders) -> bool:
     """Whether the layout is Pascal VOC's, where only some of the pictures have masks."""
     return folders.masks.name == "SegmentationClass"
-
-
-def _is_turned(file: str) -> bool:
-    """Whether a picture is shown turned by its EXIF mark."""
-    with open(file, "rb") as stream:
-        head = stream.read(32)
-        stream.seek(0)
-        kind = next(k for k, (_, accept) in _plugins().items() if accept is not None and accept(head) is True)
-        return _orientation(_plugins()[kind][0](stream, file)) >= 5
 
 
 def _cache() -> Path:

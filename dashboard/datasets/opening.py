@@ -61,9 +61,9 @@ def open_dataset(
     if format is not None:
         _check_format(format, task)
     try:
-        path = Path(text).expanduser()
+        path = Path(os.path.expanduser(text))
         there = path.exists()
-    except (OSError, RuntimeError) as error:  # no permission, a name too long, an unknown ~user
+    except OSError as error:  # no permission, a name too long
         raise InputError(f"{text} cannot be opened ({error}): check the path") from error
     if not there:
         raise InputError(f"{text} does not exist: check the path{_near(path)}")

@@ -19,7 +19,8 @@ from dashboard.textfiles import read_text
 
 UNKNOWN = 65535
 """Label of a colour that the palette does not have."""
-_CVAT = re.compile(r"([^:]+):\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*(:.*)?")
+_CVAT = re.compile(r"([^:]+):\s*([0-9]{1,6})\s*,\s*([0-9]{1,6})\s*,\s*([0-9]{1,6})\s*(:.*)?")
+_ODD = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")  # control characters, halves of surrogate pairs
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 _HEADER = frozenset(
     {*("name", "label", "class", "classes", "category", "id", "index", "value", "pixel", "number")}
@@ -55,12 +56,14 @@ class Palette:
             name have one label.
         names: (P,) class names; None where the file has only colours.
         colours: (P,) red << 16 | green << 8 | blue; -1 without colour.
+        segments: whether colours are numbers of segments, so that only RGB says anything (COCO panoptic).
     """
 
     path: Path
     labels: NDArray[np.int64]
     names: tuple[str | None, ...]
     colours: NDArray[np.int64]
+    segments: bool = False
 
     @cached_property
     def _sorted(self) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
@@ -244,7 +247,11 @@ def _from_json(text: str, path: Path) -> Iterator[Entry]:
         label, name, colour = None, key, item
         if isinstance(item, dict):
             name = next((item[k] for k in ("readable", "name", "label", "title") if k in item), key)
-            label = next((item[k] for k in ("id", "index", "value") if isinstance(item.get(k), int)), None)
+            label = next((item[k] for k in ("id", "index", "value") if item.get(k) is not None), None)
+            if label is not None and type(label) is not int:
+                raise InputError(
+                    f"{where}: the number {str(label)[:40]!r} is no whole number: write one, or leave all out"
+                )
             colour = next((item[k] for k in ("color", "colour", "rgb") if k in item), None)
             if colour is None:
                 colour = [item.get(k) for k in ("r", "g", "b")]
@@ -253,4 +260,13 @@ def _from_json(text: str, path: Path) -> Iterator[Entry]:
         fits = isinstance(colour, (list, tuple)) and len(colour) == 3
         if not fits or not all(type(c) is int and c >= 0 for c in colour):
             raise InputError(f"{where}: {str(item)[:60]!r} has no colour: write [r, g, b], each 0 to 255, or #rrggbb")
-        yield Entry(where, label, None if name is None else str(name), (colour[0], colour[1], colour[2]))
+        yield Entry(where, label, _name(name, where), (colour[0], colour[1], colour[2]))
+
+
+def _name(value: Any, where: str) -> str | None:
+    """A name in JSON, or None where there is none."""
+    if value is None or type(value) is int:
+        return None if value is None else str(value)
+    if not isinstance(value, str) or not value.strip() or _ODD.search(value):
+        raise InputError(f"{where}: {str(value)[:60]!r} is no name of a class: write one line of text")
+    return value

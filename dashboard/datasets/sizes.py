@@ -13,6 +13,7 @@ from dashboard.datasets.files import _open_at_once
 from dashboard.datasets.images import _orientation, _plugins, _sniff
 from dashboard.errors import InputError
 
+_TURNED = 5  # EXIF orientations from here on swap width and height
 _BLOCK = 64  # files a thread takes at a time
 
 
@@ -47,6 +48,14 @@ def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
                     f"{path} begins like a {kind} picture but is truncated or damaged: copy or download it again"
                 ) from error
             width, height = picture.size
-            return (width, height) if _orientation(picture) >= 5 else (height, width)
+            return (width, height) if _orientation(picture) >= _TURNED else (height, width)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error}): check that it is readable") from error
+
+
+def is_turned(file: str) -> bool:
+    """Whether a picture, which ``read_size`` has read, is shown turned by its EXIF mark."""
+    with open(file, "rb") as stream:
+        kind = _sniff(stream.read(32), file)
+        stream.seek(0)
+        return _orientation(_plugins()[kind][0](stream, file)) >= _TURNED

@@ -139,7 +139,7 @@ def _picture_folders(root: Path, folder: Path, options: Mapping[str, str], bound
     """Where pictures are looked for, in turn."""
     given = options.get("images")
     if given:
-        path = Path(given).expanduser()
+        path = Path(os.path.expanduser(given))
         path = path if path.is_absolute() or path.is_dir() else root / path
         if bounds is not None and not inside(path, bounds):
             raise InputError(f"{given} lies outside the dataset's folder (option images); only files in it are read")
@@ -210,7 +210,7 @@ def _classes(
         if not found:
             raise InputError(f"{folder}: no XML file holds an object: name the classes with the option classes=FILE")
         return tuple(sorted(found))
-    path = Path(given).expanduser()
+    path = Path(os.path.expanduser(given))
     if bounds is not None and not inside(path, bounds):
         raise InputError(f"{given} lies outside the dataset's folder (option classes); only files in it are read")
     names = read_class_names(path, unique=True)

@@ -97,7 +97,7 @@ def _read_data(file: Path) -> dict[str, str]:
 def _names_file(folder: Path, keys: Mapping[str, str], options: Mapping[str, str], bounds: Path | None) -> Path:
     given = options.get("classes")
     if given:
-        path = Path(given).expanduser()
+        path = Path(os.path.expanduser(given))
         path = path if path.is_absolute() or path.is_file() else folder / path
         if bounds is not None and not inside(path, bounds):
             raise InputError(f"{given} lies outside the dataset's folder (option classes); only files in it are read")
@@ -156,7 +156,7 @@ def _pictures(
     """The pictures in the folder given, in this one, or in ``images`` one or two levels up."""
     given = options.get("images")
     if given:
-        path = Path(given).expanduser()
+        path = Path(os.path.expanduser(given))
         path = path if path.is_absolute() or path.is_dir() else folder / path
         if bounds is not None and not inside(path, bounds):
             raise InputError(f"{given} lies outside the dataset's folder (option images); only files in it are read")

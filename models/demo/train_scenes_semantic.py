@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import PIL.Image
 import PIL.ImageDraw
@@ -85,10 +86,10 @@ def varied(rng: np.random.RandomState, split: str, size: tuple[int, int]) -> NDA
     """
     canvas = _turned(rng, split, size)
     mixed, shapes = rng.uniform(size=2)
-    if mixed < 0.7:
+    if mixed < 0.8:
         mask = PIL.Image.new("L", size[::-1])
         draw = PIL.ImageDraw.Draw(mask)
-        if mixed < 0.45:
+        if mixed < 0.4:
             for _ in range(rng.randint(1, 5)):
                 draw.polygon([_place(rng, size) for _ in range(rng.randint(3, 6))], fill=int(rng.uniform(60, 256)))
         else:
@@ -96,8 +97,7 @@ def varied(rng: np.random.RandomState, split: str, size: tuple[int, int]) -> NDA
         if mixed < 0.2:
             mask = mask.filter(PIL.ImageFilter.GaussianBlur(rng.uniform(2, 12)))
         share = np.asarray(mask, np.float32)[..., None] / 255
-        even = rng.uniform(0, 255, 3).astype(np.float32) if rng.uniform() < 0.3 else _turned(rng, split, size)
-        canvas += (even - canvas) * (1 - share if rng.uniform() < 0.5 else share)
+        canvas += (_ground(rng, split, size) - canvas) * (1 - share if rng.uniform() < 0.5 else share)
     if shapes < 0.6:
         mask = PIL.Image.new("L", size[::-1])
         draw = PIL.ImageDraw.Draw(mask)
@@ -116,6 +116,15 @@ def varied(rng: np.random.RandomState, split: str, size: tuple[int, int]) -> NDA
         share = np.asarray(mask.filter(PIL.ImageFilter.GaussianBlur(0.6)), np.float32)[..., None] / 255
         canvas += (rng.uniform(0, 255, 3).astype(np.float32) - canvas) * share * np.float32(rng.uniform(0.4, 1))
     return canvas
+
+
+def _ground(rng: np.random.RandomState, split: str, size: tuple[int, int]) -> NDArray[np.float32]:
+    """What shapes show, or what lies between them: one colour, a photo out of focus, or a photo."""
+    kind = rng.uniform()
+    if kind < 0.25:
+        return np.full((*size, 3), rng.uniform(0, 255, 3), np.float32)
+    part = _turned(rng, split, size)
+    return np.asarray(cv2.GaussianBlur(part, (0, 0), rng.uniform(8, 30)), np.float32) if kind < 0.6 else part
 
 
 def _rows(draw: PIL.ImageDraw.ImageDraw, rng: np.random.RandomState, size: tuple[int, int]) -> None:

@@ -33,7 +33,7 @@ def test_listing():
         ("/no/such/folder", "/no/such/folder does not exist"),
         ("  ", "No dataset is given"),
         ("x" * 5000, "cannot be opened"),
-        ("~nobody-of-that-name/x", "cannot be opened"),
+        ("~nobody-of-that-name/x", "does not exist"),
     ],
 )
 def test_wrong_names(source, sentence):

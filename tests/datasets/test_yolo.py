@@ -148,7 +148,7 @@ class TestYaml:
             ("names: [cat, dog]\nval: labels", "there are no pictures in labels"),
             ("names: [cat, dog]\npath: /no/such/place\nval: images/val", "path '/no/such/place' is not there"),
             ("names: [cat, dog]\npath: 5\nval: images/val", "path must be a folder"),
-            ("names: " + "[" * 300_000 + "\nval: images/val", "nested 20 deep"),
+            ("names: " + "[" * 300_000 + "\nval: images/val", "nested 20 deep|nesting depth"),
         ],
     )
     def test_bad_yaml(self, tmp_path, text, match):

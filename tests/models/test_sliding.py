@@ -135,7 +135,7 @@ def test_a_network_that_answers_at_its_own_size_is_refused():
         ({"window": "-64"}, "window must be a side in pixels"),
         ({"window": "99999"}, "window must be a side in pixels"),
         ({"overlap": "0.9"}, r"overlap must be a number in 0\.\.0\.75"),
-        ({"overlap": "a"}, r"overlap must be a number in 0\.\.1"),
+        ({"overlap": "a"}, r"overlap must be a number in 0\.\.0\.75"),
     ],
 )
 def test_settings_that_make_no_sense(chosen, message):
