@@ -206,7 +206,8 @@ def _layout(path: Path, shapes: Sequence[tuple[int, ...]], fractions: bool) -> L
     if not known or fractions or not 4 + masks < shapes[0][1] < shapes[0][2]:
         raise InputError(
             f"{path} gives {words} a picture: (4 + classes, anchors) or (N, 6), and for masks (P, h, w), were "
-            "expected; export it again with a recent Ultralytics."
+            "expected; export it again with a recent Ultralytics. A class for every pixel must be whole numbers "
+            "(h, w) or scores (classes, h, w)."
         )
     return Layout(shapes[0][1] - 4 - masks, False, False, masks)
 
