@@ -17,6 +17,7 @@ from dashboard.evaluation import Settings, evaluate
 from dashboard.explore import segmentation as explore
 from dashboard.explore.segmentation.errors import STATES, error_states
 from dashboard.explore.segmentation.opened import opened
+from dashboard.explore.segmentation.pictures import same_data
 from dashboard.explore.segmentation.tables import slices
 from dashboard.finishing import refresh
 from dashboard.metrics.segmentation.probability import measure
@@ -279,6 +280,30 @@ def test_no_error_bar_without_an_interval(view):
     """Plotly draws 0 and null as a bar of no length, which would say that the number is sure."""
     few = explore.chart([view], "size")["data"][0]["error_y"]
     assert few["array"][1] == few["arrayminus"][1] == "none"  # no class is of that size
+
+
+def test_runs_on_other_data_are_not_of_these_pictures(view, store):
+    """Their maps have other sizes, and a position means another picture there."""
+    other = opened(evaluate(FakeSegmenter(name="elsewhere"), FakeMaps(10), store, QUICK))
+    assert not same_data(view, other)
+    data, _ = explore.gallery_data([view, other], FakeMaps(), {"kind": "all"}, most=1)
+    assert [a["text"] for a in data["cards"][0]["answers"]] == [f"mIoU {(IOU_BACKGROUND + IOU_CLASS) / 2:.2f}", "–"]
+    panes = explore.compare_data([view, other], FakeMaps(), 4, {"kind": "all"})["panes"]
+    assert ["error" in p for p in panes] == [False, False, True]
+
+
+def test_a_card_tells_the_iou_of_the_class_it_is_about(view):
+    data, _ = explore.gallery_data([view], FakeMaps(), {"kind": "class", "class": 1}, most=1)
+    assert data["cards"][0]["answers"][0]["text"] == f"IoU {IOU_CLASS:.2f}"
+
+
+def test_less_of_a_loss_is_better(view, store):
+    """The star stands at the lower cross-entropy."""
+    surer = opened(evaluate(FakeSegmenter(name="surer", sure=0.9), FakeMaps(), store, QUICK))
+    cards = {c["key"]: c["cells"] for c in explore.other_figures([view.run, surer.run])["figures"]}
+    for name in ("sem_cross_entropy", "sem_focal", "soft_dice", "soft_iou"):
+        values = [cell["value"] for cell in cards[name]]
+        assert [cell["best"] for cell in cards[name]] == [v == min(values) for v in values]
 
 
 def test_one_picture_in_panes(view):

@@ -136,7 +136,8 @@ def numbering(named: Named, found: Scan, options: Mapping[str, str]) -> tuple[Nu
         share = found.pixels[found.labels == void].sum() / found.pixels.sum()
         more.append(
             f"The number {void}, one past the {len(listed)} classes of {Path(named.where).name}, is taken as void: "
-            f"{share:.1%} of the pixels do not count, as with ignore={void}. If it is a class, add its name there."
+            f"{share:.1%} of the pixels do not count, as with ignore={void}, and where it is answered it is wrong. "
+            "If it is a class, add its name there."
         )
         made = made.ignoring(void)
     return made, notes + more

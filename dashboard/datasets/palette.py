@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,13 @@ def read_palette(path: Path) -> Palette:
     entries = list(_from_json(text, path) if structured else _from_lines(text, path))
     if not entries:
         raise InputError(f"{path} has no colours: write a line a class, name,r,g,b")
+    if (
+        not structured
+        and any(e.label is None for e in entries)
+        and all(e.name is None for e in entries if e.label is not None)
+    ):
+        # "background,0,0,0" and then "1,200,0,0": the class is called 1
+        entries = [e if e.label is None else replace(e, label=None, name=str(e.label)) for e in entries]
     numbered = [e for e in entries if e.label is not None]
     if numbered and len(numbered) < len(entries):
         odd = next(e for e in entries if e.label is None)

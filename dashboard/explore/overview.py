@@ -15,7 +15,12 @@ KEY_FIGURES = (
     *("top1", "top5", "balanced_accuracy", "f1_macro", "auroc_macro", "ece", "log_loss"),
     *("map", "f1_samples", "subset_accuracy", "hamming_loss", "bce"),
 )
-LOWER_IS_BETTER = ("ece", "mce", "log_loss", "brier", "hamming_loss", "bce")
+LOWER_IS_BETTER = (
+    *("ece", "mce", "log_loss", "brier", "hamming_loss", "bce"),
+    *("cross_entropy", "focal", "soft_dice", "soft_iou"),
+)
+UNBOUNDED = ("log_loss", "cross_entropy", "focal")
+"""Losses that may be above 1."""
 IMBALANCE = 5  # largest class over smallest
 TABLE = ("support", "precision", "recall", "f1", "specificity", "average_precision", "auroc")
 
@@ -79,7 +84,7 @@ def _card(runs: Sequence[Run], name: str) -> Data:
         cells.append({"value": value, "low": low, "high": high})
     mark_best(cells, name in LOWER_IS_BETTER)
     ends = [x for c in cells for x in (c["value"], c["high"]) if x is not None]
-    return {"key": name, "cells": cells, "scale": [0, max([1.0, *ends])] if name == "log_loss" else [0, 1]}
+    return {"key": name, "cells": cells, "scale": [0, max([1.0, *ends])] if name in UNBOUNDED else [0, 1]}
 
 
 def latency_card(runs: Sequence[Run]) -> Data:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+import html
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -148,6 +150,30 @@ class Evaluate:
         return gr.Dropdown(choices=runs, value=job.run_ids if job else []), gr.Tabs(selected="results")
 
 
+def refused_in_place(start: Callable[..., Any], engine: Engine, current: int) -> Callable[..., Any]:
+    """``Evaluate.start`` whose refusal stays on the page, where an earlier job's end stood, besides a toast.
+
+    Args:
+        start: the handler.
+        engine: has the jobs.
+        current: the place of the current job's id among the inputs.
+    """
+
+    @functools.wraps(start)
+    def guarded(*inputs: Any) -> Any:
+        try:
+            return start(*inputs)
+        except InputError as error:
+            job = engine.jobs.get(inputs[current])
+            if job is not None and job.state in ACTIVE:
+                raise
+            gr.Warning(html.escape(shown(error)), duration=12)
+            said = {"state": "failed", "error": shown(error), "steps": []}
+            return None, said, gr.Timer(active=False), gr.Button(), gr.Button(), gr.Button(visible=False)
+
+    return guarded
+
+
 def job_data(job: Job | None) -> dict[str, Any]:
     """A job as the progress view takes it."""
     if job is None:
@@ -266,7 +292,7 @@ def evaluate_panel(
 
     status = [bar, timer, run, stop, show]
     inputs = [task, demo, path, file, mapping, names, weights, limit, batch, precision, more, elsewhere, job]
-    run.click(toast(do.start), inputs, [job, *status], **EVENT)
+    run.click(toast(refused_in_place(do.start, engine, len(inputs) - 1)), inputs, [job, *status], **EVENT)
     stop.click(do.stop, job, None, queue=False, **EVENT)
     timer.tick(do.poll, job, status, queue=False, **EVENT)
     show.click(do.results, job, [runs, inner], **EVENT)

@@ -62,7 +62,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "ui.selection.truth": ("Class “{class}” in the truth", "真實含有「{class}」"),
     "ui.matrix.all": ("All classes", "所有類別"),
     "ui.matrix.one": ("“{name}” against the rest", "「{name}」對其餘"),
-    "ui.matrix.counts": ("Counts", "張數"),
+    "ui.matrix.counts": ("Counts", "數量"),
     "ui.matrix.row": ("% of true", "依真實 %"),
     "ui.matrix.col": ("% of predicted", "依預測 %"),
     "ui.matrix.full": ("All", "全部"),

@@ -94,8 +94,8 @@ def varied(rng: np.random.RandomState, split: str, size: tuple[int, int]) -> NDA
                 draw.polygon([_place(rng, size) for _ in range(rng.randint(3, 6))], fill=int(rng.uniform(60, 256)))
         else:
             _rows(draw, rng, size)
-        if mixed < 0.2:
-            mask = mask.filter(PIL.ImageFilter.GaussianBlur(rng.uniform(2, 12)))
+        soft = rng.uniform(2, 12) if mixed < 0.2 else rng.uniform(0.5, 1.5)  # a hard edge would tell shapes from digits
+        mask = mask.filter(PIL.ImageFilter.GaussianBlur(soft))
         share = np.asarray(mask, np.float32)[..., None] / 255
         canvas += (_ground(rng, split, size) - canvas) * (1 - share if rng.uniform() < 0.5 else share)
     if shapes < 0.6:

@@ -298,3 +298,11 @@ def test_void_after_the_last_class_is_in_most_masks(having, void):
     made, notes = numbering(Named(listed("a", "b"), (), None, "classes.txt"), found, {})
     assert (2 in made.ignored) == void
     assert bool(notes) == void
+
+
+def test_a_number_may_be_the_name_of_a_colour(tmp_path):
+    """Digits are classes here; beside a line with a name and no number, "1,200,0,0" is the class called 1."""
+    (tmp_path / "palette.txt").write_text("background,0,0,0\n1,200,0,0\n2,0,200,0\n")
+    assert read_palette(tmp_path / "palette.txt").names == ("background", "1", "2")
+    (tmp_path / "palette.txt").write_text("0,0,0,0\n1,200,0,0\n")  # all alike: these are numbers
+    assert read_palette(tmp_path / "palette.txt").names == (None, None)

@@ -69,7 +69,7 @@ def _bars(view: Opened, k: int, x: Any, y: Any, picks: Sequence[Any], text: str,
 def _error(values: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> Data:
     """Plotly's error bars; none where there is no interval: it takes what is no number so, but 0 or null as a bar."""
     up, down = ([float(v) if np.isfinite(v) else "none" for v in ends] for ends in (high - values, values - low))
-    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1.2}
+    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1.2, "color": "#7c818c"}
 
 
 def _per_class(views: Sequence[Opened], name: str, label: int | None) -> figures.Figure:
@@ -90,7 +90,7 @@ def _per_class(views: Sequence[Opened], name: str, label: int | None) -> figures
         traces.append(_bars(view, k, names, values, picks, "%{x}<br>" + SAID[name] + " %{y:.3f}", **more))
     shared = figures.layout("", SAID[name], barmode="group")
     shared["yaxis"] |= {"range": [0, 1.02]}
-    shared["xaxis"] |= {"type": "category"}
+    shared["xaxis"] |= {"type": "category", "automargin": True}
     return {"data": traces, "layout": shared}
 
 
@@ -167,7 +167,7 @@ def _areas(views: Sequence[Opened]) -> figures.Figure:
     shared["yaxis"] |= {"type": "log", "tickvals": [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20]}
     even = {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": 1, "y1": 1}
     shared["shapes"] = [even | {"line": {"color": "#9ca3af", "width": 1, "dash": "dot"}}]
-    shared["xaxis"] |= {"type": "category"}
+    shared["xaxis"] |= {"type": "category", "automargin": True}
     return {"data": traces, "layout": shared}
 
 
@@ -185,5 +185,5 @@ def _slices(views: Sequence[Opened], by: str, brightness: Sequence[NDArray[np.fl
         traces.append(_bars(view, k, names, y, picks, "%{x}<br>mIoU %{y:.3f}<br>%{customdata[2]} ×", **more))
     shared = figures.layout(f"ui.axis.{by}", "ui.axis.miou", barmode="group")
     shared["yaxis"] |= {"range": [0, 1.02]}
-    shared["xaxis"] |= {"type": "category"}
+    shared["xaxis"] |= {"type": "category", "automargin": True}
     return {"data": traces, "layout": shared}
