@@ -71,13 +71,15 @@ def test_evaluation_stops_survives_a_reload_and_goes_on(page: Page, folder: Path
         (str(PHOTOS), [], "one to four models"),
     ],
 )
-def test_bad_input_is_a_toast(page: Page, path: str, models: list[str], said: str) -> None:
+def test_bad_input_is_a_toast_and_stays_on_the_page(page: Page, path: str, models: list[str], said: str) -> None:
     open_tab(page, "New evaluation")
     page.locator("#ev-path").get_by_role("textbox").fill(path)
     choose(page, "#ev-models", *models)
     page.locator("#ev-run").click()
     expect(page.locator(".toast-wrap")).to_contain_text(said)
-    expect(page.locator("#ev-progress .state")).to_have_attribute("data-state", "idle")
+    expect(page.locator("#ev-progress .state")).to_have_attribute("data-state", "failed")
+    expect(page.locator("#ev-progress .state")).to_contain_text(said)
+    expect(page.locator("#ev-show")).to_be_hidden()
 
 
 def test_classes_that_do_not_meet_are_explained_before_anything_runs(page: Page, tmp_path: Path) -> None:
