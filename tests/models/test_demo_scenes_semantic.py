@@ -173,20 +173,14 @@ def test_the_truth_learnt_from_is_the_datasets(size, monkeypatch):
 
 @pytest.mark.parametrize("size", [(48, 80), (64, 64)])
 def test_backgrounds_vary_for_training_alone(size):
-    """The same for the same random numbers, and the dataset's own pictures stay what they are."""
-    from dashboard.datasets import scene_painting
+    """The same for the same random numbers, over other backgrounds than the dataset's own."""
     from models.demo import train_scenes, train_scenes_semantic
 
-    usual = train_scenes.BATCH
-    plain = train_scenes.batch_of(0, size, np.random.RandomState(3))
-    with train_scenes_semantic.painting(usual):
-        other = train_scenes.batch_of(0, size, np.random.RandomState(3))
+    plain = train_scenes.batch_of(0, size, np.random.RandomState(3), 8)
+    other = train_scenes.batch_of(0, size, np.random.RandomState(3), 8, background=train_scenes_semantic.varied)
     assert (plain["masks"] == other["masks"]).all()
     assert (plain["img"] != other["img"]).float().mean() > 0.5
-    with pytest.raises(RuntimeError), train_scenes_semantic.painting(2):
-        raise RuntimeError
-    assert (plain["img"] == train_scenes.batch_of(0, size, np.random.RandomState(3))["img"]).all()
-    assert scene_painting._background is not train_scenes_semantic.varied
+    assert (plain["img"] == train_scenes.batch_of(0, size, np.random.RandomState(3), 8)["img"]).all()
     for k in range(20):
         canvases = [train_scenes_semantic.varied(np.random.RandomState(k), "train", size) for _ in range(2)]
         assert canvases[0].shape == (*size, 3)
@@ -200,10 +194,10 @@ def test_training_repeats_itself_and_is_judged(tmp_path, monkeypatch, data):
     import torch
     from safetensors.torch import load_file
 
-    from models.demo import train_scenes, train_scenes_semantic
+    from models.demo import train_scenes_semantic
 
     monkeypatch.setattr(train_scenes_semantic, "BATCH", 2)
-    threads, usual = torch.get_num_threads(), train_scenes.BATCH
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     files = [tmp_path / f"{i}.safetensors" for i in range(2)]
     try:
@@ -211,12 +205,11 @@ def test_training_repeats_itself_and_is_judged(tmp_path, monkeypatch, data):
             train_scenes_semantic.train("nano", None, 4, file)
     finally:
         torch.set_num_threads(threads)
-    assert usual == train_scenes.BATCH
     assert files[0].read_bytes() == files[1].read_bytes()
     learnt, given = load_file(files[0]), load_file(HERE / "scenes_nano.safetensors")
     kept = "trunk.0.conv.weight"
     change = (learnt[kept].float() - given["model.0.conv.weight"]).abs().max()
-    assert 0 < change < 0.01  # it goes on from there
+    assert 0 < change < 0.02  # it goes on from there
     cells = train_scenes_semantic.confusion("scenes_sem_nano", files[0], 2)
     before = files[0].read_bytes()
     train_scenes_semantic.train("nano", None, 2, files[0], resume=0.9)
