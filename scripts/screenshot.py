@@ -1,4 +1,4 @@
-"""Make README's screenshot from the app: ``.venv/bin/python scripts/screenshot.py`` (needs a Chromium)."""
+"""Make README's screenshots from the app: ``.venv/bin/python scripts/screenshot.py`` (needs a Chromium)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from playwright.sync_api import sync_playwright  # noqa: E402
 
 from tests.e2e.conftest import ARGUMENTS, chromium, start_app, stop_app  # noqa: E402
 
-TARGET = ROOT / "docs" / "screenshot.png"
+DOCS = ROOT / "docs"
+TABS = {  # file, tab, its prefix, what tells that its chart is there
+    "screenshot.png": ("Detection", "det", ".scatterlayer"),
+    "segmentation.png": ("Segmentation", "seg", ".barlayer"),
+}
 
 
 def main() -> None:
-    """Start the app on its default result and photograph it."""
+    """Start the app on its default results and photograph them."""
     with tempfile.TemporaryDirectory() as store, sync_playwright() as playwright:
         process, address = start_app(Path(store))
         try:
@@ -25,18 +29,18 @@ def main() -> None:
             page = browser.new_page(viewport={"width": 1440, "height": 2170}, locale="en-US")
             page.goto(address)
             page.wait_for_selector("#cls-gallery .pic img")
-            page.get_by_role("tab", name="Detection", exact=True).click()
-            page.wait_for_selector("#det-gallery .pic img", timeout=300_000)  # the first start evaluates the scenes
-            page.wait_for_selector("#det-chart .scatterlayer")
-            page.locator("#det-gallery .pic").nth(5).click()
-            page.wait_for_timeout(2500)
-            page.evaluate("scrollTo(0, 0)")
-            TARGET.parent.mkdir(exist_ok=True)
-            page.screenshot(path=TARGET)
+            for file, (tab, prefix, chart) in TABS.items():
+                page.get_by_role("tab", name=tab, exact=True).click()
+                page.wait_for_selector(f"#{prefix}-gallery .pic img", timeout=600_000)  # the first start evaluates
+                page.wait_for_selector(f"#{prefix}-chart {chart}")
+                page.locator(f"#{prefix}-gallery .pic").nth(5).click()
+                page.wait_for_timeout(2500)
+                page.evaluate("scrollTo(0, 0)")
+                page.screenshot(path=DOCS / file)
+                print(f"docs/{file}: {(DOCS / file).stat().st_size / 1e3:.0f} kB")
             browser.close()
         finally:
             stop_app(process)
-    print(f"{TARGET.relative_to(ROOT)}: {TARGET.stat().st_size / 1e3:.0f} kB")
 
 
 if __name__ == "__main__":

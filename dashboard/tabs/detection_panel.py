@@ -12,7 +12,7 @@ from dashboard.explore import detection as explore
 from dashboard.tabs import App
 from dashboard.tabs.common import EVENT, Slider, toast
 from dashboard.tabs.detection_results import Controls, DetectionResults
-from dashboard.tabs.explorer import MOST_RUNS, START, gather
+from dashboard.tabs.explorer import MOST_RUNS, START, gather, to_pictures
 from dashboard.tabs.results import orders
 from dashboard.views import ChartView, CompareView, FiguresView, GalleryView, MatrixView, ProgressView, TableView
 from dashboard.views.strings import t
@@ -96,8 +96,8 @@ def detection_panel(engine: Engine, app: App, tasks: Sequence[str]) -> gr.Dropdo
     on(kind.input, do.on_kind, chart)
     picked = [state, gallery, compare]
     on(on(table.select, do.on_class, picked).success, do.on_kind, chart)
-    on(matrix.select, do.on_cell, picked)
-    on(chart.select, do.on_point, picked)
+    on(matrix.select, do.on_cell, picked).success(None, js=to_pictures("det"), **EVENT)
+    on(chart.select, do.on_point, picked).success(None, js=to_pictures("det"), **EVENT)
     on(order.input, do.on_order, picked)
     on(gallery.select, do.on_picture, [state, compare]).success(None, js=SCROLL, **EVENT)
     on(gallery.more, do.on_more, [state, gallery])

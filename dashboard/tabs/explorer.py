@@ -267,3 +267,8 @@ def gather(make: Callable[..., Any], function: Callable[..., Any], before: int =
         return function(*inputs[:before], make(*inputs[before:]))
 
     return changed
+
+
+def to_pictures(prefix: str) -> str:
+    """JavaScript that brings the gallery into view where a click's answer would be out of sight: on narrow screens."""
+    return f"() => {{ if (innerWidth < 900) document.querySelector('#{prefix}-gallery')?.scrollIntoView(); }}"

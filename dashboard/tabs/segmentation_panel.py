@@ -11,7 +11,7 @@ from dashboard.engine import Engine
 from dashboard.explore import segmentation as explore
 from dashboard.tabs import App
 from dashboard.tabs.common import EVENT, toast
-from dashboard.tabs.explorer import MOST_RUNS, START, gather
+from dashboard.tabs.explorer import MOST_RUNS, START, gather, to_pictures
 from dashboard.tabs.results import orders
 from dashboard.tabs.segmentation_results import Controls, SegmentationResults
 from dashboard.views import ChartView, CompareView, FiguresView, GalleryView, MatrixView, ProgressView, TableView
@@ -76,9 +76,9 @@ def segmentation_panel(engine: Engine, app: App, tasks: Sequence[str]) -> gr.Dro
     on(columns.input, do.on_columns, table)
     on(kind.input, do.on_kind, chart)
     picked = [state, gallery, compare]
-    on(table.select, do.on_class, picked)
-    on(matrix.select, do.on_cell, picked)
-    on(chart.select, do.on_point, picked)
+    on(table.select, do.on_class, picked).success(None, js=to_pictures("seg"), **EVENT)
+    on(matrix.select, do.on_cell, picked).success(None, js=to_pictures("seg"), **EVENT)
+    on(chart.select, do.on_point, picked).success(None, js=to_pictures("seg"), **EVENT)
     on(order.input, do.on_order, picked)
     on(gallery.select, do.on_picture, [state, compare]).success(None, js=SCROLL, **EVENT)
     on(gallery.more, do.on_more, [state, gallery])

@@ -163,5 +163,7 @@ def test_narrow_and_dark(browser, server):
     page.wait_for_selector("#seg-compare canvas.ground")
     wide = page.evaluate("() => document.documentElement.scrollWidth")
     assert wide <= 390
+    page.locator("#seg-table tbody tr").nth(4).click()
+    expect(page.locator("#seg-gallery .reset")).to_be_in_viewport()  # the answer is seen
     assert not problems
     page.context.close()

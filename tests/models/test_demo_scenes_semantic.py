@@ -21,7 +21,7 @@ from models.demo.scenes_semantic import HERE, DemoScenesSemantic
 
 NAMES = ("scenes_sem_nano", "scenes_sem_small")
 PICTURES = 60
-FLOORS = [("scenes_sem_nano", 0.28, 0.94), ("scenes_sem_small", 0.42, 0.955)]  # IoU of the digits, pixel accuracy
+FLOORS = [("scenes_sem_nano", 0.48, 0.97), ("scenes_sem_small", 0.56, 0.975)]  # IoU of the digits, pixel accuracy
 CPU = LoadOptions(device="cpu", threads=1)
 
 
