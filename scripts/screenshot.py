@@ -26,7 +26,7 @@ def main() -> None:
         process, address = start_app(Path(store))
         try:
             browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-            page = browser.new_page(viewport={"width": 1440, "height": 2170}, locale="en-US")
+            page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="en-US")
             page.goto(address)
             page.wait_for_selector("#cls-gallery .pic img")
             for file, (tab, prefix, chart) in TABS.items():
@@ -36,7 +36,7 @@ def main() -> None:
                 page.locator(f"#{prefix}-gallery .pic").nth(5).click()
                 page.wait_for_timeout(2500)
                 page.evaluate("scrollTo(0, 0)")
-                page.screenshot(path=DOCS / file)
+                page.screenshot(path=DOCS / file, full_page=True)
                 print(f"docs/{file}: {(DOCS / file).stat().st_size / 1e3:.0f} kB")
             browser.close()
         finally:

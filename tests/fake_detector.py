@@ -36,7 +36,7 @@ class FakeObjects:
     source = "fake:objects"
 
     def __init__(self, size: int = 30, task: str = "detection", class_names: Sequence[str] = ("a", "b", "c")) -> None:
-        self.name, self.fingerprint, self.task = "objects", f"objects-{task}", task
+        self.name, self.fingerprint, self.task = "objects", f"objects-{task}-{size}", task
         self.class_names = tuple(class_names)
         self.ids = [f"{i:03d}.png" for i in range(size)]
         self.targets = [objects(i, len(self.class_names), task != "detection") for i in range(size)]

@@ -249,6 +249,17 @@ def test_a_tide_bar_counts_its_objects(view):
         assert int(chosen.found.sum() + chosen.truth.sum()) == count
 
 
+def test_runs_on_other_data_are_not_of_these_pictures(view, store):
+    """A position means another picture there."""
+    other = opened(evaluate(FakeDetector(), FakeObjects(10), store, QUICK))
+    point = point_of(0.25, 0.5, 100)
+    data, _ = explore.gallery_data([view, other], FakeObjects(), explore.ALL, point, most=1)
+    assert [a["text"] == "–" for a in data["cards"][0]["answers"]] == [False, True]
+    panes = explore.compare_data([view, other], FakeObjects(), 3, point, explore.ALL)["panes"]
+    assert ["error" in p for p in panes] == [False, False, True]
+
+
+
 def test_the_compare_view_judges_at_the_point(view):
     data = explore.compare_data([view], FakeObjects(), 3, point_of(0.25, 0.5, 100), explore.ALL)
     truth, found = data["panes"]

@@ -62,6 +62,15 @@ def different_data(runs: Sequence[Run]) -> bool:
     return len({r.facts.get("dataset_facts", {}).get("fingerprint") for r in runs}) > 1
 
 
+UNSEEN: Data = {"text": "–", "right": None, "confidence": None, "bare": True}
+"""What a picture's card says of a run that has not seen it; it keeps its place, by which runs are told apart."""
+
+
+def same_data(run: Run, other: Run) -> bool:
+    """Whether two runs are on the same data, so that a position in it means the same picture."""
+    return not different_data([run, other])
+
+
 def unmark(cards: Sequence[Data]) -> None:
     """On different data none is better."""
     for card in cards:

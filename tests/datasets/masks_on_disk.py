@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from dashboard.datasets.opening import open_dataset
+from dashboard.errors import InputError
 from tests.datasets.pictures import write
 
 NAMES = ("sky", "road", "car")
@@ -58,3 +61,18 @@ def put(root: Path, index: int, pixels: np.ndarray, **options: Any) -> Path:
     file = root / "masks" / FILES[index].replace(".jpg", ".png")
     file.write_bytes(png(pixels, **options))
     return file
+
+
+def opened(path: Any, **options: str) -> Any:
+    """The folder as a dataset."""
+    return open_dataset(path, task="semantic-segmentation", options=options)
+
+
+def refused(path: Any, match: str, **options: str) -> str:
+    """The one sentence with which it is refused."""
+    with pytest.raises(InputError, match=match) as info:
+        opened(path, **options)
+    text = str(info.value)
+    assert "\n" not in text
+    assert len(text) < 700
+    return text

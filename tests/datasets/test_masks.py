@@ -17,21 +17,19 @@ from dashboard.datasets.mask_pairs import pair
 from dashboard.datasets.mask_scan import scan
 from dashboard.datasets.opening import open_dataset
 from dashboard.errors import InputError
-from tests.datasets.masks_on_disk import COLOURS, FILES, NAMES, coloured, labels_of, make_masks, png, put
+from tests.datasets.masks_on_disk import (
+    COLOURS,
+    FILES,
+    NAMES,
+    coloured,
+    labels_of,
+    make_masks,
+    opened,
+    png,
+    put,
+    refused,
+)
 from tests.datasets.pictures import encode, gradient, write, zip_folder
-
-
-def opened(path, **options):
-    return open_dataset(path, task="semantic-segmentation", options=options)
-
-
-def refused(path, match: str, **options) -> str:
-    with pytest.raises(InputError, match=match) as info:
-        opened(path, **options)
-    text = str(info.value)
-    assert "\n" not in text
-    assert len(text) < 700
-    return text
 
 
 @pytest.fixture

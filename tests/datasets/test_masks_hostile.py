@@ -23,24 +23,11 @@ from dashboard.datasets.mask_scan import Scan, scan
 from dashboard.datasets.opening import open_dataset
 from dashboard.datasets.palette import read_palette
 from dashboard.errors import InputError
-from tests.datasets.masks_on_disk import FILES, labels_of, make_masks, png, put
+from tests.datasets.masks_on_disk import FILES, labels_of, make_masks, opened, png, put, refused
 from tests.datasets.pictures import png_of_size, write
 
 TASK = "semantic-segmentation"
 pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-
-
-def opened(path, **options):
-    return open_dataset(path, task=TASK, options=options)
-
-
-def refused(path, match: str, **options) -> str:
-    with pytest.raises(InputError, match=match) as info:
-        opened(path, **options)
-    text = str(info.value)
-    assert "\n" not in text
-    assert len(text) < 700
-    return text
 
 
 @pytest.fixture

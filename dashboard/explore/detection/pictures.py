@@ -17,7 +17,7 @@ from dashboard.errors import InputError
 from dashboard.explore import overlays
 from dashboard.explore.detection.opened import Opened
 from dashboard.explore.detection.selecting import Selected, Selection, selected
-from dashboard.explore.overview import Data, json_number
+from dashboard.explore.overview import UNSEEN, Data, json_number, same_data
 from dashboard.explore.small import MISSED, RIGHT, WRONG, Thumb, jpeg_uri, small_picture
 from dashboard.metrics.detection.losses import confidence_losses, pair_losses
 from dashboard.metrics.detection.matching import IOUS, bit
@@ -49,9 +49,8 @@ def gallery_data(
         index = int(view.index[image])
         card: Data = {"id": view.batch.ids[image], "index": index, "truth": None, "answers": []}
         for v, out in zip(views, outcomes, strict=True):
-            at = v.image(index)
-            if at is not None:
-                card["answers"].append(_tally(v, out, at))
+            at = v.image(index) if same_data(v.run, view.run) else None
+            card["answers"].append(UNSEEN if at is None else _tally(v, out, at))
         if order != "dataset":
             card["loss"] = json_number(value)
         picture = thumb(pictures, index) if pictures is not None else None
@@ -158,7 +157,7 @@ def compare_data(
     meant = selected(view, selection, point)
     shown: tuple[int, int] | None = None
     for k, v in enumerate(views[:3]):
-        at = v.image(index)
+        at = v.image(index) if same_data(v.run, view.run) else None
         if at is None:
             panes.append(overlays.failed_pane(v.run.model, "ui.det.unseen"))
             continue

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from dashboard.classmaps import decode
 from dashboard.datasets.base import Dataset
 from dashboard.errors import InputError
-from dashboard.explore import class_overlays, overlays, overview
+from dashboard.explore import class_overlays, overlays
 from dashboard.explore.class_overlays import background_of
-from dashboard.explore.overview import Data, json_number
+from dashboard.explore.overview import UNSEEN, Data, json_number, same_data
 from dashboard.explore.segmentation.errors import drawn, error_states, only_cell
 from dashboard.explore.segmentation.opened import Opened
 from dashboard.explore.segmentation.selecting import WHOLE, Selection, selected
@@ -59,8 +59,8 @@ def gallery_data(
         index = int(view.index[image])
         card: Data = {"id": view.ids[image], "index": index, "truth": None, "answers": []}
         for v in views:
-            at = v.image(index) if same_data(v, view) else None
-            card["answers"].append(_UNSEEN if at is None else _tally(v, at, label_of(selection)))
+            at = v.image(index) if same_data(v.run, view.run) else None
+            card["answers"].append(UNSEEN if at is None else _tally(v, at, label_of(selection)))
         if order != "dataset":
             card["loss"] = json_number(value)
         if order in COUNTED:
@@ -79,20 +79,12 @@ def gallery_data(
     return data, [int(view.index[i]) for i in chosen.images]
 
 
-_UNSEEN: Data = {"text": "–", "right": None, "confidence": None, "bare": True}
-
-
-def same_data(view: Opened, other: Opened) -> bool:
-    """Whether two runs are on the same dataset, so that a position means the same picture."""
-    return not overview.different_data([view.run, other.run])
-
-
 def _tally(view: Opened, image: int, label: int | None) -> Data:
     """How well a run met an image: the IoU of the class that the selection is about, else the mean over classes."""
     value = view.iou[image] if label is None else iou(view.pixels[image, label])
     if np.isnan(value):
-        return _UNSEEN
-    return _UNSEEN | {"text": f"{'mIoU' if label is None else 'IoU'} {value:.2f}"}
+        return UNSEEN
+    return UNSEEN | {"text": f"{'mIoU' if label is None else 'IoU'} {value:.2f}"}
 
 
 def title_of(selection: Selection, names: Sequence[str]) -> Data:
@@ -148,7 +140,7 @@ def compare_data(
     ignore = ignore_of(len(view.names))
     panes = [class_overlays.map_pane("ui.cmp.truth", truth, class_names=view.names, ignore=ignore)]
     for v in views[:3]:
-        answer = v.maps(index) if same_data(v, view) else None
+        answer = v.maps(index) if same_data(v.run, view.run) else None
         if answer is None:
             panes.append(overlays.failed_pane(v.run.model, "ui.det.unseen"))
             continue
