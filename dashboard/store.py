@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -193,7 +192,7 @@ class Store:
     def __init__(self, root: str | Path) -> None:
         """Use ``root``, made when first written to. Raises InputError if it is a file or no path at all."""
         try:
-            self.root = Path(os.path.expanduser(root)).resolve()
+            self.root = Path(root).expanduser().resolve()
             is_file = self.root.exists() and not self.root.is_dir()
         except (OSError, RuntimeError, ValueError) as error:  # a name too long, an unknown ~user, a NUL
             raise InputError(

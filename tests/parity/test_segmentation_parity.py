@@ -50,7 +50,7 @@ def _slow(truth: np.ndarray, found: np.ndarray, classes: int) -> list[list[int]]
     found = np.where(truth == ignore, ignore, found)
     height, width = truth.shape
     diagonal = np.hypot(height, width)
-    d, r = (max(1, round(k * diagonal)) for k in (DILATION, TOLERANCE))
+    d, r = max(1, round(DILATION * diagonal)), max(1, TOLERANCE * diagonal)  # a band in whole pixels, a distance
 
     def band(ids: np.ndarray, c: int) -> set[tuple[int, int]]:
         out = set()
