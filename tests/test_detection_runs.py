@@ -259,7 +259,6 @@ def test_runs_on_other_data_are_not_of_these_pictures(view, store):
     assert ["error" in p for p in panes] == [False, False, True]
 
 
-
 def test_the_compare_view_judges_at_the_point(view):
     data = explore.compare_data([view], FakeObjects(), 3, point_of(0.25, 0.5, 100), explore.ALL)
     truth, found = data["panes"]
