@@ -46,7 +46,7 @@ def test_reach_is_a_straight_line(dy, dx, reached):
 
 @pytest.mark.parametrize(("dy", "dx", "met"), [(4, 2, 1), (3, 3, 1), (4, 3, 0), (5, 0, 0)])
 def test_reach_is_not_rounded(dy, dx, met):
-    """0.75 % of the diagonal of 480 x 360 is 4.5 pixels: one at (4, 2), 4.47 away, is near, as in MATLAB's bfscore."""
+    """0.75 % of the diagonal of 480 x 360 is 4.5 pixels: one at (4, 2), 4.47 away, is near."""
     truth, found = np.zeros((2, 360, 480), np.uint8)
     truth[100, 100] = found[100 + dy, 100 + dx] = 1
     assert edges(truth, found, 2, 255).outline_true_hit[1] == met

@@ -209,7 +209,7 @@ def test_training_repeats_itself_and_is_judged(tmp_path, monkeypatch, data):
     learnt, given = load_file(files[0]), load_file(HERE / "scenes_nano.safetensors")
     kept = "trunk.0.conv.weight"
     change = (learnt[kept].float() - given["model.0.conv.weight"]).abs().max()
-    assert 0 < change < 0.02  # it goes on from there
+    assert 0 < change < 0.01  # it goes on from there
     cells = train_scenes_semantic.confusion("scenes_sem_nano", files[0], 2)
     before = files[0].read_bytes()
     train_scenes_semantic.train("nano", None, 2, files[0], resume=0.9)

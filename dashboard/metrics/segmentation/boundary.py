@@ -54,7 +54,7 @@ def edges(truth: NDArray[Any], found: NDArray[Any], classes: int, ignore: int) -
 
     Boundary F score (Csurka, Larlus, Perronnin: What is a good evaluation measure for semantic segmentation?, BMVC
     2013): a pixel of an outline is met if the other side's outline of the same class has one within .75 % of the
-    diagonal (Euclidean distance, not rounded, as in MATLAB's bfscore; at least 1). An outline is a class's pixels that
+    diagonal (Euclidean distance, not rounded, at least 1). An outline is a class's pixels that
     touch another class above, below, left or right, inside the image.
 
     Args:
