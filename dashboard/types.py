@@ -204,7 +204,46 @@ class Segmentation:
         return int(self.class_ids.shape[0]), int(self.class_ids.shape[1])
 
 
-Prediction = Classification | Detections | Segmentation  # a union, as tasks are added
+@dataclass(frozen=True, eq=False)
+class EnhancedImage:
+    """A picture as an answer: restored, enlarged or otherwise enhanced; or the reference that it is compared with.
+
+    Attributes:
+        pixels: (H, W, 3) uint8 RGB, or (H, W) uint8 grey.
+        scale: how many times wider and higher it is than the picture it was made from.
+        alpha: (H, W) uint8, 255 opaque, of a picture that came with it; None otherwise.
+
+    Raises:
+        ValueError: naming the field that does not fit.
+    """
+
+    pixels: Image
+    scale: int = 1
+    alpha: NDArray[np.uint8] | None = None
+
+    def __post_init__(self) -> None:
+        pixels: NDArray[Any] = np.asarray(self.pixels)
+        grey = pixels.ndim == 2
+        if pixels.dtype != np.uint8 or not pixels.size or not (grey or (pixels.ndim == 3 and pixels.shape[2] == 3)):
+            raise ValueError(f"pixels must be (H, W, 3) or (H, W) uint8, got {pixels.dtype} {pixels.shape}")
+        if self.scale < 1:
+            raise ValueError(f"scale must be 1 or more, got {self.scale}")
+        if self.alpha is not None and (self.alpha.shape != pixels.shape[:2] or self.alpha.dtype != np.uint8):
+            raise ValueError(f"alpha must be {pixels.shape[:2]} uint8, got {self.alpha.dtype} {self.alpha.shape}")
+        object.__setattr__(self, "pixels", pixels)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return int(self.pixels.shape[0]), int(self.pixels.shape[1])
+
+    @property
+    def rgb(self) -> Image:
+        """(H, W, 3) uint8; grey is the same in all three."""
+        return self.pixels if self.pixels.ndim == 3 else np.repeat(self.pixels[..., None], 3, axis=2)
+
+
+Prediction = Classification | Detections | Segmentation | EnhancedImage  # a union, as tasks are added
 
 
 @dataclass(frozen=True, eq=False)
