@@ -12,8 +12,11 @@ DATASETS.register("coco", "dashboard.datasets.coco:Coco", task=("detection", "in
 DATASETS.register("yolo", "dashboard.datasets.yolo:Yolo", task=("detection", "instance-segmentation"))
 DATASETS.register("voc", "dashboard.datasets.voc:Voc", task="detection")
 DATASETS.register("masks", "dashboard.datasets.masks_folder:Masks", task="semantic-segmentation")
+DATASETS.register("paired", "dashboard.datasets.paired:Paired", task="enhancement")
+DATASETS.register("images", "dashboard.datasets.clean_images:CleanImages", task="enhancement")
 
 _PICTURES = ("detection", "instance-segmentation", "semantic-segmentation")
 DEMOS: Registry[type[Dataset]] = Registry("built-in dataset")
 DEMOS.register("digits", "dashboard.datasets.digits:Digits", task="classification")
 DEMOS.register("scenes", "dashboard.datasets.scenes:Scenes", task=_PICTURES)
+DEMOS.register("photos", "dashboard.datasets.photos:Photos", task="enhancement")

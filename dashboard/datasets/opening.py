@@ -22,6 +22,7 @@ _WANTED = {  # what to give, by task
     "detection": "a COCO instances JSON, a folder or zip in YOLO's or VOC's layout",
     "instance-segmentation": "a COCO instances JSON, or a folder or zip with YOLO polygons",
     "semantic-segmentation": "a folder or zip that holds images and masks",
+    "enhancement": "a folder or zip of inputs and references, or of clean pictures with a degradation",
 }
 _ANY = "a dataset of this task"
 
@@ -57,7 +58,7 @@ def open_dataset(
     if not is_text(text):
         raise InputError(f"{printable(text)} has a name that is not UTF-8 text: rename it")
     if text.startswith(_DEMO):
-        return _open_demo(text, task)
+        return _open_demo(text, task, options or {})
     if format is not None:
         _check_format(format, task)
     try:
@@ -106,7 +107,7 @@ def _row(name: str, kind: str, task: str, entry: object) -> dict[str, str]:
     return {"name": name, "kind": kind, "task": task, "description": description}
 
 
-def _open_demo(source: str, task: str) -> Dataset:
+def _open_demo(source: str, task: str, options: Mapping[str, str]) -> Dataset:
     name = source.removeprefix(_DEMO)
     if name not in DEMOS:
         known = ", ".join(_DEMO + n for n in DEMOS.names())
@@ -117,7 +118,19 @@ def _open_demo(source: str, task: str) -> Dataset:
     if task not in tasks:
         raise InputError(f"{source} is for {' and '.join(tasks)}, not for {task}: choose that task")
     demo: Callable[..., Dataset] = DEMOS.get(name)
+    takes = getattr(demo, "options", {})
+    _refuse_unknown(source, options, takes)
+    if takes:
+        return demo(options=options)
     return demo(task=task) if isinstance(DEMOS.facts(name)["task"], tuple) else demo()
+
+
+def _refuse_unknown(what: str, options: Mapping[str, str], known: Mapping[str, str]) -> None:
+    """Raises InputError for an option that a format or built-in dataset does not have."""
+    for option in options:
+        if option not in known:
+            takes = f"it takes {', '.join(known)}" if known else "it takes none"
+            raise InputError(f"{what} has no option {option!r}: {takes}.{did_you_mean(option, known)}")
 
 
 def _tasks(registry: Registry[Any], name: str) -> tuple[str, ...]:
@@ -150,10 +163,11 @@ def _open_path(
     name = format or _recognise(path, text, task)
     chosen = _format(name)
     known = getattr(chosen, "options", {})
-    for option in options:
-        if option not in known:
-            takes = f"it takes {', '.join(known)}" if known else "it takes none"
-            raise InputError(f"The format {name!r} has no option {option!r}: {takes}.{did_you_mean(option, known)}")
+    refused: Mapping[str, str] = getattr(chosen, "refused", {})  # those that another format takes, with the reason
+    for option in refused:
+        if option in options:
+            raise InputError(f"{text} {refused[option]} (option {option})")
+    _refuse_unknown(f"The format {name!r}", options, known)
     implied = {"task": task}
     if confine:
         implied["confine"] = "true"

@@ -6,6 +6,7 @@ import itertools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from dashboard.datasets import DATASETS, DEMOS
 from dashboard.datasets.base import Dataset
 from dashboard.datasets.opening import list_datasets, open_dataset
-from dashboard.types import Classification, Detections, Segmentation, class_dtype, ignore_of
+from dashboard.types import Classification, Detections, EnhancedImage, Segmentation, class_dtype, ignore_of
 from tests.datasets import masks_on_disk, scenes_on_disk
 from tests.datasets.pictures import encode, gradient, write, zip_folder
 
@@ -57,6 +58,24 @@ def relabel_masks(root: Path) -> None:
     masks_on_disk.put(root, 1, masks_on_disk.labels_of(3))
 
 
+def make_paired(root: Path) -> None:
+    for i, side in itertools.product(range(3), ("input", "target")):
+        write(root / side / f"{i}.png", i + 5 * (side == "target"))
+
+
+def relabel_paired(root: Path) -> None:
+    write(root / "target" / "2.png", 9)
+
+
+def make_images(root: Path) -> None:
+    for i in range(3):
+        write(root / f"{i}.png", i)
+
+
+def relabel_images(root: Path) -> None:
+    write(root / "2.png", 9)
+
+
 # For each format: a maker of a small dataset in a folder, and a change of one label.
 FORMATS: dict[str, tuple[Callable[[Path], None], Callable[[Path], None]]] = {
     "imagefolder": (make_imagefolder, relabel_imagefolder),
@@ -65,7 +84,10 @@ FORMATS: dict[str, tuple[Callable[[Path], None], Callable[[Path], None]]] = {
     "yolo": (scenes_on_disk.make_yolo, relabel_yolo),
     "voc": (scenes_on_disk.make_voc, relabel_voc),
     "masks": (masks_on_disk.make_masks, relabel_masks),
+    "paired": (make_paired, relabel_paired),
+    "images": (make_images, relabel_images),
 }
+OPTIONS = {"images": {"degrade": "noise:25"}}  # of formats that cannot be opened without
 
 
 def tasks_of(name: str) -> tuple[str, ...]:
@@ -88,7 +110,8 @@ def folder_of(name: str, tmp_path: Path) -> Path:
 
 
 def opened(name: str, task: str, tmp_path: Path) -> Dataset:
-    return open_dataset(name if name.startswith("demo:") else folder_of(name, tmp_path), task=task)
+    source = name if name.startswith("demo:") else folder_of(name, tmp_path)
+    return open_dataset(source, task=task, options=OPTIONS.get(name))
 
 
 @pytest.mark.parametrize(("name", "task"), FORMAT_TASKS + DEMO_TASKS)
@@ -122,6 +145,8 @@ def test_every_dataset(name, task, tmp_path):
             check_detections(data, i, sample.target, sample.image.shape[:2])
         if data.task == "semantic-segmentation":
             check_map(data, i, sample.target, sample.image.shape[:2])
+        if data.task == "enhancement":
+            check_reference(data, i, sample.target, sample.image.shape[:2])
     assert data[-1].id == ids[-1]
     with pytest.raises(IndexError):
         data[len(data)]
@@ -152,12 +177,24 @@ def check_map(data: Dataset, i: int, target: object, size: tuple[int, ...]) -> N
     assert set(np.unique(target.class_ids)) - {target.ignore_index} <= set(range(len(data.class_names)))
 
 
+def check_reference(data: Any, i: int, target: object, size: tuple[int, ...]) -> None:
+    truth = data.targets[i]
+    assert isinstance(target, EnhancedImage)
+    np.testing.assert_array_equal(target.pixels, truth.pixels)
+    assert target.pixels.ndim == 3
+    assert target.scale == data.scale
+    assert target.size == (size[0] * data.scale, size[1] * data.scale)
+    np.testing.assert_array_equal(data[i].image, data[i].image)
+    assert data.class_names == ()
+    assert isinstance(data.recipe, str)
+
+
 @pytest.mark.parametrize(("name", "task"), FORMAT_TASKS)
 class TestFormats:
     def test_zip_equals_folder(self, name, task, tmp_path):
         plain = opened(name, task, tmp_path)
         archive = zip_folder(folder_of(name, tmp_path), tmp_path / "data.zip", inside="data")
-        packed = open_dataset(archive, task=task, cache_dir=tmp_path / "cache")
+        packed = open_dataset(archive, task=task, options=OPTIONS.get(name), cache_dir=tmp_path / "cache")
         assert [s.id for s in packed] == [s.id for s in plain]
         assert packed.fingerprint == plain.fingerprint
         assert packed.class_names == plain.class_names
@@ -167,7 +204,7 @@ class TestFormats:
     def test_moving_it_changes_nothing(self, name, task, tmp_path):
         before = opened(name, task, tmp_path).fingerprint
         shutil.move(folder_of(name, tmp_path), tmp_path / "elsewhere")
-        assert open_dataset(tmp_path / "elsewhere", task=task).fingerprint == before
+        assert open_dataset(tmp_path / "elsewhere", task=task, options=OPTIONS.get(name)).fingerprint == before
 
     def test_a_changed_file_changes_the_fingerprint(self, name, task, tmp_path):
         data = opened(name, task, tmp_path)
