@@ -7,6 +7,7 @@ from models.base import ModelFamily
 
 _OBJECTS = ("detection", "instance-segmentation")
 _PIXELS = "semantic-segmentation"
+_PICTURES = "enhancement"
 MODELS: Registry[ModelFamily] = Registry("model family")
 MODELS.register("demo-digits", "models.demo.digits:DemoDigits", task="classification")
 MODELS.register("efficientnet-lite", "models.efficientnet_lite:EfficientNetLite", task="classification")
@@ -18,5 +19,6 @@ MODELS.register("ultralytics", "models.ultralytics_family:Ultralytics", task=("c
 MODELS.register("transformers", "models.transformers_family:Transformers", task=("detection", _PIXELS))
 MODELS.register("demo-scenes", "models.demo.scenes:DemoScenes", task=_OBJECTS)
 MODELS.register("demo-scenes-semantic", "models.demo.scenes_semantic:DemoScenesSemantic", task=_PIXELS)
+MODELS.register("classical", "models.classical:Classical", task=_PICTURES)
 MODELS.register("onnx", "models.onnx_family:Onnx", task=("classification", *_OBJECTS, _PIXELS))
 MODELS.register("state-dict", "models.state_dict:StateDict", task=("classification", _PIXELS))
