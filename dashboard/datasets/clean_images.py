@@ -51,7 +51,7 @@ class CleanImages:
         if not path.is_dir():
             raise InputError(f"{path} is not a folder: images wants a folder of clean pictures")
         required = flag(options, "require_files", True)
-        how = degradation_of(options) if required or options.get("degrade") else None
+        how = degradation_of(options, str(path)) if required or options.get("degrade") else None
         root = path
         if options.get("images"):
             root = given_path(options["images"], "images", [path], path if flag(options, "confine", False) else None)
@@ -159,13 +159,14 @@ class CleanDataset(EnhancementDataset):
         return notes
 
 
-def degradation_of(options: Mapping[str, str]) -> Degradation:
+def degradation_of(options: Mapping[str, str], where: str) -> Degradation:
     """The option ``degrade``. Raises InputError where it is missing or unknown."""
     given = options.get("degrade", "").strip()
     if not given:
         raise InputError(
-            f"Clean pictures need a degradation that makes the inputs (option degrade): {kinds()}, chains with +; "
-            "none enhances the pictures as they are, without a reference"
+            f"{where}: clean pictures need a degradation that makes the inputs (option degrade): {kinds()}, "
+            "chains with +; none enhances the pictures as they are, without a reference; for pairs put two folders "
+            "there, called input and target"
         )
     return parse(given)
 

@@ -22,6 +22,7 @@ from dashboard.types import Image
 VERSION = 1  # of what the recipes do; a change makes other inputs of the same text
 MAX_SCALE = 16
 _STRIP = 64  # rows of noise drawn in one go
+_BLURRED = 512  # rows blurred in one go
 _JPEG_SIDE = 65_500  # pixels, libjpeg's limit
 
 
@@ -208,11 +209,13 @@ def _blur(image: Image, value: float, seed: int, key: str) -> Image:
     out = np.empty_like(image)
     planes = image.reshape(*image.shape[:2], -1)
     made: NDArray[np.uint8] = out.reshape(planes.shape)
-    for channel in range(planes.shape[2]):  # one at a time: in float64 a big picture would fill the memory
+    for channel in range(planes.shape[2]):
         # mirrored here: where the radius exceeds the picture, the filter's own borders are not SciPy's
         plane = np.pad(planes[..., channel], radius, mode="symmetric")
-        blurred = cv2.sepFilter2D(plane, cv2.CV_64F, kernel, kernel)[radius:-radius, radius:-radius]
-        made[..., channel] = to_bytes(np.asarray(blurred, np.float64))
+        for start in range(0, len(image), _BLURRED):
+            rows = plane[start : start + _BLURRED + 2 * radius]
+            blurred = cv2.sepFilter2D(rows, cv2.CV_64F, kernel, kernel)[radius:-radius, radius:-radius]
+            made[start : start + _BLURRED, :, channel] = to_bytes(np.asarray(blurred, np.float64))
     return out
 
 

@@ -51,8 +51,9 @@ class LazySample(Sample):
         return self._make()
 
     @target.setter  # type: ignore[override]
-    def target(self, make: Callable[[], Prediction | None]) -> None:
-        object.__setattr__(self, "_make", make)  # the class is frozen; its own __init__ sets fields in this way
+    def target(self, make: Callable[[], Prediction | None] | Prediction | None) -> None:
+        made = make if callable(make) else lambda: make  # of a copy, a reference itself
+        object.__setattr__(self, "_make", made)  # the class is frozen; its own __init__ sets fields in this way
 
     _make: Callable[[], Prediction | None]
 

@@ -15,12 +15,12 @@ Side = Literal["input", "target"]
 INPUT_WORDS = frozenset(
     {"input", "inputs", "lq", "lr", "lrx2", "lrx3", "lrx4", "low", "lowres", "lowresolution", "lowlight", "lowquality"}
     | {"noisy", "noise", "blur", "blurred", "blurry", "rain", "rainy", "hazy", "haze", "degraded", "corrupted"}
-    | {"damaged", "compressed", "dark", "underexposed", "distorted", "source"}
+    | {"damaged", "compressed", "dark", "underexposed", "distorted", "source", "lrbic", "lrbicx2", "lrbicx3", "lrbicx4"}
 )
 TARGET_WORDS = frozenset(
     {"target", "targets", "hq", "hr", "high", "highres", "highresolution", "highquality", "clean", "clear", "sharp"}
     | {"gt", "gts", "groundtruth", "reference", "references", "ref", "normal", "norain", "original", "originals"}
-    | {"truth", "label", "labels"}
+    | {"truth", "label", "labels", "gtmod", "gtmod4", "gtmod12"}
 )
 _MAKERS = frozenset({"bicubic", "unknown", "mild", "difficult", "wild"})  # DIV2K: how inputs were made
 _SCALE = re.compile(r"x[2-9]|x1[0-6]", re.IGNORECASE)
@@ -65,14 +65,19 @@ def sort_out(paths: Sequence[str]) -> Sorted:
     Args:
         paths: relative, with forward slashes.
     """
-    found: dict[bool, dict[Side, list[Picture]]] = {e: {"input": [], "target": []} for e in (True, False)}
-    for path in paths:
-        hit = _by_folder(path)
-        if hit is not None:
-            side, exact, key = hit
-            found[exact][side].append(Picture(path, key))
-    inputs = found[True]["input"] or found[False]["input"]
-    targets = found[True]["target"] or found[False]["target"]
+    inputs: list[Picture] = []
+    targets: list[Picture] = []
+    for deepest in (False, True):  # the first folder of a path that says it, else, as for rain/input, the last
+        found: dict[bool, dict[Side, list[Picture]]] = {e: {"input": [], "target": []} for e in (True, False)}
+        for path in paths:
+            hit = _by_folder(path, deepest)
+            if hit is not None:
+                side, exact, key = hit
+                found[exact][side].append(Picture(path, key))
+        inputs = found[True]["input"] or found[False]["input"]
+        targets = found[True]["target"] or found[False]["target"]
+        if inputs and targets:
+            break
     if not inputs and not targets:
         inputs, targets = _by_name(paths)
     taken = {picture.path for picture in (*inputs, *targets)}
@@ -174,11 +179,11 @@ def _side(word: str) -> Side | None:
     return "input" if bare in INPUT_WORDS else "target" if bare in TARGET_WORDS else None
 
 
-def _by_folder(path: str) -> tuple[Side, bool, str] | None:
-    """The side that the folders of a path say, whether by a whole name, and the key."""
+def _by_folder(path: str, deepest: bool) -> tuple[Side, bool, str] | None:
+    """The side that the first or the ``deepest`` folder of a path says, whether by a whole name, and the key."""
     *folders, _ = path.split("/")
     for exact in (True, False):
-        for place, folder in enumerate(folders):
+        for place, folder in sorted(enumerate(folders), reverse=deepest):
             words = [folder] if exact else re.split(r"[_\-. ]+", folder)
             side = next((found for word in words if (found := _side(word))), None)
             if side:

@@ -49,7 +49,7 @@ class Photos(CleanDataset):
             source="demo:photos",
             ids=[file.name for file in files],
             files=[str(file) for file in files],
-            how=degradation_of({"degrade": given.get("degrade") or DEGRADE}),
+            how=degradation_of({"degrade": given.get("degrade") or DEGRADE}, "demo:photos"),
             seed=seed_of(given),
             grey=flag(given, "grey", False),
         )

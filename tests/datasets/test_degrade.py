@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -156,6 +157,15 @@ def test_parse_refuses(typed, says):
     assert "\n" not in str(caught.value)
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.text("bicurnoselpg:+.0123456789e- x\x00", max_size=20) | st.text(max_size=10))
+def test_parse_of_anything(typed):
+    with contextlib.suppress(InputError):
+        found = parse(typed)
+        assert parse(found.text) == found
+        assert 1 <= found.scale <= 16
+
+
 def test_bicubic_crops_to_a_multiple():
     image = picture(23, 33)
     found = parse("bicubic:4")
@@ -214,7 +224,7 @@ def test_jpeg_is_pillows(quality):
 
 
 @pytest.mark.parametrize("sigma", [0.1, 0.5, 1.6, 12.5])
-@pytest.mark.parametrize("size", [(40, 50), (5, 3), (1, 1)])
+@pytest.mark.parametrize("size", [(40, 50), (600, 7), (5, 3), (1, 1)])
 def test_blur_is_scipys(sigma, size):
     image = picture(*size)
     exact = gaussian_filter(image.astype(float), sigma, mode="reflect", radius=math.ceil(4 * sigma), axes=(0, 1))

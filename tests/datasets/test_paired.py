@@ -64,6 +64,9 @@ LAYOUTS = {
     "one folder": (["a_LR.png", "b_LR.png"], ["a_HR.png", "b_HR.png"], ["a_LR.png", "b_LR.png"]),
     "sub-folders": (["input/x/1.png", "input/y/1.png"], ["target/x/1.png", "target/y/1.png"], ["x/1.png", "y/1.png"]),
     "a word in the wrapping": (["noisy_set/input/1.png"], ["noisy_set/target/1.png"], ["1.png"]),
+    "named for the task": (["rain/input/1.png"], ["rain/target/1.png"], ["1.png"]),
+    "BasicSR": (["Set5/LRbicx4/baby.png"], ["Set5/GTmod12/baby.png"], ["baby.png"]),
+    "EDSR": (["LR_bicubic/X2/babyx2.png"], ["HR/baby.png"], ["babyx2.png"]),
     "other folders": (["lq/a.png"], ["gt/only/a.png"], ["a.png"]),
 }  # fmt: skip
 
