@@ -60,7 +60,17 @@ SEGMENTATION = [
     *("chart_iou_dice", "chart_class_iou", "chart_class_dice", "chart_area", "chart_image_iou", "chart_slices"),
     *("error_map", "sem_matrix", "ignore_index", "slice_presence", "slice_size", "slice_brightness"),
 ]
-ENTRIES = [*CLASSIFICATION, *OTHERS, *DETECTION, *SEGMENTATION]
+# Of enhancement; "enh_l1" and "enh_l2" since "loss_l1" is of boxes.
+ENHANCEMENT = [
+    *("psnr", "ssim", "ms_ssim", "mse", "mae", "psnr_y", "ssim_y"),
+    *("psnr_whole", "ssim_whole", "psnr_y_whole", "ssim_y_whole", "identical"),
+    *("enh_l1", "enh_l2", "charbonnier", "ssim_loss", "gradient", "texture", "perceptual"),
+    *("sharpness", "noise", "contrast", "colourfulness"),
+    *("chart_enh_spread", "chart_enh_images", "chart_enh_versus", "enh_conventions"),
+    *("map_ssim", "map_absolute", "map_squared", "map_difference", "worst_regions", "histogram"),
+    *("border_crop", "degradation", "order_gap"),
+]
+ENTRIES = [*CLASSIFICATION, *OTHERS, *DETECTION, *SEGMENTATION, *ENHANCEMENT]
 
 # Characters that exist only in Simplified Chinese, and words of mainland usage with what Taiwan writes instead.
 SIMPLIFIED = set("类别图预测标签阈损数确轴线对错误应该张样显为与时间还这个们会从实际")
