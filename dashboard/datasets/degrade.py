@@ -266,10 +266,10 @@ _KINDS = {
     "blur": _Kind(
         make=_blur,
         low=0.1,
-        high=50,
+        high=20,
         whole=False,
         example="1.6",
-        takes="a standard deviation in pixels, 0.1..50",
+        takes="a standard deviation in pixels, 0.1..20",
         recipe="blurred by a gaussian of standard deviation {:g} pixels (cut at 4 deviations, mirrored borders), "
         "rounded to 8 bits",
     ),

@@ -135,7 +135,7 @@ def test_parse(typed, text, scale):
         ("noise:0", "noise takes"),
         ("noise", "noise takes"),
         ("noise:", "noise takes"),
-        ("blur:1e9", "blur takes a standard deviation in pixels, 0.1..50"),
+        ("blur:1e9", "blur takes a standard deviation in pixels, 0.1..20"),
         ("jpeg:0", "jpeg takes a whole quality 1..100"),
         ("jpeg:101", "jpeg takes"),
         ("jpeg:9.5", "jpeg takes"),
