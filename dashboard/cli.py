@@ -142,6 +142,9 @@ def _data_options(command: argparse.ArgumentParser) -> None:
     """Options about data that evaluate and score share."""
     command.add_argument("--format", metavar="F", help="the dataset's format, if it is not recognised")
     command.add_argument("--classes", metavar="FILE", help="the names behind class numbers, one a line, in order")
+    command.add_argument(
+        "--degrade", metavar="KIND:VALUE", help="how inputs are made: bicubic:4, noise:25, jpeg:10, blur:1.6"
+    )
     command.add_argument("--limit", type=int, metavar="N", help="only the first N samples")
     command.add_argument("--seed", type=int, default=0, metavar="N")
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a further setting")
@@ -213,7 +216,7 @@ def _evaluate(a: argparse.Namespace) -> None:
         check_loadable(name, task=a.task)
     classes = read_class_names(a.classes) if a.classes else None
     mapping = read_mapping(a.mapping) if a.mapping else None
-    dataset = engine.dataset(a.dataset, a.format, a.task, settings_for_data(settings))
+    dataset = engine.dataset(a.dataset, a.format, a.task, settings_for_data(settings) | _degraded(a))
     how = Settings(batch_size=a.batch_size, limit=a.limit, seed=a.seed, mapping=mapping, restart=a.restart)
     how.check()
     _say_warnings(dataset, a.quiet)
@@ -232,6 +235,15 @@ def _evaluate(a: argparse.Namespace) -> None:
     print_runs(runs, a.json)
 
 
+def _degraded(a: argparse.Namespace) -> dict[str, str]:
+    """How inputs are made from clean pictures, as options of the dataset's format."""
+    if a.degrade is None:
+        return {}
+    if a.task != "enhancement":
+        raise InputError(f"--degrade is for --task enhancement, not for {a.task}: leave it out.")
+    return {"degrade": a.degrade} | ({"seed": str(a.seed)} if a.seed else {})
+
+
 def _say_warnings(dataset: Any, quiet: bool) -> None:
     """What a dataset's reader noted, on standard error."""
     for warning in () if quiet else dataset.warnings:
@@ -246,7 +258,8 @@ def _score(a: argparse.Namespace) -> None:
     settings = settings_of(a.set)
     engine = Engine(a.store)
     settings |= {k: v for k in ("columns", "units") if (v := getattr(a, k)) is not None}
-    truth = engine.dataset(a.truth, a.format, a.task, settings_for_data(settings), labels_only=True)
+    data = settings_for_data(settings) | _degraded(a)
+    truth = engine.dataset(a.truth, a.format, a.task, data, labels_only=True)
     run = score(
         truth,
         Path(a.predictions),
@@ -264,6 +277,7 @@ DATA_SETTINGS = (
     *("multilabel", "annotations", "images", "split", "difficult", "corners"),
     *("masks", "class_list", "palette", "palette_png", "ignore", "ignore_index", "reduce_zero_label"),
     *("ending", "without_mask"),
+    *("degrade", "seed", "grey", "input", "target", "without_pair", "alpha", "scale"),
 )
 
 

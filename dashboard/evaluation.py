@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from dashboard.datasets.base import Dataset
 from dashboard.disk import friendly_os_errors
 from dashboard.environment import describe_environment
@@ -107,8 +109,11 @@ def plan(adapter: ModelAdapter[Any, Any], dataset: Dataset, settings: Settings) 
         raise InputError(f"{spec.name} does {spec.task}, but {dataset.name} is a {dataset.task} dataset: pick another.")
     settings.check()
     task = task_of(dataset.task)
-    meet = (dataset.class_names, dataset.class_ids, spec.class_names, spec.class_ids)
-    classes = match_classes(*meet, settings.mapping, task.used(dataset), task.ignores)
+    if task.classless:
+        classes = ClassMap(np.empty(0, np.int64), "")
+    else:
+        meet = (dataset.class_names, dataset.class_ids, spec.class_names, spec.class_ids)
+        classes = match_classes(*meet, settings.mapping, task.used(dataset), task.ignores)
     key = {
         "model": adapter.fingerprint,
         "dataset": dataset.fingerprint,
@@ -148,6 +153,8 @@ def evaluate(
     """
     settings = settings or Settings()
     say = progress or (lambda _: None)
+    if serves(adapter.spec.task, dataset.task):
+        adapter = task_of(dataset.task).fitted(adapter, dataset)
     run_id, classes = plan(adapter, dataset, settings)
     if store.has(run_id) and not settings.restart:
         return _reused(store, run_id, dataset, say)

@@ -44,7 +44,8 @@ def compute_metrics(
 def dataset_facts(dataset: Dataset) -> dict[str, Any]:
     """What a run keeps of its dataset: enough to open it again, from any folder, and to notice that it has changed."""
     path = Path(os.path.expanduser(dataset.source))
-    return {
+    made = {k: v for k in ("recipe", "scale") if (v := getattr(dataset, k, None))}
+    return made | {
         "source": str(path.resolve()) if path.exists() else dataset.source,
         "fingerprint": dataset.fingerprint,
         "classes": len(dataset.class_names),

@@ -20,6 +20,7 @@ from dashboard.metrics.batch import ClassificationBatch
 BLOCK_BYTES = 4 << 20  # scores in one row group: what a reader holds in memory at a time
 OBJECT_ROWS = 1024  # images in a row group where each has a list of objects
 MAP_ROWS = 16  # where each has a map of every pixel
+PICTURE_ROWS = 4  # where each has pictures
 
 
 class Part(Protocol):
@@ -188,6 +189,8 @@ def _regrouped(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
 
 def _rows_in_group(schema: pa.Schema) -> int:
     """How many rows are read at a time."""
+    if "found_image" in schema.names:
+        return PICTURE_ROWS
     if "scores" not in schema.names:
         return MAP_ROWS if "found_map" in schema.names else OBJECT_ROWS
     kind = schema.field("scores").type

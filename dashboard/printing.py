@@ -104,7 +104,7 @@ def run_json(run: Run) -> dict[str, Any]:
 
 SHOWN = (
     *("top1", "top5", "f1_macro", "auroc_macro", "ece", "map", "map_50", "map_75", "mar_100", "f1", "miou"),
-    *("mdice", "pixel_accuracy"),
+    *("mdice", "pixel_accuracy", "psnr", "ssim", "psnr_y", "ssim_y"),
 )
 
 

@@ -43,7 +43,7 @@ def score(
     Args:
         truth: the dataset.
         predictions: CSV, Parquet or npz (``dashboard.predictions_import``); of other tasks see
-            ``score_detections`` and ``score_masks``.
+            ``score_detections``, ``score_masks`` and ``score_pictures``.
         store: where the run goes; the same file on the same data is scored once.
         name: what to call the model behind it; default the file's name.
         classes: a file of names behind the predictions' class numbers.
@@ -57,6 +57,10 @@ def score(
         from dashboard.segmentation_scoring import score_masks
 
         return score_masks(truth, predictions, store, name, classes, limit, settings)
+    if truth.task == "enhancement":
+        from dashboard.enhancement_scoring import score_pictures
+
+        return score_pictures(truth, predictions, store, name, classes, limit, settings)
     if truth.task != "classification":
         from dashboard.detection_scoring import score_detections
 

@@ -27,6 +27,12 @@ METRICS.register("pixels", f"{_PIXELS}:PixelConfusion", task="semantic-segmentat
 METRICS.register("boundaries", f"{_PIXELS}:BoundaryQuality", task="semantic-segmentation", multilabel=False)
 METRICS.register("images", f"{_PIXELS}:ImageLosses", task="semantic-segmentation", multilabel=False)
 
+_PICTURES = "dashboard.metrics.enhancement.metrics"
+METRICS.register("fidelity", f"{_PICTURES}:Fidelity", task="enhancement", multilabel=False)
+METRICS.register("losses", f"{_PICTURES}:Losses", task="enhancement", multilabel=False)
+METRICS.register("noreference", f"{_PICTURES}:NoReference", task="enhancement", multilabel=False)
+METRICS.register("spread", f"{_PICTURES}:Spread", task="enhancement", multilabel=False)
+
 
 def signature(task: str, multilabel: bool) -> list[str]:
     """What a run's numbers were computed by; a run whose signature differs is out of date."""

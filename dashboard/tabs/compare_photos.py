@@ -182,14 +182,14 @@ class ComparePhotos(ABC):
         try:
             image = photo.load()
         except InputError as error:
-            return Answers(photo, item={"name": photo.name, "error": _named(error, photo)})
+            return Answers(photo, item={"name": photo.name, "error": named(error, photo)})
         panes = []
         for k, adapter in enumerate(adapters):
             try:
                 pane = self._timed(adapter, image, k not in warm)
                 warm.add(k)
             except InputError as error:
-                pane = overlays.failed_pane(adapter.spec.name, _named(error, photo))
+                pane = overlays.failed_pane(adapter.spec.name, named(error, photo))
             except OutOfMemory:
                 reason = f"does not fit in the memory of {adapter.device}: choose a smaller model or --device cpu"
                 pane = overlays.failed_pane(adapter.spec.name, f"{adapter.spec.name} {reason}.")
@@ -220,11 +220,11 @@ class ComparePhotos(ABC):
         try:
             image = photo.load()
         except InputError as error:  # an upload that has been cleaned away since
-            return overlays.no_picture(key, photo.name, _named(error, photo))
+            return overlays.no_picture(key, photo.name, named(error, photo))
         return self.payload(key, photo, image, answers.panes)
 
 
-def _named(error: InputError, photo: Photo) -> str:
+def named(error: InputError, photo: Photo) -> str:
     """The message with the photo's name in the place of where the server has put it."""
     file = photo.load.args[0] if isinstance(photo.load, partial) and photo.load.args else photo.name
     return str(error).replace(str(file), photo.name)

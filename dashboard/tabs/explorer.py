@@ -53,6 +53,8 @@ class Explorer(ABC, Generic[V, C]):
     Attributes:
         tab: the tab's name.
         text_columns: of the CSV, those that hold names from files.
+        most_runs: how many can be shown.
+        at_first: how many of the newest, on the same data, are shown first.
 
     Args:
         engine: has the store.
@@ -61,6 +63,8 @@ class Explorer(ABC, Generic[V, C]):
 
     tab = ""
     text_columns: Sequence[str] = ("image",)
+    most_runs = MOST_RUNS
+    at_first = 2
 
     def __init__(self, engine: Engine, tasks: Sequence[str]) -> None:
         self.engine, self.tasks = engine, tasks
@@ -98,16 +102,16 @@ class Explorer(ABC, Generic[V, C]):
         return [r for r in visible(self.engine) if r.task in self.tasks]
 
     def default(self, wanted: str | None = None) -> list[str]:
-        """What to show first: the run asked for, else the newest run and another on the same data."""
+        """What to show first: the run asked for, else the newest run and others on the same data."""
         if wanted and any(r.id == wanted for r in self.engine.store.runs() if r.task in self.tasks):
             return [wanted]
         runs = self._visible()
         same = [r for r in runs if r.task == runs[0].task and r.dataset == runs[0].dataset]
-        return [r.id for r in reversed(same[:2])]
+        return [r.id for r in reversed(same[: self.at_first])]
 
     def views(self, ids: Sequence[str] | None, controls: C | None) -> list[V]:
         """The chosen runs that are still there, opened."""
-        found = (self._view(run_id, controls) for run_id in (ids or [])[:MOST_RUNS])
+        found = (self._view(run_id, controls) for run_id in (ids or [])[: self.most_runs])
         return [view for view in found if view is not None]
 
     def _view(self, run_id: str, controls: C | None) -> V | None:

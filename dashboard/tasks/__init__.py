@@ -14,6 +14,7 @@ TASKS.register("classification", "dashboard.tasks.classification:ClassificationT
 TASKS.register("detection", "dashboard.tasks.detection:DetectionTask")
 TASKS.register("instance-segmentation", "dashboard.tasks.detection:InstanceSegmentationTask")
 TASKS.register("semantic-segmentation", "dashboard.tasks.segmentation:SegmentationTask")
+TASKS.register("enhancement", "dashboard.tasks.enhancement:EnhancementTask")
 
 
 def task_of(name: str) -> Task:

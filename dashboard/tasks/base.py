@@ -10,7 +10,7 @@ from dashboard.datasets.base import Dataset
 from dashboard.labels import ClassMap
 from dashboard.predictions import Part
 from dashboard.results import MetricResult
-from models.base import ModelSpec
+from models.base import ModelAdapter, ModelSpec
 
 
 class Live(Protocol):
@@ -35,10 +35,16 @@ class Task(Protocol):
     Attributes:
         batch_sizes: pictures a forward pass on a CPU and on CUDA, unless said otherwise.
         ignores: whether a mapping file may send classes of the dataset to "ignore".
+        classless: whether there are no classes that dataset and model have to agree on.
     """
 
     batch_sizes: tuple[int, int]
     ignores: bool
+    classless: bool
+
+    def fitted(self, adapter: ModelAdapter[Any, Any], dataset: Dataset) -> ModelAdapter[Any, Any]:
+        """The model as this dataset needs it; the same, mostly. Raises InputError if it cannot be used for it."""
+        ...
 
     def used(self, dataset: Dataset) -> list[bool]:
         """(C,) which of the dataset's classes have objects or samples."""

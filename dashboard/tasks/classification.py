@@ -20,7 +20,7 @@ from dashboard.metrics.confusion import Confusion
 from dashboard.metrics.multilabel import MultiLabel
 from dashboard.predictions import ClassificationPart, Part, batches
 from dashboard.results import MetricResult
-from models.base import ModelSpec
+from models.base import ModelAdapter, ModelSpec
 
 
 class ClassificationTask:
@@ -28,6 +28,12 @@ class ClassificationTask:
 
     batch_sizes = (32, 128)
     ignores = False
+    classless = False
+
+    def fitted(self, adapter: ModelAdapter[Any, Any], dataset: Dataset) -> ModelAdapter[Any, Any]:
+        """The same."""
+        del dataset
+        return adapter
 
     def used(self, dataset: Dataset) -> list[bool]:
         """(C,) which classes have samples."""

@@ -23,7 +23,7 @@ from dashboard.metrics.detection.operating import Point, counts
 from dashboard.predictions import Part
 from dashboard.results import MetricResult
 from dashboard.types import Detections
-from models.base import ModelSpec
+from models.base import ModelAdapter, ModelSpec
 
 LIVE = Point(0.25)
 
@@ -34,6 +34,12 @@ class DetectionTask:
     masked = False
     batch_sizes = (8, 32)
     ignores = False
+    classless = False
+
+    def fitted(self, adapter: ModelAdapter[Any, Any], dataset: Dataset) -> ModelAdapter[Any, Any]:
+        """The same."""
+        del dataset
+        return adapter
 
     def used(self, dataset: Dataset) -> list[bool]:
         """(C,) which classes have objects."""

@@ -27,7 +27,7 @@ from dashboard.results import MetricResult
 from dashboard.segmentation_parts import SegmentationPart, segmentation_batches
 from dashboard.segmentation_rows import counts_table
 from dashboard.types import Segmentation, class_dtype, ignore_of
-from models.base import ModelSpec
+from models.base import ModelAdapter, ModelSpec
 
 
 class SegmentationTask:
@@ -35,6 +35,12 @@ class SegmentationTask:
 
     batch_sizes = (4, 16)
     ignores = True
+    classless = False
+
+    def fitted(self, adapter: ModelAdapter[Any, Any], dataset: Dataset) -> ModelAdapter[Any, Any]:
+        """The same."""
+        del dataset
+        return adapter
 
     def used(self, dataset: Dataset) -> list[bool]:
         """(C,) which classes have pixels."""

@@ -14,12 +14,14 @@ from dashboard import results
 from dashboard.metrics import METRICS
 from dashboard.metrics.detection import bootstrap
 from dashboard.metrics.detection.columns import DetectionBatch
+from dashboard.metrics.enhancement.columns import EnhancementBatch
 from dashboard.metrics.segmentation import bootstrap as segmentation_bootstrap
 from dashboard.metrics.segmentation.columns import SegmentationBatch
 from tests.class_maps import map_piece, maps
 from tests.metrics import cases
 from tests.metrics.cases import multi, names, single
 from tests.objects import piece, scenes
+from tests.pictures import picture_piece, pictures
 
 CLASSES = 4
 ROWS = 37
@@ -34,6 +36,8 @@ def whole(name: str, ties: bool = True) -> Any:
         return scenes(ROWS, CLASSES, masked="detection" not in facts["task"])
     if facts["task"] == "semantic-segmentation":
         return maps(ROWS, CLASSES)
+    if facts["task"] == "enhancement":
+        return pictures(ROWS)
     pytest.fail(f"no batches are known here for task {facts['task']!r}: add a line")
 
 
@@ -41,6 +45,8 @@ def part(data: Any, rows: slice, stored: bool = False) -> Any:
     """Some samples of a batch; ``stored`` as it is read from a file, where that differs."""
     if isinstance(data, SegmentationBatch):
         return map_piece(data, rows)
+    if isinstance(data, EnhancementBatch):
+        return picture_piece(data, rows)
     return piece(data, rows) if isinstance(data, DetectionBatch) else cases.part(data, rows, stored)
 
 
@@ -162,6 +168,8 @@ def test_other_classes_are_refused(name):
     data = whole(name)
     with pytest.raises(ValueError, match="classes"):
         over(name).merge(METRICS.get(name)(names(CLASSES + 1)))
+    if isinstance(data, EnhancementBatch):  # which has no classes
+        return
     if isinstance(data, DetectionBatch):
         with pytest.raises(ValueError, match=r"classes must be in 0\.\.1"):
             METRICS.get(name)(names(2)).update(data)
@@ -208,3 +216,15 @@ def test_segmentation_metrics_give_the_names_that_scripts_rely_on():
             given += r.values if isinstance(r, results.Scalars) else []
     assert len(given) == len(set(given))
     assert set(PIXELS.split()) <= set(given)
+
+
+PICTURES = "psnr ssim ms_ssim mse mae psnr_y ssim_y"
+
+
+def test_enhancement_metrics_give_the_names_that_scripts_rely_on():
+    given: list[str] = []
+    for name in METRICS.names(task="enhancement", multilabel=False):
+        for r in over(name, whole(name)).compute().values():
+            given += r.values if isinstance(r, results.Scalars) else []
+    assert len(given) == len(set(given))
+    assert set(PICTURES.split()) <= set(given)
