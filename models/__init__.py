@@ -20,5 +20,6 @@ MODELS.register("transformers", "models.transformers_family:Transformers", task=
 MODELS.register("demo-scenes", "models.demo.scenes:DemoScenes", task=_OBJECTS)
 MODELS.register("demo-scenes-semantic", "models.demo.scenes_semantic:DemoScenesSemantic", task=_PIXELS)
 MODELS.register("classical", "models.classical:Classical", task=_PICTURES)
+MODELS.register("spandrel", "models.spandrel_family:Spandrel", task=_PICTURES)
 MODELS.register("onnx", "models.onnx_family:Onnx", task=("classification", *_OBJECTS, _PIXELS))
 MODELS.register("state-dict", "models.state_dict:StateDict", task=("classification", _PIXELS))

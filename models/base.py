@@ -47,8 +47,8 @@ class ModelSpec:
 
     Attributes:
         name: what a person types; unique over all families.
-        task: "classification", "detection", "instance-segmentation" or "semantic-segmentation": the model's own;
-            ``serves`` says what else it can be used for.
+        task: "classification", "detection", "instance-segmentation", "semantic-segmentation" or "enhancement": the
+            model's own; ``serves`` says what else it can be used for.
         family: the registry entry that loads it.
         class_names: (C,) names in the order of the model's outputs; empty if only known after loading.
         class_ids: (C,) WordNet ids in the same order, or empty.
@@ -84,6 +84,7 @@ class LoadOptions:
         threads: torch threads on the CPU; None for one a core.
         allow_code: let a weight file run the code inside it (TorchScript, pickles). Local use by choice only.
         settings: further KEY=VALUE pairs a family may understand.
+        task: what the model is to be used for, where a file alone does not tell (ONNX); None for its own.
     """
 
     device: str = "auto"
@@ -92,10 +93,14 @@ class LoadOptions:
     threads: int | None = None
     allow_code: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
+    task: str | None = None
 
 
 class ModelAdapter(ABC, Generic[Item, Batch]):
     """A loaded model. ``predict`` is its three steps in turn; the evaluation loop calls them apart.
+
+    One for "enhancement" also has ``scale``, how many times larger its answers are, and takes pictures with alpha,
+    (H, W, 4), too. Where ``scale`` is None (any), ``at_scale(n)`` gives a light copy that enlarges n times.
 
     Attributes:
         spec: with class_names filled in.

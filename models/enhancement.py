@@ -56,6 +56,7 @@ class TorchEnhancer(TorchDetector):
         sizes: what its input's sides have to be.
         tiling: when pictures are taken piece by piece unless ``tile`` says; None for the usual.
         batched: whether it takes several pictures at once.
+        config: what else can change its answers; goes into the fingerprint.
         notes: more facts for ``notes``.
 
     Attributes:
@@ -78,6 +79,7 @@ class TorchEnhancer(TorchDetector):
         sizes: Sizes | None = None,
         tiling: Tiling | None = None,
         batched: bool = True,
+        config: Sequence[Any] = (),
         notes: dict[str, Any] | None = None,
     ) -> None:
         if channels not in _WORDS:
@@ -91,7 +93,7 @@ class TorchEnhancer(TorchDetector):
         self._tiling = tile_setting(options.settings, tiling or usual(device, self.scale, self._sizes), self._sizes)
         words = f"{_words(channels, self.scale)}; {self._sizes}; tiles: {self._tiling}"
         spec = replace(spec, task="enhancement", preprocessing=words)
-        super().__init__(net, spec, options, [words, self.scale, batched], notes)
+        super().__init__(net, spec, options, [words, self.scale, batched, *config], notes)
         self.notes = {**self.notes, "scale": self.scale, "channels": _WORDS[channels], "tiles": str(self._tiling)}
         if folded is not None:
             self.notes = {**self.notes, "batch norms folded": folded}

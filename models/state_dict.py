@@ -1,8 +1,9 @@
 """Weights without their network: safetensors or a torch state dict, for an architecture the person names.
 
 ``--set arch=resnet18`` (timm), ``arch=torchvision/resnet18``, or an ``arch`` in the safetensors metadata; torchvision's
-semantic segmenters are recognised by the names of their tensors. Nothing in the file is run: pickles go through torch's
-``weights_only``; what that refuses, and TorchScript, is refused here with a reason unless code is allowed.
+semantic segmenters, and the enhancers that spandrel reads, are recognised by the names of their tensors. Nothing in the
+file is run: pickles go through torch's ``weights_only``; what that refuses, and TorchScript, is refused here with a
+reason unless code is allowed.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dashboard.errors import InputError, did_you_mean
-from models import class_names, imagenet, tensor_file, torchvision_segment, voc
+from models import class_names, imagenet, spandrel_family, tensor_file, torchvision_segment, voc
 from models.base import LoadOptions, ModelSpec, Weights
+from models.enhancement import TorchEnhancer
 from models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, ResizeCrop, input_size_setting, normalisation_setting
 from models.segmentation import SETTINGS
 from models.sniff import sniff
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _KINDS = ("safetensors", "torch", "pickle", "torchscript")
-Adapter = TorchClassifier | TorchSegmenter
+Adapter = TorchClassifier | TorchSegmenter | TorchEnhancer
 
 
 class StateDict:
@@ -33,6 +35,7 @@ class StateDict:
     settings = {  # noqa: RUF012
         "classification": ("activation", "arch", "classes", "input_size", "mean", "std"),
         "semantic-segmentation": ("arch", *SETTINGS),
+        "enhancement": spandrel_family.SETTINGS,
     }
 
     def specs(self) -> Iterable[ModelSpec]:
@@ -54,17 +57,16 @@ class StateDict:
 
     def load_file(self, path: Path, options: LoadOptions) -> Adapter:
         """Load. Raises InputError: would run code, damaged, no architecture named, or not that architecture."""
-        file = tensor_file.read(path, options)
+        file = spandrel_family.read(path, options)
         if file.network is not None:
             return _whole(path, file, options)
         name = options.settings.get("arch") or file.metadata.get("arch") or file.metadata.get("architecture")
         if not name and (known := torchvision_segment.recognised(tensor_file.stripped(file.tensors, set()))):
             name = torchvision_segment.PREFIX + known
         if not name:
-            raise InputError(
-                f"{path} holds tensors but not the network they belong to: name it, for example "
-                "--set arch=resnet18 (timm) or --set arch=torchvision/resnet18."
-            )
+            if (enhancer := spandrel_family.recognised(file.tensors)) is not None:
+                return spandrel_family.adapter(enhancer, path, options)
+            raise InputError(_unknown(path, options))
         maker = _maker(path, name)
         tensors = tensor_file.stripped(file.tensors, set(maker.meta(1000).state_dict()))
         if maker.kind == "segmentation":
@@ -78,6 +80,21 @@ class StateDict:
         spec = _spec(path, name, names)
         notes: dict[str, Any] = {"architecture": name}
         return maker.adapter(net, spec, options, notes, origin)
+
+
+def _unknown(path: Path, options: LoadOptions) -> str:
+    """The sentence for tensors of an architecture that nothing tells."""
+    known = spandrel_family.architectures()
+    if options.task == "enhancement":
+        return (
+            f"{path} is no enhancer that is known: its tensors' names were looked for among spandrel's architectures "
+            f"({', '.join(known)}); give a file of one of these, or export the network to ONNX."
+        )
+    return (
+        f"{path} holds tensors but not the network they belong to, and their names are neither those of torchvision's "
+        f"segmenters nor of spandrel's {len(known)} enhancers (ESRGAN, SwinIR, NAFNet, DnCNN ...): name it, for "
+        "example --set arch=resnet18 (timm) or --set arch=torchvision/resnet18."
+    )
 
 
 class _Maker:
@@ -223,11 +240,15 @@ def _spec(path: Path, architecture: str, names: tuple[str, ...]) -> ModelSpec:
     )
 
 
-def _whole(path: Path, file: tensor_file.TensorFile, options: LoadOptions) -> TorchClassifier:
+def _whole(path: Path, file: tensor_file.TensorFile, options: LoadOptions) -> TorchClassifier | TorchEnhancer:
     """A network that came with its code, by choice: ImageNet's usual preprocessing unless told otherwise."""
     from dataclasses import replace
 
     assert file.network is not None
+    if options.task == "enhancement":
+        spec = replace(_spec(path, "its own code", ()), task=options.task)
+        how = replace(options, fuse=False)  # what a program does inside cannot be folded
+        return TorchEnhancer(file.network.float(), spec, how, notes={"code": "from the file, allowed by choice"})
     height, width = input_size_setting(options.settings) or (224, 224)
     geometry = ResizeCrop((height, width), round(min(height, width) / 0.875), "bicubic")
     mean, std = normalisation_setting(options.settings, IMAGENET_MEAN, IMAGENET_STD)
