@@ -9,14 +9,14 @@ With u = a + b and d = a - b the index is a product of two differences from 1,
 
     (1 - m_d^2 / ((m_u^2 + m_d^2) / 2 + C1)) (1 - v_d / ((v_u + v_d) / 2 + C2)),
 
-m means and v variances in the window: four filterings instead of five, and where pictures nearly agree it loses no
-digits, so that float32 suffices. Pictures are worked on in strips of rows that stay in the processor's cache, in
-threads.
+m means and v variances in the window: four filterings instead of five. A variance is a difference of squares, for which
+float32 lacks digits where these are large: those of u are always taken in float64, those of d where the pictures are
+far apart. Pictures are worked on in tiles that stay in the processor's cache, in threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -36,9 +36,13 @@ SMALLEST_MS = (WINDOW - 1) * 2 ** (len(SCALES) - 1)
 _at = np.arange(-RADIUS, RADIUS + 1)
 _KERNEL = np.exp(-(_at**2) / (2 * SIGMA**2))
 _KERNEL /= _KERNEL.sum()
-_STRIP = 1 << 17  # values of a strip: half a megabyte of float32 in each of a handful of arrays
+FAR_MEAN, FAR = 1.0, 12.0
+"""Squared difference of local means over variance, on average and at most, up to which float32 suffices for it."""
+_ROWS, _VALUES = 64, 1 << 17  # of a tile: half a megabyte of float32 in each of a handful of arrays
 Floats = NDArray[np.floating]
 Pixels = NDArray[Any]
+Place = tuple[slice, slice]
+"""Rows and columns."""
 
 
 def ssim_map(a: Pixels, b: Pixels, *, data_range: float = 255.0, dtype: Any = np.float32) -> Floats:
@@ -48,7 +52,7 @@ def ssim_map(a: Pixels, b: Pixels, *, data_range: float = 255.0, dtype: Any = np
         a: (H, W) or (H, W, C), any numbers.
         b: likewise.
         data_range: largest possible minus smallest possible value.
-        dtype: of the computation and the result: float32 (within 1e-4 of float64), or float64.
+        dtype: of the result: float32 (within 1e-4 of float64, and its mean within 1e-6), or float64.
 
     Returns:
         The same shape, each in -1..1.
@@ -59,11 +63,11 @@ def ssim_map(a: Pixels, b: Pixels, *, data_range: float = 255.0, dtype: Any = np
     _check(a, b)
     out = np.empty(a.shape, dtype)
 
-    def one(strip: tuple[int, int]) -> None:
-        luminance, structure = _terms(a, b, strip, data_range, dtype)
-        np.multiply(luminance, structure, out=out[slice(*strip)])
+    def one(tile: Place) -> None:
+        luminance, structure = _terms(a, b, tile, data_range, dtype)
+        np.multiply(luminance, structure, out=out[tile], casting="same_kind")
 
-    _each(one, _strips(a))
+    _each(one, _tiles(a))
     return out
 
 
@@ -93,26 +97,14 @@ def ssims(
     if not any(insides):
         return (np.nan,) * len(borders)
 
-    def one(strip: tuple[int, int]) -> list[float]:
-        luminance, structure = _terms(a, b, strip, data_range, dtype)
+    def one(tile: Place) -> list[float]:
+        luminance, structure = _terms(a, b, tile, data_range, dtype)
         luminance *= structure
-        sums = []
-        for inside in insides:
-            rows = slice(0, 0)
-            if inside:
-                rows = slice(max(0, inside[0].start - strip[0]), max(0, inside[0].stop - strip[0]))
-            columns = inside[1] if inside else slice(0, 0)
-            sums.append(float(luminance[rows, columns].sum(dtype=np.float64)))
-        return sums
+        return [float(luminance[_within(tile, i)].sum(dtype=np.float64)) if i else 0.0 for i in insides]
 
-    totals = np.sum(_each(one, _strips(a)), axis=0)
-    channels = a.shape[2] if a.ndim == 3 else 1
-    return tuple(
-        float(total / ((inside[0].stop - inside[0].start) * (inside[1].stop - inside[1].start) * channels))
-        if inside
-        else np.nan
-        for total, inside in zip(totals, insides, strict=True)
-    )
+    totals = np.sum(_each(one, _tiles(a)), axis=0)
+    counts = [a[inside].size if inside else 0 for inside in insides]
+    return tuple(float(t / count) if count else np.nan for t, count in zip(totals, counts, strict=True))
 
 
 def mean_of_map(local: Floats, border: int = 0) -> float:
@@ -145,74 +137,79 @@ def ms_ssim(a: Pixels, b: Pixels, border: int = 0, *, data_range: float = 255.0,
     if min(height, width) - 2 * border <= SMALLEST_MS:
         return np.nan
     inside = slice(border, height - border), slice(border, width - border)
-    fine = [
-        np.asarray(picture[inside], dtype).reshape(height - 2 * border, width - 2 * border, -1) for picture in (a, b)
-    ]
+    fine = [picture[inside].reshape(height - 2 * border, width - 2 * border, -1) for picture in (a, b)]
     product: Any = 1.0
     for number, weight in enumerate(SCALES):
         last = number == len(SCALES) - 1
         product = product * np.maximum(_means(fine[0], fine[1], data_range, dtype, last), 0) ** weight
         if not last:
-            fine = [_halved(picture) for picture in fine]
+            fine = [_halved(picture, dtype) for picture in fine]
     return float(product.mean())
 
 
 def _means(a: Pixels, b: Pixels, data_range: float, dtype: Any, with_luminance: bool) -> NDArray[np.float64]:
     """(C,) mean of contrast and structure, times luminance if wanted, where the window fits."""
     height, width = a.shape[:2]
-    columns = slice(RADIUS, width - RADIUS)
+    inside = slice(RADIUS, height - RADIUS), slice(RADIUS, width - RADIUS)
 
-    def one(strip: tuple[int, int]) -> NDArray[np.float64]:
-        luminance, structure = _terms(a, b, strip, data_range, dtype)
+    def one(tile: Place) -> NDArray[np.float64]:
+        luminance, structure = _terms(a, b, tile, data_range, dtype)
         if with_luminance:
             structure *= luminance
-        rows = slice(max(0, RADIUS - strip[0]), max(0, height - RADIUS - strip[0]))
-        total: NDArray[np.float64] = structure[rows, columns].sum(axis=(0, 1), dtype=np.float64)
+        total: NDArray[np.float64] = structure[_within(tile, inside)].sum(axis=(0, 1), dtype=np.float64)
         return total
 
-    total = np.sum(_each(one, _strips(a)), axis=0)
+    total = np.sum(_each(one, _tiles(a)), axis=0)
     return np.asarray(total / ((height - 2 * RADIUS) * (width - 2 * RADIUS)))
 
 
-def _halved(picture: Floats) -> Floats:
+def _halved(picture: Pixels, dtype: Any) -> Floats:
     """Means of 2x2 pixels. A side of odd length has a zero put before it, and another after it that is never used."""
     height, width, _ = picture.shape
-    padded = np.pad(picture, ((height % 2, height % 2), (width % 2, width % 2), (0, 0)))
-    rows, columns = (padded.shape[0] // 2) * 2, (padded.shape[1] // 2) * 2
-    p = padded[:rows, :columns]
-    return (p[::2, ::2] + p[1::2, ::2] + p[::2, 1::2] + p[1::2, 1::2]) / 4  # type: ignore[no-any-return]
+    if height % 2 or width % 2:
+        picture = np.pad(picture, ((height % 2, height % 2), (width % 2, width % 2), (0, 0)))
+    rows, columns = (picture.shape[0] // 2) * 2, (picture.shape[1] // 2) * 2
+    p = picture[:rows, :columns]
+    out: Floats = p[::2, ::2].astype(dtype)
+    for part in (p[1::2, ::2], p[::2, 1::2], p[1::2, 1::2]):
+        out += part
+    out /= 4
+    return out
 
 
-def _terms(a: Pixels, b: Pixels, strip: tuple[int, int], data_range: float, dtype: Any) -> tuple[Floats, Floats]:
-    """Luminance, and contrast and structure, of a strip of rows."""
-    top, bottom = strip
-    first, last = max(0, top - RADIUS), min(a.shape[0], bottom + RADIUS)
-    rows = slice(top - first, bottom - first)
+def _terms(a: Pixels, b: Pixels, tile: Place, data_range: float, dtype: Any) -> tuple[Floats, Floats]:
+    """Luminance, and contrast and structure, of a tile, in ``dtype`` or better."""
+    around = tuple(
+        slice(max(0, t.start - RADIUS), min(size, t.stop + RADIUS)) for t, size in zip(tile, a.shape[:2], strict=True)
+    )
+    own = tuple(slice(t.start - o.start, t.stop - o.start) for t, o in zip(tile, around, strict=True))
+    a_, b_ = a[around], b[around]
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
 
     def window(values: Floats) -> Any:
         done = cv2.sepFilter2D(values, -1, _KERNEL, _KERNEL, borderType=cv2.BORDER_REFLECT)
-        return done.reshape(values.shape)[rows]  # OpenCV drops a single channel
+        return done.reshape(values.shape)[own]  # OpenCV drops a single channel
 
-    u = a[first:last].astype(dtype)
-    other = b[first:last].astype(dtype)
-    d = u - other
-    u += other
-    shift = dtype(round(float(u.mean(dtype=np.float64))))  # a variance is a difference of squares: keep these small
-    u -= shift
+    d = a_.astype(dtype)
+    d -= b_.astype(dtype)
+    u = a_.astype(np.float64)
+    u += b_
     mean_u, mean_d = window(u), window(d)
     np.multiply(u, u, out=u)
     np.multiply(d, d, out=d)
     spread_u, spread_d = window(u), window(d)
-    spread_u -= mean_u * mean_u
+    mean_u *= mean_u
+    spread_u -= mean_u
     mean_d *= mean_d
     spread_d -= mean_d
+    mean_u = mean_u.astype(dtype)
+    spread_u = spread_u.astype(dtype)
     spread_u += spread_d
     spread_u *= 0.5
     spread_u += c2
+    if dtype != np.float64 and _far(mean_d, spread_u):
+        return _terms(a, b, tile, data_range, np.float64)
     spread_d /= spread_u
-    mean_u += shift
-    mean_u *= mean_u
     mean_u += mean_d
     mean_u *= 0.5
     mean_u += c1
@@ -220,7 +217,18 @@ def _terms(a: Pixels, b: Pixels, strip: tuple[int, int], data_range: float, dtyp
     return np.subtract(1, mean_d, out=mean_d), np.subtract(1, spread_d, out=spread_d)
 
 
-def _inside(height: int, width: int, border: int) -> tuple[slice, slice] | None:
+def _far(squares: Floats, spread: Floats) -> bool:
+    """Whether pictures differ so much in level that the variance of their difference would lack digits in float32.
+
+    Args:
+        squares: of the mean difference.
+        spread: what that variance is divided by.
+    """
+    ratio = squares / spread
+    return bool(ratio.mean() > FAR_MEAN or ratio.max() > FAR)
+
+
+def _inside(height: int, width: int, border: int) -> Place | None:
     """Where the mean is taken; None if there is no place for a window."""
     if border < 0:
         raise ValueError(f"border must be 0 or more, got {border}")
@@ -230,19 +238,32 @@ def _inside(height: int, width: int, border: int) -> tuple[slice, slice] | None:
     return slice(cut, height - cut), slice(cut, width - cut)
 
 
-def _strips(a: Pixels) -> Iterator[tuple[int, int]]:
-    """First row and the one past the last, of strips that fit the cache."""
-    rows = max(8, _STRIP // max(1, a[:1].size))
-    return ((top, min(a.shape[0], top + rows)) for top in range(0, a.shape[0], rows))
+def _within(tile: Place, inside: Place) -> Place:
+    """Which rows and columns of a tile lie inside; empty where none do."""
+    rows, columns = (
+        slice(max(0, i.start - t.start), max(0, min(i.stop, t.stop) - t.start))
+        for t, i in zip(tile, inside, strict=True)
+    )
+    return rows, columns
 
 
-def _each(work: Callable[[tuple[int, int]], Any], strips: Iterator[tuple[int, int]]) -> list[Any]:
-    """Work on every strip, in threads if there is more than one; in order, so that sums are the same each time."""
-    todo = list(strips)
-    if len(todo) == 1:
-        return [work(todo[0])]
+def _tiles(a: Pixels) -> list[Place]:
+    """Tiles that cover a picture."""
+    height, width = a.shape[:2]
+    columns = max(_ROWS, _VALUES // (_ROWS * a[0, 0].size))
+    return [
+        (slice(top, min(height, top + _ROWS)), slice(left, min(width, left + columns)))
+        for top in range(0, height, _ROWS)
+        for left in range(0, width, columns)
+    ]
+
+
+def _each(work: Callable[[Place], Any], tiles: list[Place]) -> list[Any]:
+    """Work on every tile, in threads if there is more than one; in order, so that sums are the same each time."""
+    if len(tiles) == 1:
+        return [work(tiles[0])]
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="ssim") as pool:
-        return list(pool.map(work, todo))
+        return list(pool.map(work, tiles))
 
 
 def _check(a: Pixels, b: Pixels) -> None:
