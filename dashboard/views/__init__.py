@@ -92,3 +92,4 @@ class BrandView(View):
 
 
 from dashboard.views.compare import CompareView as CompareView, StripView as StripView  # noqa: E402, I001 - Views too
+from dashboard.views.enhance import EnhanceView as EnhanceView  # noqa: E402 - likewise
