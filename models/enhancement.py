@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.datasets.resize import imresize
 from dashboard.errors import InputError
-from dashboard.types import Image, Prediction
 from models import tiling as tiles
 from models.base import LoadOptions, ModelSpec, OutOfMemory
 from models.detection import check_finite
-from models.pictures import Picture, answer, as_picture, from_ycc, to_ycc
+from models.picture_adapter import WORDS, Answers, PictureAdapter, Pixels, in_words
 from models.tiling import Sizes, Tiling, tile_setting, usual
 from models.torch_adapter import choose_device, memory_errors
 from models.torch_detection import TorchDetector
@@ -26,19 +24,12 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+__all__ = ["SETTINGS", "Answers", "TorchEnhancer"]
 SETTINGS = tiles.SETTINGS
 _PROBE = 48  # pixels a side of what a network is tried with
-Pixels = NDArray[np.uint8]
 
 
-class Answers(NamedTuple):
-    """What a batch gives, picture by picture: (H, W), (H, W, 3) or (H, W, 4) uint8, and the picture it was made of."""
-
-    pixels: Sequence[Pixels]
-    pictures: Sequence[Picture]
-
-
-class TorchEnhancer(TorchDetector):
+class TorchEnhancer(PictureAdapter, TorchDetector):
     """A torch network that maps (B, C, H, W) floats in 0..1 to (B, C', s H, s W).
 
     Its values are cut off at 0 and 1, times 255 and rounded, halves to even. A network of three channels gets every
@@ -82,7 +73,7 @@ class TorchEnhancer(TorchDetector):
         config: Sequence[Any] = (),
         notes: dict[str, Any] | None = None,
     ) -> None:
-        if channels not in _WORDS:
+        if channels not in WORDS:
             raise InputError(f"{spec.name} takes {channels} channels: an enhancer of grey, RGB or RGBA was expected.")
         self._channels, self._sizes, self._batched = channels, sizes or Sizes(), batched
         device = choose_device(options)
@@ -91,10 +82,10 @@ class TorchEnhancer(TorchDetector):
             self.scale, gives, folded = _prepared(net, spec.name, channels, self._sizes, options.fuse)
         self._gives = gives
         self._tiling = tile_setting(options.settings, tiling or usual(device, self.scale, self._sizes), self._sizes)
-        words = f"{_words(channels, self.scale)}; {self._sizes}; tiles: {self._tiling}"
+        words = f"{in_words(channels, self.scale)}; {self._sizes}; tiles: {self._tiling}"
         spec = replace(spec, task="enhancement", preprocessing=words)
         super().__init__(net, spec, options, [words, self.scale, batched, *config], notes)
-        self.notes = {**self.notes, "scale": self.scale, "channels": _WORDS[channels], "tiles": str(self._tiling)}
+        self.notes = {**self.notes, "scale": self.scale, "channels": WORDS[channels], "tiles": str(self._tiling)}
         if folded is not None:
             self.notes = {**self.notes, "batch norms folded": folded}
         self.start(_PROBE, _PROBE)
@@ -109,75 +100,19 @@ class TorchEnhancer(TorchDetector):
                 self.network.to(memory_format=torch.channels_last)
             self.forward([self.preprocess(np.full((height, width, 3), 114, np.uint8))])
 
-    def preprocess(self, image: Image) -> Picture:
-        """(H, W, 3) uint8 RGB, or (H, W, 4) with alpha; nothing is changed. Raises ValueError for another array."""
-        return as_picture(image)
-
-    def forward(self, items: Sequence[Picture]) -> Answers:
-        """The answers as uint8, on the CPU: pictures of one size run together, large ones tile by tile.
-
-        Raises:
-            OutOfMemory: the batch, or a tile, does not fit.
-            InputError: outputs that are not numbers.
-        """
-        groups: dict[tuple[int, int, str], list[int]] = {}
-        for place, item in enumerate(items):
-            groups.setdefault((*item.pixels.shape[:2], self._kind(item)), []).append(place)
-        found: list[Any] = [None] * len(items)
-        for (_, _, kind), places in groups.items():
-            pictures = [_channels_of(items[place], kind) for place in places]
-            run = {"luma": self._lumas, "planes": self._planes}.get(kind, self._pictures)
-            for place, one in zip(
-                places, tiles.enhanced(run, pictures, self._tiling, self._sizes, self.scale), strict=True
-            ):
-                found[place] = one
-        return Answers(found, list(items))
-
-    def postprocess(self, outputs: Answers) -> list[Prediction]:
-        """Pictures, with alpha where the one that went in had it."""
-        return [self._one(pixels, picture) for pixels, picture in zip(outputs.pixels, outputs.pictures, strict=True)]
-
-    def _one(self, pixels: Pixels, picture: Picture) -> Prediction:
-        if pixels.ndim == 3 and pixels.shape[2] == 4:
-            alpha = np.ascontiguousarray(pixels[..., 3]) if picture.alpha is not None else None
-            return answer(picture, np.ascontiguousarray(pixels[..., :3]), self.scale, alpha)
-        return answer(picture, pixels, self.scale)
-
-    def _kind(self, item: Picture) -> str:
-        """How a picture goes in: "rgb", "rgba", or with one channel "grey", "planes", "luma"."""
-        if self._channels != 1:
-            return "rgb" if self._channels == 3 else "rgba"
-        if item.grey:
-            return "grey"
-        return "planes" if self.scale == self._gives == 1 else "luma"
-
     def _pictures(self, windows: Sequence[Pixels]) -> list[Pixels]:
         """Windows as they are: (h, w, C) to (H, W) or (H, W, C')."""
         with self.running():
             found = self._bytes(self._through(self.batch(windows)))
         return [one[..., 0] if one.shape[2] == 1 else one for one in found]
 
-    def _planes(self, windows: Sequence[Pixels]) -> list[Pixels]:
-        """(h, w, 3), each channel by itself."""
-        planes = self._pictures([window[..., c : c + 1] for window in windows for c in range(3)])
-        return [np.stack(planes[3 * place : 3 * place + 3], axis=2) for place in range(len(windows))]
-
-    def _lumas(self, windows: Sequence[Pixels]) -> list[Pixels]:
-        """(h, w, 3), the luma through the network, the chroma enlarged bicubically."""
+    def _plane(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(B, h, w) in 0..255, not rounded, to (B, H, W, C') in 0..255."""
         import torch
 
-        coloured = [to_ycc(window) for window in windows]
         with self.running():
-            luma = torch.from_numpy(np.stack([one[..., 0] for one in coloured]))[:, None].to(self.device).div_(255)
-            outputs = self._through(luma)
-            if self._gives != 1:
-                return list(self._bytes(outputs))
-            lumas = outputs[:, 0].mul(255).cpu().numpy()
-        found = []
-        for one, large in zip(coloured, lumas, strict=True):
-            chroma = np.stack([imresize(one[..., c].astype(np.float64), self.scale) for c in (1, 2)], axis=2)
-            found.append(from_ycc(np.dstack([large, chroma])))
-        return found
+            outputs = self._through(torch.from_numpy(planes)[:, None].to(self.device).div(255))
+            return outputs.mul(255).permute(0, 2, 3, 1).cpu().numpy()
 
     def _through(self, batch: torch.Tensor) -> torch.Tensor:
         """(B, C', H, W) float32, 0..1."""
@@ -193,27 +128,6 @@ class TorchEnhancer(TorchDetector):
         import torch
 
         return outputs.mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
-
-
-_WORDS = {1: "grey", 3: "RGB", 4: "RGB and alpha"}
-
-
-def _words(channels: int, scale: int) -> str:
-    """How pictures go in, for the spec."""
-    if channels != 1:
-        return f"{_WORDS[channels]}, 0..1"
-    colour = "three channels one by one" if scale == 1 else "its luma (BT.601), the chroma bicubic"
-    return f"grey, 0..1; of a colour picture {colour}"
-
-
-def _channels_of(picture: Picture, kind: str) -> Pixels:
-    """What goes through the tiles: (H, W, 1), (H, W, 3) or (H, W, 4) uint8."""
-    if kind == "grey":
-        return picture.pixels[..., :1]
-    if kind != "rgba":
-        return picture.pixels
-    alpha = np.full(picture.pixels.shape[:2], 255, np.uint8) if picture.alpha is None else picture.alpha
-    return np.dstack([picture.pixels, alpha])
 
 
 def _prepared(net: nn.Module, name: str, channels: int, sizes: Sizes, fuse: bool) -> tuple[int, int, int | None]:

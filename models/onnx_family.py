@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dashboard.errors import InputError
 from dashboard.types import Classification, Image, Prediction
-from models import class_names, onnx_detect, onnx_graph, onnx_input, onnx_segment
+from models import class_names, onnx_detect, onnx_enhance, onnx_graph, onnx_input, onnx_segment
 from models.base import LoadOptions, ModelAdapter, ModelSpec, OutOfMemory, Weights
 from models.onnx_session import Session
 from models.sniff import sniff
@@ -28,13 +28,14 @@ _ENDINGS = {"softmax": "none", "sigmoid": "none", "log_softmax": "exp", "logits"
 
 
 class Onnx:
-    """Loads files only: classifiers, YOLO detectors, semantic segmenters; there is nothing to list."""
+    """Loads files only: classifiers, YOLO detectors, semantic segmenters, enhancers; there is nothing to list."""
 
     settings = {  # noqa: RUF012
         "classification": ("activation", "classes", "crop_pct", "input_size", "interpolation", "mean", "std"),
         "detection": ("classes", *onnx_detect.SETTINGS),
         "instance-segmentation": ("classes", *onnx_detect.SETTINGS),
         "semantic-segmentation": onnx_segment.SETTINGS,
+        "enhancement": onnx_enhance.SETTINGS,
     }
 
     def specs(self) -> Iterable[ModelSpec]:
@@ -74,6 +75,8 @@ class Onnx:
             )
         try:
             session = Session(path, data, options)
+            if options.task == "enhancement" or (options.task is None and onnx_enhance.makes_pictures(session)):
+                return onnx_enhance.OnnxEnhancer(path, session, data, options)
             if onnx_detect.finds_objects(session):
                 return onnx_detect.OnnxDetector(path, session, data, options)
             if onnx_segment.gives_maps(session):
@@ -220,4 +223,4 @@ def _with_classes(
     return replace(spec, class_names=names, class_ids=ids)
 
 
-Adapter = OnnxClassifier | onnx_detect.OnnxDetector | onnx_segment.OnnxSegmenter
+Adapter = OnnxClassifier | onnx_detect.OnnxDetector | onnx_segment.OnnxSegmenter | onnx_enhance.OnnxEnhancer

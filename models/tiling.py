@@ -84,17 +84,21 @@ class Tiling:
         side: (height, width) of a tile in pixels of the network's input.
         overlap: pixels that neighbours share at least.
         above: pixels of a picture from which on it is tiled; 0 for every picture longer than a tile, None for never.
+        exact: every tile has exactly ``side``, mirrored where a picture is smaller: what the network takes is fixed.
     """
 
     side: Size
     overlap: int = OVERLAP
     above: int | None = 0
+    exact: bool = False
 
     def plan(self, size: Size, sizes: Sizes) -> list[tuple[Cut, Cut]]:
         """(rows, columns) of every tile of a picture of ``size``; the whole picture is one tile where that is small."""
         padded = sizes.padded(size)
         whole = self.above is None or padded[0] * padded[1] <= self.above
-        if whole:
+        if self.exact:
+            side = self.side
+        elif whole:
             side = padded
         else:
             side = min(self.side[0], padded[0]), min(self.side[1], padded[1])
@@ -104,6 +108,8 @@ class Tiling:
         return list(product(rows, columns))
 
     def __str__(self) -> str:
+        if self.exact:
+            return f"exactly {self.side[0]}x{self.side[1]} pixels that share {self.overlap}"
         if self.above is None:
             return "none"
         when = f"pictures above {self.above / 1e6:.2g} megapixels in " if self.above else ""
@@ -214,11 +220,15 @@ def tile_setting(settings: Mapping[str, str], default: Tiling, sizes: Sizes) -> 
     """
     side, above = default.side, default.above
     asked = _pixels(settings, "tile", LARGEST)
+    if asked is not None and default.exact:
+        raise InputError(
+            f"tile={asked} is not for a network that takes exactly {side[0]}x{side[1]} pixels: leave it out."
+        )
     if asked is not None:
         side, above = ((_side(asked, sizes),) * 2, 0) if asked else (side, None)
     most = min(side) // 2
     overlap = _pixels(settings, "overlap", most)
-    return Tiling(side, min(default.overlap, most) if overlap is None else overlap, above)
+    return Tiling(side, min(default.overlap, most) if overlap is None else overlap, above, default.exact)
 
 
 def _side(asked: int, sizes: Sizes) -> int:
