@@ -28,6 +28,7 @@ DEFAULTS = (
     ("classification", "demo:digits", ("digits_linear", "digits_cnn")),
     ("instance-segmentation", "demo:scenes", ("scenes_nano", "scenes_small")),
     ("semantic-segmentation", "demo:scenes", ("scenes_sem_nano", "scenes_sem_small")),
+    ("enhancement", "demo:photos", ("nearest", "bicubic", "lanczos", "photos_sr_x2")),
 )
 """What is evaluated when there is nothing to look at: task, built-in data, built-in models."""
 FONTS = ["Inter", "system-ui", "Noto Sans TC", "Noto Sans CJK TC", "sans-serif"]

@@ -189,7 +189,7 @@ def test_strangers_tables_stay_in_their_folder(strangers: Engine, tmp_path: Path
 def start(do: Evaluate, session: str) -> Any:
     request: Any = SimpleNamespace(session_hash=session)
     return do.start(
-        "classification", "digits", "", None, None, ["digits_linear"], [], 0, 0, "fp32", "", None, None, request
+        "classification", "digits", "", None, None, ["digits_linear"], [], 0, 0, "fp32", "", None, None, None, request
     )
 
 
@@ -227,6 +227,7 @@ def test_data_given_twice_is_refused(engine: Engine, tmp_path: Path) -> None:
             0,
             "fp32",
             "",
+            None,
             None,
             None,
             request,

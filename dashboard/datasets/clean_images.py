@@ -104,6 +104,8 @@ class CleanDataset(EnhancementDataset):
         self.grey = grey
         self.headers: list[Header] = read_headers(self.files)
         if how is not None:
+            self.name_suffix = f" {how.text}"
+            self.name = f"{name}{self.name_suffix}"
             self.scale = how.scale
             self.recipe = _recipe(how, seed, grey)
             small = [i for i, h in zip(self.ids, self.headers, strict=True) if not all(how.cropped(*self.shown(h)))]

@@ -100,6 +100,8 @@ class EnhancementDataset:
     options: Mapping[str, str] = MappingProxyType({})
     scale: int = 1
     recipe: str = ""
+    name_suffix = ""
+    """What follows the folder's name in ``name``: the same pictures made worse in another way are other data."""
 
     def __init__(self, name: str, source: str, ids: Sequence[str], files: Sequence[str]) -> None:
         if len(ids) != len(files):

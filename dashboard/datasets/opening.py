@@ -75,7 +75,7 @@ def open_dataset(
         dataset = _open_path(unpacked.root, text, format, task, options or {}, labels_only, confine=True)
     except InputError as error:
         raise InputError(str(error).replace(str(unpacked.root), text)) from error
-    dataset.name, dataset.source = path.stem, text
+    dataset.name, dataset.source = path.stem + getattr(dataset, "name_suffix", ""), text
     dataset.in_use = unpacked.in_use  # type: ignore[attr-defined]
     if unpacked.skipped:
         kinds = ", ".join(f"{suffix or 'no suffix'} {count}" for suffix, count in unpacked.skipped.items())

@@ -38,6 +38,7 @@ TABS: Registry[Callable[[Engine, App], None]] = Registry("tab")
 TABS.register("classification", "dashboard.tabs.classification:create", task=True)
 TABS.register("detection", "dashboard.tabs.detection:create", task=True)
 TABS.register("segmentation", "dashboard.tabs.segmentation:create", task=True)
+TABS.register("enhancement", "dashboard.tabs.enhancement:create", task=True)
 TABS.register("runs", "dashboard.tabs.runs:create", task=False)
 
 TAB_OF = {"instance-segmentation": "detection", "semantic-segmentation": "segmentation"}

@@ -29,11 +29,13 @@ from models.load import check_loadable, find_spec, model_rows
 LIVE = {
     **{name: name for name in ("top1", "top5", "f1", "precision", "recall", "pixel_accuracy")},
     "miou": "sem_miou",  # only semantic segmentation has it while it runs
+    "psnr": "psnr",
 }
 """Numbers shown while a model runs, and under which entry they are explained."""
 IDLE = {"state": "idle", "steps": []}
 PUBLIC_SETTINGS = (
     *("activation", "mean", "std", "normalisation", "input_size", "interpolation", "crop_pct", "arch", "multilabel"),
+    *("degrade", "seed", "grey", "sigma", "tile", "overlap"),
 )
 
 
@@ -65,6 +67,7 @@ class Evaluate:
         batch: float,
         precision: str,
         more: str,
+        degrade: str | None,
         elsewhere: str | None,
         current: str | None,
         request: gr.Request,
@@ -87,6 +90,8 @@ class Evaluate:
         if not (1 <= len(chosen) <= 4 or (elsewhere and not chosen)):
             raise InputError(f"Choose one to four models, not {len(chosen)}.")
         settings = settings_of([line.strip() for line in (more or "").splitlines() if line.strip()])
+        if (degrade or "").strip():
+            settings["degrade"] = str(degrade).strip()
         if self.engine.public:
             refuse_paths(names or [], settings)
         for name in chosen:
@@ -244,6 +249,11 @@ def evaluate_panel(
                     elem_classes="lp-drop",
                     height=84,
                 )
+                degrade = gr.Dropdown(
+                    ["bicubic:2", "bicubic:3", "bicubic:4", "noise:15", "noise:25", "noise:50", "jpeg:10", "blur:1.6"],
+                    value=None, allow_custom_value=True, label=t("ui.degrade"), info=t("ui.degrade.hint"),
+                    visible=tab == "enhancement", elem_id=f"{prefix}-degrade",
+                )  # fmt: skip
             gr.Markdown(t("ui.models"), elem_classes="lp-step")
             with gr.Group():
                 here = [r["name"] for r in model_rows(task=tasks[0]) if r["here"]]
@@ -291,7 +301,7 @@ def evaluate_panel(
             )
 
     status = [bar, timer, run, stop, show]
-    inputs = [task, demo, path, file, mapping, names, weights, limit, batch, precision, more, elsewhere, job]
+    inputs = [task, demo, path, file, mapping, names, weights, limit, batch, precision, more, degrade, elsewhere, job]
     run.click(toast(refused_in_place(do.start, engine, len(inputs) - 1)), inputs, [job, *status], **EVENT)
     stop.click(do.stop, job, None, queue=False, **EVENT)
     timer.tick(do.poll, job, status, queue=False, **EVENT)

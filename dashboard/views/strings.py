@@ -8,6 +8,7 @@ from gradio.i18n import I18nData
 from dashboard.explain import texts
 from dashboard.views.strings_detection import DETECTION
 from dashboard.views.strings_enhance_view import ENHANCE_VIEW
+from dashboard.views.strings_enhancement import ENHANCEMENT
 from dashboard.views.strings_maps import MAPS
 from dashboard.views.strings_segmentation import SEGMENTATION
 
@@ -222,7 +223,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "ui.theme": ("Light / dark", "淺色／深色"),
 }
 
-STRINGS |= DETECTION | ENHANCE_VIEW | SEGMENTATION | MAPS
+STRINGS |= DETECTION | ENHANCE_VIEW | ENHANCEMENT | SEGMENTATION | MAPS
 
 
 def all_texts() -> dict[str, dict[str, str]]:
