@@ -23,7 +23,7 @@ from dashboard.datasets.alpha import read_with_alpha
 from dashboard.datasets.archive import extract_cached
 from dashboard.datasets.base import Dataset
 from dashboard.datasets.boxes import listed
-from dashboard.datasets.enhancing import read_header, read_headers
+from dashboard.datasets.enhancing import Header, read_header, read_headers
 from dashboard.datasets.mask_pairs import files_in
 from dashboard.datasets.opening import cache_folder
 from dashboard.errors import InputError
@@ -59,14 +59,19 @@ class ImportedPictures:
 
     def check(self) -> None:
         """Raises InputError for a picture of more than 8 bits a channel whose reference has not, from their headers."""
-        own = getattr(self.truth, "reference_files", None)
         for place, header in enumerate(read_headers(self.files)):
             row = int(self.rows[place])
-            if header.deep and not (own is not None and read_header(own[row]).deep):
+            own = self._reference(row) if header.deep else None
+            if header.deep and not (own is not None and own.deep):
                 raise InputError(
                     f"{self.files[place].replace(self.root, self.shown)} has 16 bits a channel, which its reference "
                     f"{self.truth.ids[row]} has not: save it with 8 bits a channel"
                 )
+
+    def _reference(self, row: int) -> Header | None:
+        """What the header of a reference's file says; None where there is no file. Raises InputError if it is gone."""
+        files = getattr(self.truth, "references", None) or getattr(self.truth, "files", None)
+        return read_header(files[row]) if files else None
 
     def pair(self, place: int) -> tuple[EnhancedImage, EnhancedImage]:
         """The ``place``-th picture and its reference.
@@ -86,7 +91,8 @@ class ImportedPictures:
             raise InputError(str(error).replace(self.root, self.shown)) from error
         name = file.replace(self.root, self.shown)
         if pixels.shape[2] == 4:
-            if (pixels[..., 3] != 255).any():
+            own = self._reference(row)
+            if (pixels[..., 3] != 255).any() and not (own is not None and own.alpha):
                 raise InputError(
                     f"{name} has transparency, which its reference {identity} has not: save it without an alpha channel"
                 )

@@ -63,7 +63,10 @@ def test_colours_are_not_exchanged():
 def damaged() -> dict[str, bytes]:
     whole = encode(EnhancedImage(drawn((40, 30, 3))))
     deep = cv2.imencode(".png", np.full((4, 4), 999, np.uint16))[1].tobytes()
-    return {"empty": b"", "text": b"no picture at all", "head": whole[:20], "16 bits": deep}
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :]
+    found = {"empty": b"", "text": b"no picture at all", "head": whole[:20], "half": whole[:middle]}
+    return found | {"most": whole[:-20], "flipped": flipped, "16 bits": deep}
 
 
 @pytest.mark.parametrize("how", damaged())
