@@ -19,6 +19,7 @@ MODELS.register("ultralytics", "models.ultralytics_family:Ultralytics", task=("c
 MODELS.register("transformers", "models.transformers_family:Transformers", task=("detection", _PIXELS))
 MODELS.register("demo-scenes", "models.demo.scenes:DemoScenes", task=_OBJECTS)
 MODELS.register("demo-scenes-semantic", "models.demo.scenes_semantic:DemoScenesSemantic", task=_PIXELS)
+MODELS.register("demo-photos", "models.demo.photos:DemoPhotos", task=_PICTURES)
 MODELS.register("classical", "models.classical:Classical", task=_PICTURES)
 MODELS.register("spandrel", "models.spandrel_family:Spandrel", task=_PICTURES)
 MODELS.register("onnx", "models.onnx_family:Onnx", task=("classification", *_OBJECTS, _PIXELS, _PICTURES))
