@@ -11,13 +11,22 @@ import pytest
 
 from dashboard import masks
 from dashboard.errors import InputError
-from dashboard.types import Classification, Detections, Segmentation
+from dashboard.types import Classification, Detections, EnhancedImage, Segmentation
 from models import MODELS
 from models.base import LoadOptions, serves
 from models.load import family, load_model
-from tests.models import detectors, segmenters, test_detect_transformers, test_segment_transformers, weights
+from tests.models import (
+    detectors,
+    enhancers,
+    segmenters,
+    spandrel_nets,
+    test_detect_transformers,
+    test_segment_transformers,
+    weights,
+)
 
 CLASSES, BOXES, MASKS, PIXELS = "classification", "detection", "instance-segmentation", "semantic-segmentation"
+PICTURES = "enhancement"
 SMALL = {"input_size": "96x160", "max_det": "10"}
 SHORT = {"input_size": "64"}
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # of torch's tracer
@@ -75,6 +84,10 @@ CASES = {
     ("onnx", BOXES): (export("yolo11n.yaml"), 5, {}),
     ("onnx", MASKS): (export("yolo11n-seg.yaml"), 5, {}),
     ("onnx", PIXELS): (lambda home, seed: segmenters.onnx_file(home / f"{seed}.onnx", seed, size="side"), 5, {}),
+    ("demo-photos", PICTURES): (lambda home, seed: ("photos_denoise", "photos_sr_x2")[seed], 0, {}),
+    ("classical", PICTURES): (lambda home, seed: ("wavelet", "nl_means")[seed], 0, {}),
+    ("spandrel", PICTURES): (lambda home, seed: spandrel_nets.saved(home / f"{seed}.bin", "compact", seed), 0, {}),
+    ("onnx", PICTURES): (lambda home, seed: enhancers.onnx_file(home / f"{seed}.onnx", seed, scale=2), 0, {}),
     ("state-dict", CLASSES): (lambda home, seed: weights.state_dict_file(home / f"{seed}.safetensors", seed), 4, {}),
     ("state-dict", PIXELS): (
         lambda home, seed: segmenters.state_dict_file(home / f"{seed}.safetensors", seed),
@@ -119,7 +132,8 @@ def load(case, make):
     """Load the model of a seed, with options beyond those of the case."""
 
     def get(seed: int = 0, *, fuse: bool = True, **settings: str):
-        return load_model(make(seed), LoadOptions(device="cpu", fuse=fuse, settings={**CASES[case][2], **settings}))
+        chosen = {**CASES[case][2], **settings}
+        return load_model(make(seed), LoadOptions(device="cpu", fuse=fuse, settings=chosen, task=case[1]))
 
     return get
 
@@ -134,6 +148,10 @@ def assert_same(first, second, scores=1e-5):
     assert type(first) is type(second)
     if isinstance(first, Classification):
         np.testing.assert_allclose(first.scores, second.scores, atol=scores)
+        return
+    if isinstance(first, EnhancedImage):
+        assert first.scale == second.scale
+        assert np.abs(first.pixels.astype(int) - second.pixels).max() <= 1
         return
     if isinstance(first, Segmentation):
         assert first.size == second.size
@@ -174,9 +192,9 @@ def test_spec_is_complete_once_loaded(case, adapter):
     assert adapter.spec.task == case[1]
     assert len(adapter.spec.class_names) == len(set(adapter.spec.class_names)) == classes
     assert len(adapter.spec.class_ids) in (0, classes)
-    assert adapter.spec.input_size
+    assert adapter.spec.input_size or case[1] == PICTURES  # which come as they are
     assert adapter.spec.preprocessing
-    assert adapter.spec.weights.size_bytes
+    assert adapter.spec.weights.size_bytes or adapter.spec.weights.location == "none needed"
     assert adapter.device == "cpu"
     assert adapter.notes["threads"] >= 1
 
@@ -196,6 +214,8 @@ def test_one_and_three_pictures(case, adapter):
 
 def summary(prediction):
     """What differs between pictures."""
+    if isinstance(prediction, EnhancedImage):
+        return prediction.rgb.mean((0, 1))
     if isinstance(prediction, Segmentation):
         return prediction.probabilities.rows(0, prediction.size[0]).mean((1, 2))
     return prediction.scores if isinstance(prediction, Classification) else prediction.xyxy / prediction.size[0]
@@ -210,6 +230,11 @@ def check(case, prediction, picture):
         assert prediction.multilabel or abs(float(prediction.scores.sum()) - 1) < 1e-4
         return
     height, width = picture.shape[:2]
+    if case[1] == PICTURES:
+        assert isinstance(prediction, EnhancedImage)
+        assert prediction.size == (height * prediction.scale, width * prediction.scale)
+        assert prediction.alpha is None
+        return
     if case[1] == PIXELS:
         assert isinstance(prediction, Segmentation)
         assert prediction.class_ids.shape == (height, width)
@@ -279,19 +304,22 @@ def test_the_way_of_loading_is_in_the_fingerprint(name, task, load, adapter):
         assert all(p.multilabel for p in sigmoid.predict(weights.pictures()))
     elif task == PIXELS:
         assert load(input_size="96x128").fingerprint != adapter.fingerprint
+    elif task == PICTURES:
+        chosen = {"sigma": "20"} if name == "classical" else {"tile": "64"}
+        assert load(**chosen).fingerprint != adapter.fingerprint
     else:
         for key, value in (("conf", "0.4"), ("max_det", "3")):
             other = load(**{key: value})
             assert other.fingerprint != adapter.fingerprint
             found = other.predict(weights.pictures()[:1])[0]
             assert (found.scores > 0.4).all() if key == "conf" else len(found) <= 3
-    if name != "onnx":  # its precision is the file's
+    if name not in ("onnx", "classical"):  # nothing is folded in these
         assert load(fuse=False).fingerprint != adapter.fingerprint
 
 
 def test_settings_it_does_not_know_are_refused(name, task, load):
-    keys = {CLASSES: ("activation", "activatoin"), PIXELS: ("input_size", "inputsize")}
-    key, typo = keys.get(task, ("max_det", "maxdet"))
+    keys = {CLASSES: ("activation", "activatoin"), PIXELS: ("input_size", "inputsize"), PICTURES: ("tile", "tiel")}
+    key, typo = keys.get(task, ("max_det", "maxdet")) if name != "classical" else ("sigma", "sigam")
     known = family(name).settings
     assert key in (known[task] if isinstance(known, dict) else known)
     with pytest.raises(InputError, match=f"no setting called '{typo}'\\. Did you mean '{key}'"):
@@ -304,7 +332,20 @@ def test_a_strip_of_a_picture(adapter):
     item = pixels(adapter.preprocess(strip))
     assert item.size < 10_000_000
     if adapter.spec.task != "classification":
-        assert adapter.predict([strip])[0].size == (20_000, 1)
+        scale = getattr(adapter, "scale", 1)
+        assert adapter.predict([strip])[0].size == (20_000 * scale, scale)
+
+
+def test_enhancers_say_their_scale_and_keep_alpha_and_grey(task, adapter):
+    if task != PICTURES:
+        pytest.skip("no enhancer")
+    shown = enhancers.pictures()
+    assert adapter.scale >= 1
+    alpha, grey = adapter.predict([shown["alpha"], shown["grey"]])
+    assert alpha.scale == grey.scale == adapter.scale
+    assert alpha.alpha.shape == alpha.size == tuple(side * adapter.scale for side in shown["alpha"].shape[:2])
+    np.testing.assert_array_equal(alpha.pixels, adapter.predict([shown["alpha"][..., :3]])[0].pixels)
+    assert grey.rgb.shape == (*grey.size, 3)
 
 
 def test_closing_ends_it(load):
@@ -321,7 +362,7 @@ def test_files_are_recognised_whatever_their_name(name, make, load, tmp_path, ca
         pytest.skip("loaded by name")
     renamed = tmp_path / "something.dat"
     renamed.write_bytes(made.read_bytes())
-    found = load_model(str(renamed), LoadOptions(device="cpu"))
+    found = load_model(str(renamed), LoadOptions(device="cpu", task=case[1]))
     assert found.spec.family == name
     picture = weights.pictures()[:1]
     if found.spec.class_names == load().spec.class_names:  # a list of names may lie beside the file
