@@ -156,8 +156,5 @@ class EnhancementResults(Explorer[Opened, Controls]):
 
 
 def recipe_of(run: Run) -> str:
-    """How the models' inputs were made, as Markdown."""
-    facts = run.facts.get("dataset_facts", {})
-    recipe = str(facts.get("recipe") or "")
-    seed = facts.get("options", {}).get("seed")
-    return recipe + (f" Seed {seed}." if recipe and seed and "noise" in recipe else "")
+    """How the models' inputs were made, in a sentence; "" where they are files."""
+    return str(run.facts.get("dataset_facts", {}).get("recipe") or "")

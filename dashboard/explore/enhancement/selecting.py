@@ -47,7 +47,7 @@ class Selected:
 def checked(selection: Any) -> dict[str, Any]:
     """A selection as it came from the browser. Raises InputError if it means nothing."""
     refused = InputError("There is no such selection: reload the page and click again.")
-    if not isinstance(selection, Mapping):
+    if not isinstance(selection, Mapping) or not isinstance(selection.get("kind"), str):
         raise refused
 
     def number(name: str) -> bool:
@@ -56,11 +56,11 @@ def checked(selection: Any) -> dict[str, Any]:
 
     fits = {
         "all": True,
-        "bin": selection.get("measure") in MEASURES and number("low") and number("high"),
+        "bin": str(selection.get("measure")) in MEASURES and number("low") and number("high"),
         "image": isinstance(selection.get("index"), int) and number("index"),
         "identical": True,
     }
-    if selection.get("kind") not in fits or not fits[selection["kind"]]:
+    if not fits.get(selection["kind"], False):
         raise refused
     return dict(selection)
 
