@@ -14,7 +14,7 @@ from dashboard.datasets.opening import open_dataset
 from dashboard.datasets.paired import PairedDataset
 from dashboard.enhancement_parts import pictures_of
 from dashboard.errors import Cancelled, InputError
-from dashboard.evaluation import Settings, evaluate
+from dashboard.evaluation import Progress, Settings, evaluate
 from dashboard.finishing import out_of_date, refresh
 from dashboard.metrics.enhancement.measured import NAMES, PLAIN, REFERENCED, measure
 from dashboard.scoring import score
@@ -51,9 +51,9 @@ def save(folder: Path, **pictures: np.ndarray) -> Path:
     return folder
 
 
-def count_drafts(store: Store) -> int:
-    """Files that are left of anything unfinished: of parts none, with nothing to continue."""
-    return len([p for p in store.root.rglob("*") if p.suffix == ".tmp"])
+def left_over(store: Store) -> list[str]:
+    """What the store holds of unfinished runs."""
+    return [p.name for p in (store.root / "unfinished").rglob("*") if p.is_file()]
 
 
 @pytest.fixture
@@ -137,10 +137,11 @@ def test_an_interrupted_run_goes_on_to_the_same_numbers(store, clean, monkeypatc
         evaluate(adapter, data, store, QUICK, cancel=cancel)
     assert store.runs() == []
     passes.clear()
-    told = []
+    told: list[Progress] = []
     run = evaluate(adapter, data, store, QUICK, told.append)
     assert sum(passes[1:]) == 5
-    assert told[-1].live or told[-2].live
+    shown = {p.live["psnr"] for p in told if p.stage == "scoring"}
+    assert shown == {pytest.approx(run.metrics["psnr"])}  # earlier pictures included
     assert {p.resumed for p in told if p.stage == "running"} == {4}
     assert run.metrics == whole.metrics
     assert run.intervals == whole.intervals
@@ -263,8 +264,8 @@ def test_a_picture_damaged_while_it_runs(store, paired, side):
         evaluate(model("nearest"), data, store, QUICK)
     assert "\n" not in str(caught.value)
     assert store.runs() == []
-    assert count_drafts(store) == 0
-    file.write_bytes(encode(textured(2), "PNG"))  # mended: it goes on
+    assert left_over(store) == ["part-000000.parquet"]  # what was done before
+    file.write_bytes(encode(textured(2), "PNG"))  # mended
     assert evaluate(model("nearest"), opened(paired), store, QUICK).samples == 4
 
 
@@ -340,7 +341,7 @@ def test_what_cannot_be_scored_leaves_nothing(store, clean, tmp_path):
         score(opened(clean, labels_only=True), folder, store)
     assert "\n" not in str(caught.value)
     assert store.runs() == []
-    assert count_drafts(store) == 0
+    assert left_over(store) == []
     with pytest.raises(InputError, match="--classes is for tasks with classes"):
         score(opened(clean, labels_only=True), folder, store, classes="names.txt")
     with pytest.raises(InputError, match="--set colour: scoring takes"):
