@@ -167,6 +167,7 @@ def _specs() -> tuple[ModelSpec, ...]:
             weights=Weights.bundled(HERE / f"{name}.safetensors"),
             license="AGPL-3.0-or-later",
             paper=PAPERS[name],
+            preprocessing=f"RGB, 0..1; {SIZES.get(scale, Sizes())}",
         )
-        for name in SCALES
+        for name, scale in SCALES.items()
     )
