@@ -91,6 +91,7 @@ def test_the_columns_of_one_image(border):
         peak_signal_noise_ratio(rgb2ycbcr(clean)[..., 0], rgb2ycbcr(worse)[..., 0], data_range=255), abs=1e-4
     )
     assert found["ssim_whole"] == pytest.approx(reference(worse, clean)[0], abs=1e-7)
+    assert found["ms_ssim"] == pytest.approx(ms_ssim(a, b), abs=1e-7)
     assert found["mae"] == pytest.approx(np.abs(a.astype(float) - b).mean(), rel=1e-12)
 
 

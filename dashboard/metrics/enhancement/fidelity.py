@@ -43,15 +43,14 @@ def errors(a: Pixels, b: Pixels, border: int = 0) -> tuple[float, float]:
     a, b = cropped(a, border), cropped(b, border)
     if not a.size:
         return math.nan, math.nan
-    kind: Any = np.int32 if a.dtype == b.dtype == np.uint8 else np.float64
-    total: Any = np.int64 if kind is np.int32 else np.float64
+    if a.dtype == b.dtype == np.uint8:  # sums are whole numbers; OpenCV may take a root and square it again
+        return round(cv2.norm(a, b, cv2.NORM_L2SQR)) / a.size, round(cv2.norm(a, b, cv2.NORM_L1)) / a.size
     rows = max(1, _STRIP // max(1, a[:1].size))
-    squares: Any = 0
-    absolute: Any = 0
+    squares = absolute = 0.0
     for top in range(0, len(a), rows):
-        d = a[top : top + rows].astype(kind) - b[top : top + rows]
-        absolute += np.abs(d).sum(dtype=total)
-        squares += np.square(d).sum(dtype=total)
+        d = a[top : top + rows].astype(np.float64) - b[top : top + rows]
+        absolute += np.abs(d).sum()
+        squares += np.square(d).sum()
     return float(squares / a.size), float(absolute / a.size)
 
 

@@ -14,7 +14,7 @@ from dashboard.metrics.enhancement.columns import EnhancementBatch
 from dashboard.metrics.enhancement.fidelity import cropped, errors, luma, psnr, psnr_of
 from dashboard.metrics.enhancement.losses import charbonnier, gradient, texture
 from dashboard.metrics.enhancement.no_reference import plain_numbers
-from dashboard.metrics.enhancement.ssim import ms_ssim, ssims
+from dashboard.metrics.enhancement.ssim import ssims, ssims_and_ms_ssim
 from dashboard.metrics.enhancement.threads import WORKERS
 
 FIDELITY = ("psnr", "ssim", "ms_ssim", "mse", "mae", "psnr_y", "ssim_y")
@@ -51,13 +51,13 @@ def measure(found: Pixels, truth: Pixels | None, border: int = 0) -> dict[str, f
         return numbers
     mse, mae = errors(a, b)
     y, true_y = luma(found), luma(truth)
-    ssim, ssim_whole = ssims(found, truth, (border, 0))
+    (ssim, ssim_whole), scales = ssims_and_ms_ssim(found, truth, (border, 0))
     ssim_y, ssim_y_whole = ssims(y, true_y, (border, 0))
     psnr_y = psnr(y, true_y, border)
     numbers |= {
         "psnr": psnr_of(mse),
         "ssim": ssim,
-        "ms_ssim": ms_ssim(found, truth, border),
+        "ms_ssim": scales,
         "mse": mse,
         "mae": mae,
         "psnr_y": psnr_y,

@@ -40,11 +40,12 @@ def worst(badness: NDArray[np.floating], count: int, side: int | None = None) ->
     ys, xs = _places(height - h, step), _places(width - w, step)
     means = sums[np.ix_(ys + h, xs + w)] - sums[np.ix_(ys, xs + w)] - sums[np.ix_(ys + h, xs)] + sums[np.ix_(ys, xs)]
     means /= h * w
+    least = 1e-12 * max(1.0, float(badness.max()))  # what differences of large sums are off by
     found: list[Region] = []
     while len(found) < count:
         at: Any = np.unravel_index(int(np.argmax(means)), means.shape)
         value = float(means[at])
-        if not value > 1e-12:
+        if not value > least:
             break
         y, x = int(ys[at[0]]), int(xs[at[1]])
         found.append((x, y, w, h, value))

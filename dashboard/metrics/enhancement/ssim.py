@@ -38,7 +38,7 @@ _KERNEL = np.exp(-(_at**2) / (2 * SIGMA**2))
 _KERNEL /= _KERNEL.sum()
 FAR_MEAN, FAR = 1.0, 12.0
 """Squared difference of local means over variance, on average and at most, up to which float32 suffices for it."""
-_ROWS, _VALUES = 64, 1 << 17  # of a tile: half a megabyte of float32 in each of a handful of arrays
+_ROWS, _VALUES = 128, 1 << 17  # of a tile: half a megabyte of float32 in each of a handful of arrays
 Floats = NDArray[np.floating]
 Pixels = NDArray[Any]
 Place = tuple[slice, slice]
@@ -92,19 +92,8 @@ def ssims(
 ) -> tuple[float, ...]:
     """Mean SSIM for several borders at once, in one pass and without a map; as ``ssim`` for each."""
     _check(a, b)
-    height, width = a.shape[:2]
-    insides = [_inside(height, width, border) for border in borders]
-    if not any(insides):
-        return (np.nan,) * len(borders)
-
-    def one(tile: Place) -> list[float]:
-        luminance, structure = _terms(a, b, tile, data_range, dtype)
-        luminance *= structure
-        return [float(luminance[_within(tile, i)].sum(dtype=np.float64)) if i else 0.0 for i in insides]
-
-    totals = np.sum(_each(one, _tiles(a)), axis=0)
-    counts = [a[inside].size if inside else 0 for inside in insides]
-    return tuple(float(t / count) if count else np.nan for t, count in zip(totals, counts, strict=True))
+    insides = [_inside(a.shape[0], a.shape[1], border) for border in borders]
+    return tuple(float(m) for m in _means(a, b, insides, data_range, dtype)[:, 0].mean(axis=1))
 
 
 def mean_of_map(local: Floats, border: int = 0) -> float:
@@ -132,35 +121,59 @@ def ms_ssim(a: Pixels, b: Pixels, border: int = 0, *, data_range: float = 255.0,
     Raises:
         ValueError: as ``ssim_map`` does.
     """
+    return ssims_and_ms_ssim(a, b, (border,), data_range=data_range, dtype=dtype)[1]
+
+
+def ssims_and_ms_ssim(
+    a: Pixels, b: Pixels, borders: tuple[int, ...], *, data_range: float = 255.0, dtype: Any = np.float32
+) -> tuple[tuple[float, ...], float]:
+    """``ssims`` for several borders and ``ms_ssim`` for the first of them, whose finest scale is the same pass."""
     _check(a, b)
     height, width = a.shape[:2]
+    means = _means(a, b, [_inside(height, width, border) for border in borders], data_range, dtype)
+    found = tuple(float(m) for m in means[:, 0].mean(axis=1))
+    border = borders[0]
     if min(height, width) - 2 * border <= SMALLEST_MS:
-        return np.nan
+        return found, np.nan
     inside = slice(border, height - border), slice(border, width - border)
-    fine = [picture[inside].reshape(height - 2 * border, width - 2 * border, -1) for picture in (a, b)]
-    product: Any = 1.0
-    for number, weight in enumerate(SCALES):
-        last = number == len(SCALES) - 1
-        product = product * np.maximum(_means(fine[0], fine[1], data_range, dtype, last), 0) ** weight
-        if not last:
-            fine = [_halved(picture, dtype) for picture in fine]
-    return float(product.mean())
+    scale = [picture[inside].reshape(height - 2 * border, width - 2 * border, -1) for picture in (a, b)]
+    product = np.maximum(means[0, 1], 0) ** SCALES[0]
+    for number, weight in enumerate(SCALES[1:], 2):
+        scale = [_halved(picture, dtype) for picture in scale]
+        whole = _inside(*scale[0].shape[:2], 0)
+        term = _means(scale[0], scale[1], [whole], data_range, dtype)[0, 0 if number == len(SCALES) else 1]
+        product *= np.maximum(term, 0) ** weight
+    return found, float(product.mean())
 
 
-def _means(a: Pixels, b: Pixels, data_range: float, dtype: Any, with_luminance: bool) -> NDArray[np.float64]:
-    """(C,) mean of contrast and structure, times luminance if wanted, where the window fits."""
-    height, width = a.shape[:2]
-    inside = slice(RADIUS, height - RADIUS), slice(RADIUS, width - RADIUS)
+def _means(a: Pixels, b: Pixels, insides: list[Place | None], data_range: float, dtype: Any) -> NDArray[np.float64]:
+    """Means over some places of SSIM, and of contrast and structure alone.
+
+    Returns:
+        (places, 2, C), NaN for None.
+    """
+    channels = a.shape[2] if a.ndim == 3 else 1
+    found = np.full((len(insides), 2, channels), np.nan)
+    known = [k for k, inside in enumerate(insides) if inside]
+    if not known:
+        return found
 
     def one(tile: Place) -> NDArray[np.float64]:
         luminance, structure = _terms(a, b, tile, data_range, dtype)
-        if with_luminance:
-            structure *= luminance
-        total: NDArray[np.float64] = structure[_within(tile, inside)].sum(axis=(0, 1), dtype=np.float64)
-        return total
+        luminance *= structure
+        sums = np.empty((len(known), 2, channels))
+        for row, k in enumerate(known):
+            own = _within(tile, insides[k])  # type: ignore[arg-type]
+            for column, term in enumerate((luminance, structure)):
+                part = term[own]
+                # rows first: sums of long runs of numbers are quick, sums over channels are not
+                sums[row, column] = part.sum(axis=0, dtype=np.float64).reshape(-1, channels).sum(axis=0)
+        return sums
 
-    total = np.sum(_each(one, _tiles(a)), axis=0)
-    return np.asarray(total / ((height - 2 * RADIUS) * (width - 2 * RADIUS)))
+    totals = np.sum(_each(one, _tiles(a)), axis=0)
+    for row, k in enumerate(known):
+        found[k] = totals[row] / (a[insides[k]].size / channels)
+    return found
 
 
 def _halved(picture: Pixels, dtype: Any) -> Floats:
@@ -188,10 +201,10 @@ def _terms(a: Pixels, b: Pixels, tile: Place, data_range: float, dtype: Any) -> 
 
     def window(values: Floats) -> Any:
         done = cv2.sepFilter2D(values, -1, _KERNEL, _KERNEL, borderType=cv2.BORDER_REFLECT)
-        return done.reshape(values.shape)[own]  # OpenCV drops a single channel
+        return done.reshape(values.shape)  # OpenCV drops a single channel
 
     d = a_.astype(dtype)
-    d -= b_.astype(dtype)
+    d -= b_.astype(dtype, copy=False)
     u = a_.astype(np.float64)
     u += b_
     mean_u, mean_d = window(u), window(d)
@@ -202,28 +215,31 @@ def _terms(a: Pixels, b: Pixels, tile: Place, data_range: float, dtype: Any) -> 
     spread_u -= mean_u
     mean_d *= mean_d
     spread_d -= mean_d
-    mean_u = mean_u.astype(dtype)
-    spread_u = spread_u.astype(dtype)
+    mean_u = mean_u.astype(dtype, copy=False)
+    spread_u = spread_u.astype(dtype, copy=False)
     spread_u += spread_d
     spread_u *= 0.5
     spread_u += c2
-    if dtype != np.float64 and _far(mean_d, spread_u):
+    if dtype != np.float64 and _far(mean_d[own], spread_u[own], c2):
         return _terms(a, b, tile, data_range, np.float64)
     spread_d /= spread_u
     mean_u += mean_d
     mean_u *= 0.5
     mean_u += c1
     mean_d /= mean_u
-    return np.subtract(1, mean_d, out=mean_d), np.subtract(1, spread_d, out=spread_d)
+    return np.subtract(1, mean_d, out=mean_d)[own], np.subtract(1, spread_d, out=spread_d)[own]
 
 
-def _far(squares: Floats, spread: Floats) -> bool:
+def _far(squares: Floats, spread: Floats, least: float) -> bool:
     """Whether pictures differ so much in level that the variance of their difference would lack digits in float32.
 
     Args:
         squares: of the mean difference.
         spread: what that variance is divided by.
+        least: the least that this can be.
     """
+    if squares.max() <= FAR_MEAN * least:  # it is seldom worth a division
+        return False
     ratio = squares / spread
     return bool(ratio.mean() > FAR_MEAN or ratio.max() > FAR)
 
