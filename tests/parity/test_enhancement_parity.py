@@ -134,3 +134,33 @@ def test_numbers_without_a_reference_are_those_of_their_papers():
     expected = np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean())
     assert found["colourfulness"] == pytest.approx(expected, rel=1e-5)
     assert rgb2gray(picture).std() * 255 == pytest.approx(found["contrast"], rel=0.1)  # which weighs colours otherwise
+
+
+HARD = [(270, 480), (271, 333), (11, 700), (500, 11)]  # flat at the top third and busy below
+
+
+@pytest.mark.parametrize("size", HARD)
+@pytest.mark.parametrize("channels", [None, 1, 3])
+def test_a_flat_part_beside_a_busy_one(size, channels):
+    """Where float32 loses most: soft and grainy pictures of which a part is flat, and their JPEG."""
+    rng = np.random.default_rng(0)
+    height, width = size
+    soft = cv2.resize(rng.integers(0, 256, (17, 30, 3), dtype=np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
+    clean = np.clip(soft + rng.normal(0, 12, soft.shape), 0, 255).astype(np.uint8)
+    clean[: height // 3] = 30
+    worse = cv2.imdecode(cv2.imencode(".jpg", clean, [cv2.IMWRITE_JPEG_QUALITY, 60])[1], cv2.IMREAD_COLOR)
+    if channels != 3:
+        clean, worse = (p[..., 0] if channels is None else p[..., :1] for p in (clean, worse))
+    mean, local = reference(worse, clean)
+    np.testing.assert_allclose(ssim_map(worse, clean, dtype=np.float64), local, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(ssim_map(worse, clean), local, rtol=0, atol=1e-5)
+    assert ssim(worse, clean) == pytest.approx(mean, abs=1e-7)
+
+
+@pytest.mark.parametrize(("level", "other"), [(30, 30), (0, 0), (255, 255), (30, 31), (0, 255), (200, 90)])
+def test_constant_pictures(level, other):
+    a, b = np.full((40, 33, 3), level, np.uint8), np.full((40, 33, 3), other, np.uint8)
+    mean, local = reference(a, b)
+    np.testing.assert_allclose(ssim_map(a, b, dtype=np.float64), local, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(ssim_map(a, b), local, rtol=0, atol=1e-5)
+    assert ssim(a, b) == pytest.approx(mean, abs=1e-6)
