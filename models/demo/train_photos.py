@@ -6,7 +6,8 @@ a negative, and their colours exchanged. A corner of each photo is not trained o
 best for each photo is taken, which no one without the clean photo could choose.
 
 The bundled weights were trained on two threads of a shared processor: the denoiser for 30 minutes (13,000 steps),
-``sr_x2`` for 14 (2,900), then ``sr_x4`` from its weights (``--origin``) for 16 (4,700).
+``sr_x2`` for 14 (2,900), then ``sr_x4`` from its weights (``--origin``) for 16 (4,700). In the denoiser's run contrasts
+were drawn, and the photos' sizes rounded, a little differently.
 """
 
 from __future__ import annotations
