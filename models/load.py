@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,7 @@ def load_model(
             network, a file of another kind, damaged, of another architecture, or that would run code.
     """
     options = options or LoadOptions()
+    options = replace(options, task=options.task or task)
     if task == class_map.SEMANTIC:
         return class_map.class_map_of(_load(name_or_path, options, class_map.for_instances(options)), options)
     return _load(name_or_path, options, options)

@@ -52,7 +52,7 @@ class Spandrel:
         """Load, downloading at first use. Raises InputError (quickly) when the weights cannot be had."""
         path = _path(spec)
         if spec.weights.origin == "url" and not path.is_file():
-            _download(spec, path)
+            downloads.fetch_file(spec, spec.weights.location)
         found = read(path, options)
         known = recognised(found.tensors)
         if known is None:
@@ -260,28 +260,6 @@ def _of_file(path: Path, name: str) -> ModelSpec:
 def _path(spec: ModelSpec) -> Path:
     where = spec.weights.location
     return downloads.torch_file(where) if spec.weights.origin == "url" else Path(where)
-
-
-def _download(spec: ModelSpec, path: Path) -> None:
-    """Into torch's folder, whole or not at all. Raises InputError."""
-    import torch
-
-    where = spec.weights.location
-    rest = "connect and try again, give a weight file instead, or use bicubic or nl_means, which work offline."
-    if not downloads.reachable(where):
-        raise InputError(
-            f"The weights of {spec.name} are not on this machine and would come from {where}, but there is no "
-            f"connection to it now: {rest}"
-        )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(where, str(path), progress=True)
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"The weights of {spec.name} would come from {where}, but the download failed "
-            f"({type(error).__name__}: {reason}): {rest}"
-        ) from error
 
 
 @cache

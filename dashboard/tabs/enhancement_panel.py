@@ -18,7 +18,7 @@ from dashboard.tabs.results import orders
 from dashboard.views import ChartView, EnhanceView, FiguresView, GalleryView, ProgressView, TableView
 from dashboard.views.strings import t
 
-SCROLL = "() => document.querySelector('#enh-compare')?.scrollIntoView({behavior: 'smooth', block: 'nearest'})"
+SCROLL = "() => document.querySelector('#enh-compare .name')?.scrollIntoView({behavior: 'smooth', block: 'nearest'})"
 
 
 def enhancement_panel(engine: Engine, app: App) -> gr.Dropdown:
