@@ -17,6 +17,7 @@ DOCS = ROOT / "docs"
 TABS = {  # file, tab, its prefix, what tells that its chart is there
     "screenshot.png": ("Detection", "det", ".scatterlayer"),
     "segmentation.png": ("Segmentation", "seg", ".barlayer"),
+    "enhancement.png": ("Enhancement", "enh", ".scatterlayer"),
 }
 
 
