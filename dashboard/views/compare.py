@@ -6,7 +6,7 @@ from typing import Any
 
 from dashboard.views import STATIC, View
 
-PARTS = ("compare_masks", "compare_draw", "compare_maps", "compare_legend", "compare", "compare_events")
+PARTS = ("compare_masks", "compare_draw", "compare_maps", "compare_legend", "compare", "panzoom", "compare_events")
 """The view's script, in files by what they are about; one scope."""
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from dashboard.views import STATIC, View
 
-PARTS = ("enhance_pixels", "enhance_draw", "enhance", "enhance_events")
+PARTS = ("enhance_pixels", "enhance_draw", "enhance", "panzoom", "enhance_events")
 """The view's script, in files by what they are about; one scope."""
 
 

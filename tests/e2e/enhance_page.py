@@ -89,7 +89,7 @@ def unreferenced() -> dict[str, Any]:
 
 def denoised() -> dict[str, Any]:
     """Six panes: four models, one of them perfect."""
-    soft = {f"blur {s}": np.asarray(cv2.GaussianBlur(noisy(25), (7, 7), s)) for s in (0.6, 1.0, 1.6)}
+    soft: dict[str, Any] = {f"blur {s}": np.asarray(cv2.GaussianBlur(noisy(25), (7, 7), s)) for s in (0.6, 1.0, 1.6)}
     return restored("denoised", noisy(25), {**soft, "perfect": reference()})
 
 

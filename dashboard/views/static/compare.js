@@ -149,35 +149,13 @@ const pressed = () => {
   const all = q("[data-all]"); if (all) all.hidden = v.maps ? !narrowed() : !ui.off.size;
 };
 
-// ---- one shared view: its middle in picture pixels, its zoom against a picture that just fits ----
-const fit = () => { ui.k = 1; ui.cx = v.width / 2; ui.cy = v.height / 2; };
-const placeOf = (p) => {
-  const w = p.view.clientWidth, h = p.view.clientHeight, fits = Math.min(w / v.width, h / v.height) || 1, s = fits * ui.k;
-  return { w, h, fits, s, x: w / 2 - ui.cx * s, y: h / 2 - ui.cy * s };
-};
-const settle = () => {
-  if (!panes.length) return;
-  const { w, h, fits } = placeOf(panes[0]);
-  ui.k = Math.max(1, Math.min(Math.max(1, MOST / fits), ui.k));
-  const side = (c, size, room) => { const half = room / (2 * fits * ui.k); return 2 * half >= size ? size / 2 : Math.max(half, Math.min(size - half, c)); };
-  ui.cx = side(ui.cx, v.width, w); ui.cy = side(ui.cy, v.height, h);
-  base.clear(); zoomed(); later("main"); placeCard();
-};
+// ---- one shared view ----
+const lead = () => panes[0];
+const moved = () => { base.clear(); zoomed(); later("main"); placeCard(); };
 const zoomed = () => {
   const b = q(`[data-zoom="fit"]`); if (b) b.textContent = `${Math.round(100 * ui.k)}%`;
   for (const p of panes) p.canvas.style.touchAction = ui.k > 1 ? "none" : "pan-y";
 };
-// Zoom by a factor so that what is under (px, py) of a pane stays there.
-const zoom = (factor, p = panes[0], px = null, py = null) => {
-  if (!p) return;
-  const a = placeOf(p), x = px ?? a.w / 2, y = py ?? a.h / 2, ix = (x - a.x) / a.s, iy = (y - a.y) / a.s, before = ui.k;
-  ui.k = Math.max(1, Math.min(Math.max(1, MOST / a.fits), ui.k * factor));
-  const s = a.fits * ui.k;
-  ui.cx = ix - (x - a.w / 2) / s; ui.cy = iy - (y - a.h / 2) / s;
-  settle();
-  return ui.k !== before;
-};
-const pan = (dx, dy, p) => { const { s } = placeOf(p); ui.cx -= dx / s; ui.cy -= dy / s; settle(); };
 
 // ---- drawing: at most once a frame ----
 const later = (what) => { todo[what] = true; frame = frame || requestAnimationFrame(draw); };
@@ -189,7 +167,6 @@ const draw = () => {
   if (now.filter || now.main) for (const p of panes) paint(p);
   for (const p of panes) lift(p);
 };
-const sized = (canvas, w, h, dpr) => { const W = Math.round(w * dpr), H = Math.round(h * dpr); if (canvas.width !== W || canvas.height !== H) { canvas.width = W; canvas.height = H; } };
 // The picture as this zoom shows it, made once for all panes of a size.
 const under = (a, dpr) => {
   const key = `${a.w}x${a.h}`;

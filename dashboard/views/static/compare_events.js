@@ -80,38 +80,10 @@ root.addEventListener("input", (e) => {
   ui.t = +e.target.value; q(".conf b").textContent = ui.t.toFixed(2);
   later("filter");
 });
-let drag = null;
-const fingers = new Map(), paneOf = (e) => panes[e.target.closest?.("[data-pane]")?.dataset.pane];
-const inside = (p, e) => { const r = p.view.getBoundingClientRect(); return [e.clientX - r.left, e.clientY - r.top]; };
-const stages = q(".panes");
-stages.addEventListener("wheel", (e) => {
-  const p = e.target.closest(".view") && paneOf(e);
-  if (!p) return;
-  const step = Math.max(-120, Math.min(120, e.deltaY * (e.deltaMode ? 33 : 1))), factor = Math.exp(-step * (e.ctrlKey ? 0.01 : 0.0022));
-  if (factor < 1 && ui.k <= 1 && !e.ctrlKey) return; // nothing to zoom out of: the page scrolls
-  e.preventDefault();
-  zoom(factor, p, ...inside(p, e));
-}, { passive: false });
-stages.addEventListener("pointerdown", (e) => {
-  const p = e.target.matches("canvas.ground") && paneOf(e);
-  if (!p || e.button > 0) return;
-  fingers.set(e.pointerId, [e.clientX, e.clientY]);
-  if (fingers.size === 1) drag = { p, x: e.clientX, y: e.clientY, moved: false };
-});
-const pinch = () => { const [a, b] = [...fingers.values()]; return { d: Math.hypot(a[0] - b[0], a[1] - b[1]) || 1, x: (a[0] + b[0]) / 2, y: (a[1] + b[1]) / 2 }; };
+const paneOf = (e) => panes[e.target.closest?.("[data-pane]")?.dataset.pane];
 stages.addEventListener("pointermove", (e) => {
   const p = paneOf(e);
-  if (fingers.has(e.pointerId) && drag) {
-    const before = fingers.size > 1 ? pinch() : null, from = fingers.get(e.pointerId);
-    fingers.set(e.pointerId, [e.clientX, e.clientY]);
-    if (before) {
-      const now = pinch(), r = drag.p.view.getBoundingClientRect();
-      drag.moved = true; pan(now.x - before.x, now.y - before.y, drag.p); zoom(now.d / before.d, drag.p, now.x - r.left, now.y - r.top);
-    } else {
-      if (!drag.moved && Math.hypot(e.clientX - drag.x, e.clientY - drag.y) > 4) { drag.moved = true; try { drag.p.canvas.setPointerCapture(e.pointerId); } catch {} stages.classList.add("dragging"); }
-      if (drag.moved && ui.k > 1) pan(e.clientX - from[0], e.clientY - from[1], drag.p);
-    }
-  }
+  dragged(e);
   if (!p || drag?.moved || !e.target.closest(".view")) { cross(null); if (v?.maps) readout(null); return; }
   if (v.maps) { const [px, py] = inside(p, e), a = placeOf(p); readout((px - a.x) / a.s, (py - a.y) / a.s); }
   const [x, y] = inside(p, e), j = hits(p, x, y)[0], was = ui.hover;
@@ -131,11 +103,7 @@ const cross = (from, x, y) => {
   }
 };
 const up = (e) => {
-  if (!fingers.delete(e.pointerId)) return;
-  stages.classList.remove("dragging");
-  const d = drag;
-  if (fingers.size) { drag.moved = true; return; }
-  drag = null;
+  const d = dropped(e);
   if (!d || d.moved || e.type !== "pointerup" || !panes.includes(d.p)) return;
   const found = hits(d.p, ...inside(d.p, e));
   if (e.timeStamp - last.at < 350 && Math.hypot(e.clientX - last.x, e.clientY - last.y) < 6) return; // the second half of a double click
@@ -165,12 +133,8 @@ root.addEventListener("keydown", (e) => {
   if (e.key === "Escape" && v?.maps && narrowed()) { e.stopPropagation(); ui.off = atFirst(); choose(null); return; }
   const p = e.target.matches("canvas.ground") && paneOf(e);
   if (!p || e.ctrlKey || e.metaKey || e.altKey) return;
-  const step = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] }[e.key];
-  if (step) { if (ui.k <= 1) return; pan(...step, p); }
-  else if (e.key === "+" || e.key === "=") zoom(1.25, p);
-  else if (e.key === "-") zoom(0.8, p);
-  else if (e.key === "0") { fit(); settle(); }
-  else if (e.key === "n" || e.key === "p") {
+  if (steered(e, p)) { e.preventDefault(); return; }
+  if (e.key === "n" || e.key === "p") {
     const shown = p.order.filter((j) => p.shown[j]), k = ui.sel && ui.sel[0] === p.i ? shown.indexOf(ui.sel[1]) : -1;
     if (!shown.length) return;
     select(p.i, shown[(k + (e.key === "n" ? 1 : k < 0 ? 0 : -1) + shown.length) % shown.length]);

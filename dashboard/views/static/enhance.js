@@ -1,181 +1,206 @@
-// Pictures beside their reference: panes in step, or two under a slider; maps of errors, all computed here.
+// Pictures beside their reference: panes in step, or two under a slider; maps of errors, all computed here. The files
+// on pixels and on drawing come before this one, zoom and pan and what a person does after it.
 const L = window.loupe, root = element.querySelector(".lp-enhance");
-const ui = { k: 1, cx: 0, cy: 0, layout: "panes", mode: "picture", channel: "all", other: null, gain: 0, loupe: false, hist: false, split: 0.5, left: null, right: null, by: "ssim", region: null, boxes: false, flip: false, flipTo: null, span: { low: 0, high: 1 } };
+const ui = { k: 1, cx: 0, cy: 0, layout: "panes", split: 0.5, left: null, right: null, flip: false, flipTo: null, loupe: false, hist: false, plain: false };
+Object.assign(ui, { mode: "picture", channel: "all", other: null, gain: 0, span: { low: 0, high: 1 } }); // of maps
+Object.assign(ui, { by: "ssim", region: null, over: null, boxes: null }); // of the worst regions: [pane, its place in the list]
 const T = (key, vars) => L.t(`ui.ev.${key}`, vars), text = (s) => (L.has(s) ? L.t(s) : String(s ?? ""));
 const MOST = 64; // screen pixels a picture's pixel may become
-let v = null, panes = [], stagePane = null, frame = 0, todo = {}, before = null, load_ = 0;
-root.classList.add("lp-compare");
+let v = null, panes = [], stagePane = null, frame = 0, todo = {}, before = null, turn = 0;
+root.classList.add("lp-compare"); // its looks
 root.innerHTML = `<div class="bar"></div><div class="bar maps"></div><div class="stage"><div class="panes"></div></div><div class="worst"></div><span class="sr" aria-live="polite"></span>`;
 const q = (s) => root.querySelector(s);
 
 // ---- data ----
 const load = () => {
-  const old = v, turn = ++load_;
-  v = props.value && Array.isArray(props.value.panes) ? props.value : null;
+  const old = v, was = panes, mine = ++turn;
+  v = props.value && Array.isArray(props.value.panes) ? { border: 0, reduced: 1, ...props.value } : null;
   if (!v || v.error || !v.panes.length) {
-    root.classList.add("empty"); panes = []; stagePane = null;
-    for (const s of [".bar", ".bar.maps", ".worst"]) q(s).innerHTML = "";
+    root.classList.add("empty"); was.forEach(release); panes = []; stagePane = null;
+    for (const s of [".bar", ".bar.maps", ".worst", ".sr"]) q(s).innerHTML = "";
     q(".panes").style.gridTemplateColumns = "";
     q(".panes").innerHTML = `<p class="calm">${L.esc(v?.error ? text(v.error) : T("empty"))}</p>`;
     return;
   }
   root.classList.remove("empty");
-  v.border ??= 0; v.reduced ??= 1;
+  v.reference ??= null;
   const fresh = !old || old.key !== v.key || old.width !== v.width || old.height !== v.height;
   panes = v.panes.slice(0, 6).map((p, i) => ({ ...p, i }));
-  if (fresh) { fit(); ui.region = null; before = null; }
-  ui.flip = false;
-  const models = panes.filter((p) => p.role === "model" && p.image), titles = (i) => old?.panes?.[i]?.title, kept = (i) => { const k = panes.findIndex((p) => p.image && p.title === titles(i)); return k < 0 ? null : k; };
-  // the best model, else the last: what the others are measured against
-  const best = models.find((p) => p.best?.includes("psnr")) || models[models.length - 1] || panes[panes.length - 1];
-  ui.left = kept(ui.left) ?? panes.find((p) => p.role === "input" && p.image)?.i ?? panes[0].i;
-  ui.right = kept(ui.right) ?? best.i;
-  ui.other = kept(ui.other) ?? best.i;
-  ui.flipTo = v.reference ?? panes.find((p) => p.role === "input")?.i ?? null;
-  if (!modes().includes(ui.mode)) ui.mode = "picture";
-  if (ui.region && !panes[ui.region[0]]?.regions?.[ui.by]?.[ui.region[1]]) ui.region = null;
+  if (fresh) { fit(); ui.region = before = null; }
+  ui.flip = false; ui.over = null;
+  // what a person chose stays chosen, by name
+  const kept = (i) => { const title = was[i]?.title, k = panes.findIndex((p) => p.image && p.title === title); return k < 0 ? null : k; };
+  const models = panes.filter((p) => p.role === "model" && p.image), best = models.find((p) => p.best?.includes("psnr")) ?? models[0] ?? panes[panes.length - 1];
+  ui.left = kept(ui.left) ?? panes.find((p) => p.role === "input" && p.image)?.i ?? 0;
+  ui.right = kept(ui.right) ?? (best.i === ui.left ? panes.length - 1 : best.i);
+  ui.other = models.some((p) => p.i === kept(ui.other)) ? kept(ui.other) : best.i;
+  ui.flipTo = v.reference ?? panes.find((p) => p.role === "input" && p.image)?.i ?? null;
+  if (!modes().includes(ui.mode)) { ui.mode = "picture"; ui.gain = 0; }
+  if (!regionAt(ui.region)) ui.region = null;
+  if (!panes.some((p) => p.regions?.[ui.by]?.length)) ui.by = panes.some((p) => p.regions?.squared?.length) ? "squared" : "ssim";
+  for (const p of panes) adopt(p, was);
+  was.forEach(release);
   build(); controls();
   for (const p of panes) {
-    if (!p.image) continue;
-    decodePng(p.image).then((b) => { if (turn === load_) { p.bitmap = b; p.alpha = hasAlpha(p.image); later("span"); later("hist"); } }).catch(() => { if (turn === load_) { p.error = T("broken"); build(); } });
-    if (p.maps?.ssim) decodePng(p.maps.ssim).then((b) => { if (turn === load_) { p.ssim = b; p.valuesKey = null; later("span"); } }).catch(() => {});
+    if (p.image && !p.bitmap) decodePng(p.image).then((d) => arrived(p, d, mine), () => { if (mine === turn) { p.error = "ui.ev.broken"; p.image = null; build(); controls(); } });
+    if (p.maps?.ssim && !p.ssim) decodePng(p.maps.ssim).then((d) => { if (mine === turn) { p.ssim = d.bitmap; later("maps"); } else d.bitmap.close(); }, () => {}); // the pane then says that it has no such map
   }
 };
-// The colour type of a PNG is its 26th byte: 4 and 6 have alpha.
-const hasAlpha = (uri) => { const at = uri.indexOf(",") + 1, head = atob(uri.slice(at, at + 48)); return [4, 6].includes(head.charCodeAt(25)); };
+const arrived = (p, d, mine) => {
+  if (mine !== turn) { d.bitmap.close(); return; }
+  Object.assign(p, { bitmap: d.bitmap, alpha: d.alpha, data: d.data ?? undefined, url: URL.createObjectURL(d.blob) });
+  const link = q(`[data-pane="${p.i}"] .save`);
+  if (link) { link.href = p.url; link.hidden = false; }
+  later("maps"); later("hist");
+};
+// The same picture again: what was decoded is taken over.
+const adopt = (p, was) => {
+  const o = was.find((o) => o.bitmap && o.image === p.image && !o.taken);
+  if (!o) return;
+  o.taken = true;
+  for (const k of ["bitmap", "alpha", "data", "url", "bins"]) p[k] = o[k];
+  if (o.maps?.ssim === p.maps?.ssim) { p.ssim = o.ssim; p.local = o.local; }
+};
+const release = (p) => { p.sprite?.close(); if (p.taken) return; p.bitmap?.close(); p.ssim?.close(); if (p.url) URL.revokeObjectURL(p.url); };
+const isModel = (p) => p.role === "model";
 const modes = () => {
-  const models = panes.filter((p) => p.role === "model" && p.image), found = ["picture"];
+  const models = panes.filter((p) => isModel(p) && p.image), found = ["picture"];
   if (models.some((p) => p.maps?.ssim)) found.push("ssim");
-  if (v.reference !== null && v.reference !== undefined) found.push("absolute", "squared");
+  if (models.length && v.reference !== null) found.push("absolute", "squared");
   if (models.length > 1) found.push("difference");
   return found;
 };
+const regionAt = (at) => (at ? panes[at[0]]?.regions?.[ui.by]?.[at[1]] : undefined);
+const boxed = () => ui.boxes ?? ui.mode !== "picture"; // unless chosen, they do not lie on pictures
 const number = (name, x) => (x === null || x === undefined ? L.t("ui.na") : x === "inf" ? T("infinite") : name.startsWith("psnr") ? `${Number(x).toFixed(2)} dB` : Number(x).toFixed(4));
-const plainNumber = (x) => (x === null ? L.t("ui.na") : String(+Number(x).toPrecision(3)));
+const plainNumber = (x) => (x === null || x === undefined ? L.t("ui.na") : String(+Number(x).toPrecision(3)));
+const regionNumber = (x) => (ui.by === "ssim" ? Number(x).toFixed(3) : String(+Number(x).toPrecision(3)));
+const nameOf = (i) => text(panes[i]?.title);
+const markOf = (p) => { const k = panes.filter(isModel).indexOf(p); return k < 0 ? "" : `<i style="color:${L.colors[k % 4]}">${L.marks[k % 4]}</i> `; };
 
 // ---- what is around the pictures ----
+const numbersOf = (p) => {
+  const best = (n) => (p.best?.includes(n) ? `<em title="${L.esc(L.t("ui.best"))}">★</em>` : "");
+  const one = (n, said, more) => `<span data-number="${L.esc(n)}"${more ? ` class="best"` : ""}>${L.esc(L.short(n))}${L.info(n)} <b>${L.esc(said)}</b>${more}</span>`;
+  const referred = Object.entries(p.numbers || {}).map(([n, x]) => one(n, number(n, x), best(n))), plain = Object.entries(p.plain || {}).map(([n, x]) => one(n, plainNumber(x), ""));
+  const pairs = (all) => all.map((x, k) => (k % 2 ? "" : `<div class="two">${x}${all[k + 1] ?? ""}</div>`)).join("");
+  return (referred.length ? `<div class="nums">${pairs(referred)}</div>` : "") + (plain.length && (ui.plain || !referred.length) ? `<div class="nums plain"><small>${L.esc(T("plain"))}</small>${pairs(plain)}</div>` : "");
+};
 const head = (p) => {
-  const k = panes.filter((o) => o.role === "model").indexOf(p), sign = k < 0 ? "" : `<i style="color:${L.colors[k % 4]}">${L.marks[k % 4]}</i> `;
-  const stages = p.stages ? ` title="${["pre", "fwd", "post"].map((s, n) => `${L.esc(L.t(`ui.cmp.stage.${s}`))} ${Number(p.stages[n]).toFixed(1)} ms`).join(" · ")}"` : "";
-  const nums = Object.entries(p.numbers || {}).map(([n, x]) => `<span data-number="${L.esc(n)}"${p.best?.includes(n) ? ` class="best"` : ""}>${L.esc(n === "psnr_y" ? "Y" : n === "ssim_y" ? "" : L.short(n))} <b title="${L.esc(L.name(n))}">${L.esc(number(n, x))}</b>${p.best?.includes(n) ? `<em title="${L.esc(L.t("ui.best"))}">★</em>` : ""}</span>`).join("");
-  const plain = p.plain && !nums ? `<span class="without">${L.esc(T("plain"))}</span>` + Object.entries(p.plain).map(([n, x]) => `<span data-number="${L.esc(n)}">${L.esc(L.short(n))}${L.info(n)} <b>${L.esc(plainNumber(x))}</b></span>`).join("") : "";
-  const save = p.image ? `<a class="save" href="${L.esc(p.image)}" download="${L.esc(fileName(p))}" title="${L.esc(T("save"))}" aria-label="${L.esc(`${T("save")}: ${text(p.title)}`)}">⤓</a>` : "";
-  const size = p.image ? `<small>${p.size[0]} × ${p.size[1]}${v.reduced > 1 ? ` · ${L.esc(T("reduced", { n: v.reduced }))}` : ""}</small>` : "";
-  return `<header><b title="${L.esc(text(p.title))}">${sign}${L.esc(text(p.title))}</b>${size}${p.note ? `<small${stages}>${L.esc(p.note)}</small>` : ""}${save}<div class="nums">${nums || plain}</div></header>`;
+  const stages = p.stages ? `<small class="ms">${["pre", "fwd", "post"].map((s, n) => `${L.esc(L.t(`ui.cmp.stage.${s}`))} ${Number(p.stages[n]).toFixed(1)}`).join(" · ")} ms</small>` : "";
+  const save = p.image ? `<a class="save" href="${L.esc(p.url ?? "")}" download="${L.esc(fileName(p))}"${p.url ? "" : " hidden"} title="${L.esc(T("save"))}" aria-label="${L.esc(`${T("save")}: ${text(p.title)}`)}">⤓</a>` : "";
+  const note = p.note ? `<small>${L.esc(text(p.note))}${p.stages ? L.info("latency") : ""}</small>` : "";
+  return `<header><b title="${L.esc(text(p.title))}">${markOf(p)}${L.esc(text(p.title))}</b>${p.image ? `<small>${p.size[0]} × ${p.size[1]}</small>` : ""}${note}${stages}${save}${numbersOf(p)}</header>`;
 };
-const fileName = (p) => `${String(v.title || "picture").replace(/\.[^.]*$/, "").replace(/[^\w.-]+/g, "_")}_${text(p.title).replace(/[^\w.-]+/g, "_")}.png`;
-const view = (i, slider) => `<div class="view"><canvas class="ground" tabindex="0" role="img"></canvas><canvas class="over" aria-hidden="true"></canvas>${slider ? `<div class="knob" role="slider" tabindex="0" aria-label="${L.esc(T("slider"))}" aria-valuemin="0" aria-valuemax="100" aria-valuenow="50"><i></i></div><span class="side l"></span><span class="side r"></span>` : `<i class="ch" hidden></i><i class="cv" hidden></i>`}<div class="read" hidden></div></div>`;
+const safe = (s) => s.replace(/[^\p{L}\p{N}.-]+/gu, "_").replace(/^_+|_+$/g, "");
+const fileName = (p) => `${safe(text(v.title).replace(/\.\w+$/, "")) || "picture"}_${safe(text(p.title))}.png`;
+const viewOf = (slider) => `<div class="view"><canvas class="ground" tabindex="0" role="img"></canvas><canvas class="over" aria-hidden="true"></canvas><span class="tag" hidden></span>${slider ? `<div class="knob" role="slider" tabindex="0" aria-label="${L.esc(T("slider"))}" aria-valuemin="0" aria-valuemax="100" aria-valuenow="50"><i></i></div><span class="side l"></span><span class="side r"></span>` : `<i class="ch" hidden></i><i class="cv" hidden></i>`}<div class="read" hidden></div></div>`;
 const build = () => {
-  const focus = root.contains(document.activeElement) ? document.activeElement.closest?.("[data-pane]")?.dataset.pane : undefined;
-  const slider = ui.layout === "slider";
+  const focus = root.contains(document.activeElement) ? document.activeElement.closest?.("[data-pane]") : null, on = focus?.dataset.pane, what = ["select", ".knob", ".save", "canvas.ground"].find((s) => document.activeElement.matches(s)), side = document.activeElement?.dataset?.side;
+  const slider = ui.layout === "slider" && panes.filter((p) => p.image).length > 1;
   q(".panes").innerHTML = slider
-    ? `<section data-pane="stage"><header><label>${L.esc(T("left"))} <select data-side="left">${options(ui.left)}</select></label><label>${L.esc(T("right"))} <select data-side="right">${options(ui.right)}</select></label></header>${view("stage", true)}</section>`
-    : panes.map((p) => `<section data-pane="${p.i}">${head(p)}${p.error || !p.image ? `<div class="view"><p class="calm">${L.esc(text(p.error || "ui.gallery.gone"))}</p></div>` : view(p.i, false)}<canvas class="hist" aria-hidden="true"${ui.hist && p.image ? "" : " hidden"}></canvas></section>`).join("");
-  const grab = (p, at) => { p.view = at.querySelector(".view"); p.canvas = at.querySelector(".ground"); p.top = at.querySelector(".over"); p.reader = at.querySelector(".read"); p.lines = [at.querySelector(".ch"), at.querySelector(".cv")]; p.hist = at.querySelector(".hist"); p.knob = at.querySelector(".knob"); return p; };
-  stagePane = slider ? grab({ i: "stage", role: "stage" }, q('[data-pane="stage"]')) : null;
-  if (!slider) for (const p of panes) grab(p, q(`[data-pane="${p.i}"]`));
+    ? `<section data-pane="stage"><header>${["left", "right"].map((s) => `<label>${L.esc(T(s))} <select data-side="${s}">${options(ui[s])}</select></label>`).join("")}</header>${viewOf(true)}</section>`
+    : panes.map((p) => `<section data-pane="${p.i}">${head(p)}${p.error || !p.image ? `<div class="view"><p class="calm">${L.esc(text(p.error || "ui.gallery.gone"))}</p></div>` : viewOf(false)}<canvas class="hist" role="img" aria-label="${L.esc(L.name("histogram"))}: ${L.esc(text(p.title))}"${ui.hist ? "" : " hidden"}></canvas></section>`).join("");
+  const grab = (p, at) => Object.assign(p, { view: at?.querySelector(".view"), canvas: at?.querySelector(".ground"), top: at?.querySelector(".over"), reader: at?.querySelector(".read"), tag: at?.querySelector(".tag"), hist: at?.querySelector(".hist"), knob: at?.querySelector(".knob"), lines: [at?.querySelector(".ch"), at?.querySelector(".cv")] });
+  stagePane = slider ? grab({ i: "stage" }, q('[data-pane="stage"]')) : null;
+  for (const p of panes) grab(p, slider ? null : q(`[data-pane="${p.i}"]`));
   q(".stage").style.setProperty("--ratio", Math.max(0.66, Math.min(2.2, v.width / v.height)));
-  for (const p of drawn()) p.canvas.setAttribute("aria-label", `${text(v.title)}, ${p === stagePane ? `${name(ui.left)} | ${name(ui.right)}` : text(p.title)}. ${T("keys")}`);
-  sides(); arrange();
-  if (focus !== undefined) q(`[data-pane="${focus}"] canvas.ground`)?.focus({ preventScroll: true });
-  later("span"); if (ui.hist) later("hist");
+  sides(); arrange(); zoomed();
+  if (on !== undefined) q(`[data-pane="${on}"] ${side ? `[data-side="${side}"]` : what ?? "canvas.ground"}`)?.focus({ preventScroll: true });
+  pointed = [null]; later("maps"); later("hist");
 };
-const name = (i) => text(panes[i]?.title);
 const options = (on) => panes.filter((p) => p.image).map((p) => `<option value="${p.i}"${p.i === on ? " selected" : ""}>${L.esc(text(p.title))}</option>`).join("");
+// What lies left and right of the divider, with its numbers.
 const sides = () => {
+  for (const p of drawn()) p.canvas.setAttribute("aria-label", `${text(v.title)}, ${p === stagePane ? `${nameOf(ui.left)} | ${nameOf(ui.right)}` : text(p.title)}. ${T("keys")}`);
   if (!stagePane) return;
-  for (const [s, i] of [["l", ui.left], ["r", ui.right]]) {
-    const p = panes[i], x = p?.numbers?.psnr;
-    stagePane.view.querySelector(`.side.${s}`).innerHTML = `${L.esc(name(i))}${x === undefined ? "" : ` <b>${L.esc(number("psnr", x))}</b>`}`;
-  }
+  bothSides().forEach((p, k) => {
+    const said = ["psnr", "ssim"].filter((n) => p.numbers?.[n] !== undefined).map((n) => ` <small>${L.esc(L.short(n))}</small> <b>${L.esc(number(n, p.numbers[n]))}</b>`).join("");
+    stagePane.view.querySelector(k ? ".side.r" : ".side.l").innerHTML = `<b>${markOf(p)}${L.esc(text(p.title))}</b>${said}${mappedOf(p) ? `<small> · ${L.esc(T(`mode.${ui.mode}`))}</small>` : ""}`;
+  });
 };
-// All panes that there are canvases for.
+// The panes that there are canvases for.
 const drawn = () => (stagePane ? [stagePane] : panes.filter((p) => p.canvas));
+// As many columns as show the picture largest, with all rows on one screen; a hole in the last row is a loss.
 const arrange = () => {
-  const n = stagePane ? 1 : panes.length, width = root.clientWidth;
-  const size = (columns) => Math.min((width - 8 * (columns - 1)) / columns / v.width, ((columns < n ? 0.42 : 0.66) * innerHeight) / v.height);
+  const n = stagePane ? 1 : panes.length, width = root.clientWidth, rows = (c) => Math.ceil(n / c), tall = (c) => (rows(c) === 1 ? 0.66 : 0.76 / rows(c));
+  const size = (c) => Math.min((width - 8 * (c - 1)) / c / v.width, (tall(c) * innerHeight) / v.height) * (n % c ? 0.8 : 1);
   let columns = 1;
-  if (width >= 620) for (let c = 2; c <= Math.min(n, 4); c++) if (width / c >= 230 && (Math.ceil(n / c) < Math.ceil(n / columns) || size(c) > size(columns)) && (size(c) > 0.72 * size(columns) || Math.ceil(n / columns) > 2)) columns = c;
-  if (n > 3 && columns > 3 && n > 4) columns = 3; // five or six: two rows
+  if (width >= 620) for (let c = 2; c <= n; c++) if (width / c >= 230 && size(c) > size(columns)) columns = c;
   q(".panes").style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
-  q(".stage").dataset.columns = columns; q(".stage").dataset.rows = columns > 1 ? Math.ceil(n / columns) : 1;
+  q(".stage").style.setProperty("--tall", `${100 * (columns > 1 ? tall(columns) : 0.66)}vh`);
 };
 const button = (set, on, label, more = "") => `<button type="button" data-${set} aria-pressed="${on}"${more}>${L.esc(label)}</button>`;
+const group = (label, buttons, more = "") => `<span class="seg${more}" role="group" aria-label="${L.esc(label)}">${buttons.join("")}</span>`;
 const controls = () => {
-  const found = modes(), can = panes.filter((p) => p.image).length > 1, listed = panes.some((p) => p.regions?.ssim?.length || p.regions?.squared?.length);
-  q(".bar").innerHTML = `<b class="name" title="${L.esc(text(v.title))}">${L.esc(text(v.title))}</b>
-    ${can ? `<span class="seg" role="group" aria-label="${L.esc(T("layout"))}">${button(`layout="panes"`, ui.layout === "panes", T("panes"))}${button(`layout="slider"`, ui.layout === "slider", T("slider.short"))}</span>` : ""}
-    ${found.length > 1 ? `<span class="seg" role="group" aria-label="${L.esc(T("show"))}">${found.map((m) => button(`mode="${m}"`, ui.mode === m, T(`mode.${m}`))).join("")}</span>` : ""}
-    <span class="seg" role="group" aria-label="${L.esc(T("tools"))}">${button("loupe", ui.loupe, T("loupe"))}${ui.layout === "panes" ? button("hist", ui.hist, T("hist")) : ""}${ui.flipTo !== null ? button("flip", ui.flip, T("flip"), ` title="${L.esc(T("flip.how"))}"`) : ""}</span>
-    <span class="seg zoom" role="group" aria-label="${L.esc(L.t("ui.cmp.zoom"))}"><button type="button" data-zoom="out" aria-label="${L.esc(L.t("ui.cmp.zoom.out"))}">−</button><button type="button" data-zoom="fit" title="${L.esc(L.t("ui.cmp.zoom.fit"))}" aria-label="${L.esc(L.t("ui.cmp.zoom.fit"))}"></button><button type="button" data-zoom="one" title="${L.esc(T("one"))}" aria-label="${L.esc(T("one"))}">1:1</button><button type="button" data-zoom="in" aria-label="${L.esc(L.t("ui.cmp.zoom.in"))}">+</button></span>`;
+  const on = document.activeElement?.closest?.(".bar, .worst") && root.contains(document.activeElement) ? Object.entries(document.activeElement.dataset)[0] : null; // the keyboard stays where it is
+  const found = modes(), several = panes.filter((p) => p.image).length > 1, both = panes.some((p) => Object.keys(p.numbers || {}).length && p.plain);
+  const zoomButton = (name, label, shown) => `<button type="button" data-zoom="${name}" title="${L.esc(label)}" aria-label="${L.esc(label)}">${shown}</button>`;
+  q(".bar").innerHTML = `<b class="name" title="${L.esc(text(v.title))}">${L.esc(text(v.title))}</b>${v.reduced > 1 ? `<small class="reduced">${L.esc(T("reduced", { n: v.reduced }))}</small>` : ""}` +
+    (several ? group(T("layout"), ["panes", "slider"].map((s) => button(`layout="${s}"`, !!stagePane === (s === "slider"), T(s === "slider" ? "slider.short" : s)))) : "") +
+    (found.length > 1 ? group(T("show"), found.map((m) => button(`mode="${m}"`, ui.mode === m, T(`mode.${m}`)))) : "") +
+    group(T("tools"), [button("loupe", ui.loupe, T("loupe")), stagePane ? "" : button("hist", ui.hist, T("hist")), both && !stagePane ? button("plain", ui.plain, T("plain.short"), ` title="${L.esc(T("plain.how"))}"`) : "", several && ui.flipTo !== null ? button("flip", ui.flip, T("flip"), ` title="${L.esc(T("flip.how"))}"`) : ""]) +
+    group(L.t("ui.cmp.zoom"), [zoomButton("out", L.t("ui.cmp.zoom.out"), "−"), zoomButton("fit", L.t("ui.cmp.zoom.fit"), ""), zoomButton("one", T("one"), "1:1"), zoomButton("in", L.t("ui.cmp.zoom.in"), "+")], " zoom");
   mapBar(); worst(); zoomed();
+  if (on) q(`[data-${on[0]}="${CSS.escape(on[1])}"]`)?.focus({ preventScroll: true });
 };
+// The line under the bar: how maps are to be read; with pictures, what can be done. It is always there, so nothing jumps.
 const mapBar = () => {
-  const on = ui.mode !== "picture", models = panes.filter((p) => p.role === "model" && p.image), channels = CHANNELS.filter((c) => c !== "y" || ui.mode !== "ssim");
+  const models = panes.filter((p) => isModel(p) && p.image), channels = CHANNELS.filter((c) => c !== "y" || ui.mode !== "ssim"), line = q(".bar.maps");
   if (!channels.includes(ui.channel)) ui.channel = "all";
-  q(".bar.maps").hidden = !on;
-  if (!on) { q(".bar.maps").innerHTML = ""; return; }
-  q(".bar.maps").innerHTML = `<span class="seg" role="group" aria-label="${L.esc(T("channel"))}">${channels.map((c) => button(`channel="${c}"`, ui.channel === c, T(`channel.${c}`))).join("")}</span>
-    ${ui.mode === "difference" ? `<label class="to">${L.esc(T("difference.to"))} <select data-other>${models.map((p) => `<option value="${p.i}"${p.i === ui.other ? " selected" : ""}>${L.esc(text(p.title))}</option>`).join("")}</select></label>` : ""}
-    <span class="legend"><b data-low></b><i style="background:${css(signed() ? "two" : "one")}"></i><b data-high></b><span>${L.esc(T(`unit.${ui.mode}${signed() ? ".signed" : ""}`))}</span>${L.info(`map_${ui.mode}`)}</span>
-    <label class="gain">${L.esc(T("gain"))} <input type="range" data-gain min="-4" max="4" step="0.25" value="${-ui.gain}" aria-label="${L.esc(T("gain"))}"></label>`;
+  if (ui.mode === "picture") { line.innerHTML = `<span class="hint">${L.esc(T("hint"))}</span>${ui.hist && !stagePane ? `<span class="hint">${L.esc(L.name("histogram"))}${L.info("histogram")}</span>` : ""}${v.border > 0 ? `<span class="hint">${L.esc(T("border", { n: v.border }))}${L.info("border_crop")}</span>` : ""}`; return; }
+  line.innerHTML = group(T("channel"), channels.map((c) => button(`channel="${c}"`, ui.channel === c, T(`channel.${c}`)))) +
+    (ui.mode === "difference" ? `<label class="to">${L.esc(T("difference.to"))} <select data-other>${models.map((p) => `<option value="${p.i}"${p.i === ui.other ? " selected" : ""}>${L.esc(text(p.title))}</option>`).join("")}</select></label>` : "") +
+    `<span class="legend"><b data-low></b><i style="background:${gradient()}"></i><b data-high></b><span>${L.esc(T(`unit.${ui.mode}${signed() ? ".signed" : ""}`))}</span>${L.info(`map_${ui.mode}`)}</span>` +
+    `<label class="gain">${L.esc(T(ui.mode === "ssim" ? "downto" : "upto"))} <input type="range" data-gain min="-4" max="4" step="0.25" value="${ui.gain}"></label>${button("auto", ui.gain === 0, T("auto"), ` class="auto" title="${L.esc(T("auto.how"))}"`)}`;
   legend();
 };
+const spanNumber = (x) => (ui.mode === "ssim" ? x.toFixed(2) : String(+x.toPrecision(3)));
 const legend = () => {
-  const say = (x) => (ui.mode === "ssim" ? x.toFixed(2) : String(+x.toPrecision(3)));
-  const low = q("[data-low]"), high = q("[data-high]");
-  if (low) { low.textContent = say(ui.span.low); high.textContent = `${signed() && ui.span.high > 0 ? "+" : ""}${say(ui.span.high)}`; }
+  const low = q("[data-low]"), high = q("[data-high]"), { low: a, high: b } = ui.span;
+  if (!low) return;
+  low.textContent = spanNumber(a).replace("-", "−"); high.textContent = `${signed() ? "+" : ""}${spanNumber(b)}`;
+  q("[data-gain]").setAttribute("aria-valuetext", spanNumber(b)); q("[data-auto]").setAttribute("aria-pressed", ui.gain === 0);
 };
 const worst = () => {
-  const lists = panes.filter((p) => p.regions?.[ui.by]?.length);
-  const any = panes.some((p) => p.regions?.ssim?.length || p.regions?.squared?.length);
-  q(".worst").innerHTML = !any ? "" : `<div class="top"><b>${L.esc(T("worst"))}</b>${L.info("worst_regions")}<span class="seg" role="group">${["ssim", "squared"].map((b) => button(`by="${b}"`, ui.by === b, T(`by.${b}`))).join("")}</span><label class="boxes"><input type="checkbox" data-boxes${ui.boxes ? " checked" : ""}> ${L.esc(T("boxes"))}</label></div>` +
-    lists.map((p) => { const k = panes.filter((o) => o.role === "model").indexOf(p); return `<div class="row"><span><i style="color:${L.colors[k % 4]}">${L.marks[k % 4]}</i> ${L.esc(text(p.title))}</span>${p.regions[ui.by].map((r, n) => `<button type="button" data-region="${p.i} ${n}" aria-pressed="${String(ui.region) === `${p.i},${n}`}" title="${L.esc(T("worst.go"))}"><b>${n + 1}</b> ${ui.by === "ssim" ? r.value.toFixed(3) : Number(r.value.toPrecision(3))}</button>`).join("")}</div>`; }).join("");
+  const lists = panes.filter((p) => p.regions?.[ui.by]?.length), kinds = ["ssim", "squared"].filter((b) => panes.some((p) => p.regions?.[b]?.length));
+  const chip = (p, r, n) => `<button type="button" data-region="${p.i} ${n}" aria-pressed="${String(ui.region) === `${p.i},${n}`}" title="${L.esc(T("worst.go"))}" aria-label="${L.esc(T("worst.label", { model: text(p.title), n: n + 1, value: regionNumber(r.value) }))}"><b>${n + 1}</b> ${regionNumber(r.value)}</button>`;
+  q(".worst").innerHTML = !kinds.length ? "" : `<div class="top"><span><b>${L.esc(T("worst"))}</b>${L.info("worst_regions")}</span>${group(T("worst.by"), kinds.map((b) => button(`by="${b}"`, ui.by === b, T(`by.${b}`))))}<label class="boxes"><input type="checkbox" data-boxes${boxed() ? " checked" : ""}> ${L.esc(T("boxes"))}</label></div>
+    <div class="lists">${lists.map((p) => `<div class="row"><span title="${L.esc(text(p.title))}">${markOf(p)}${L.esc(text(p.title))}</span><div>${p.regions[ui.by].map((r, n) => chip(p, r, n)).join("")}</div></div>`).join("")}</div>`;
 };
 const pressed = () => {
-  for (const [set, value] of [["layout", ui.layout], ["mode", ui.mode], ["channel", ui.channel], ["by", ui.by]]) for (const b of root.querySelectorAll(`[data-${set}]`)) b.setAttribute("aria-pressed", b.dataset[set] === value);
-  for (const s of ["loupe", "hist", "flip"]) q(`[data-${s}]`)?.setAttribute("aria-pressed", ui[s]);
+  for (const set of ["mode", "channel", "by"]) for (const b of root.querySelectorAll(`button[data-${set}]`)) b.setAttribute("aria-pressed", b.dataset[set] === ui[set]);
+  for (const s of ["loupe", "hist", "plain", "flip"]) q(`button[data-${s}]`)?.setAttribute("aria-pressed", ui[s]);
   for (const b of root.querySelectorAll("[data-region]")) b.setAttribute("aria-pressed", b.dataset.region === (ui.region || []).join(" "));
+  const boxes = q("[data-boxes]");
+  if (boxes) boxes.checked = boxed();
 };
 
-// ---- one shared view: its middle in picture pixels, its zoom against a picture that just fits ----
-const fit = () => { ui.k = 1; ui.cx = v.width / 2; ui.cy = v.height / 2; };
-const placeOf = (p) => {
-  const w = p.view.clientWidth, h = p.view.clientHeight, fits = Math.min(w / v.width, h / v.height) || 1, s = fits * ui.k;
-  return { w, h, fits, s, x: w / 2 - ui.cx * s, y: h / 2 - ui.cy * s };
-};
-const settle = () => {
-  const first = drawn()[0];
-  if (!first) return;
-  const { w, h, fits } = placeOf(first);
-  ui.k = Math.max(1, Math.min(Math.max(1, MOST / fits), ui.k));
-  const side = (c, size, room) => { const half = room / (2 * fits * ui.k); return 2 * half >= size ? size / 2 : Math.max(half, Math.min(size - half, c)); };
-  ui.cx = side(ui.cx, v.width, w); ui.cy = side(ui.cy, v.height, h);
-  zoomed(); later("main");
-};
+// ---- the shared view, and drawing at most once a frame ----
+const lead = () => drawn()[0];
+const moved = () => { zoomed(); later("main"); };
 const zoomed = () => {
-  const first = drawn()[0], b = q('[data-zoom="fit"]');
+  const first = lead(), b = q('[data-zoom="fit"]');
   if (first && b) b.textContent = `${Math.round(100 * placeOf(first).s)} %`;
+  for (const p of drawn()) p.canvas.style.touchAction = ui.k > 1 ? "none" : "pan-y";
 };
-const zoom = (factor, p = drawn()[0], x, y) => {
-  if (!p) return;
-  const a = placeOf(p), px = x ?? a.w / 2, py = y ?? a.h / 2, u = (px - a.x) / a.s, w = (py - a.y) / a.s, was = ui.k;
-  ui.k = Math.max(1, Math.min(Math.max(1, MOST / a.fits), ui.k * factor));
-  const f = ui.k / was;
-  ui.cx = u + (ui.cx - u) / f; ui.cy = w + (ui.cy - w) / f;
-  settle();
-};
-const pan = (dx, dy, p) => { const a = placeOf(p); ui.cx -= dx / a.s; ui.cy -= dy / a.s; settle(); };
 const goTo = (r) => {
-  const first = drawn()[0], a = placeOf(first);
-  ui.k = Math.max(1, Math.min(a.w / (3 * r.w), a.h / (3 * r.h)) / a.fits); ui.cx = r.x + r.w / 2; ui.cy = r.y + r.h / 2;
+  const a = placeOf(lead());
+  ui.k = Math.min(a.w / (3 * r.w), a.h / (3 * r.h)) / a.fits; ui.cx = r.x + r.w / 2; ui.cy = r.y + r.h / 2;
   settle();
 };
-const later = (what) => { todo[what] = true; if (!frame) frame = requestAnimationFrame(draw); };
+const tags = () => {
+  for (const p of drawn()) {
+    const said = p === stagePane ? "" : ui.flip ? nameOf(ui.flipTo) : ui.mode !== "picture" && isModel(p) && p.bitmap && !p.values ? T(ui.mode === "difference" && p.i === ui.other ? "itself" : "unmapped") : "";
+    p.tag.hidden = !said; p.tag.textContent = said;
+  }
+};
+const later = (what) => { todo[what] = true; frame ||= requestAnimationFrame(draw); };
 const draw = () => {
-  const now = todo; frame = 0; todo = {};
+  const now = todo;
+  frame = 0; todo = {};
   if (!v || !panes.length) return;
-  if (now.span) { if (ui.mode !== "picture") { ui.span = span(); legend(); } for (const p of panes) { const why = ui.mode !== "picture" && p.role === "model" && p.bitmap && !p.values ? T(ui.mode === "difference" && p.i === ui.other ? "itself" : "unmapped") : null; if (p.view) { if (why) p.view.dataset.unmapped = why; else delete p.view.dataset.unmapped; } }; }
-  if (now.hist && ui.hist) drawHistograms();
-  if (stagePane) paintStage(); else for (const p of drawn()) paint(p);
+  if (now.maps) { if (ui.mode !== "picture") { ui.span = span(); legend(); } tags(); sides(); }
+  if (now.hist && ui.hist && !stagePane) drawHistograms();
+  if (now.maps || now.main) { if (stagePane) paintStage(); else drawn().forEach(paint); point(...pointed); }
 };

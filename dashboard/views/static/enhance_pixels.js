@@ -1,95 +1,116 @@
 // What the enhancement view knows of pixels: decoding, errors against the reference, colour scales, histograms.
-const MODES = ["picture", "ssim", "absolute", "squared", "difference"], CHANNELS = ["all", "r", "g", "b", "y"];
-const LUMA = [65.481 / 255, 128.553 / 255, 24.966 / 255]; // BT.601, limited range, as PSNR (Y) has it
-// Bright is bad: dark violet to yellow (after inferno); for differences blue to orange over grey, alike in lightness.
-const SCALE = [[0, 0, 4], [31, 12, 72], [85, 15, 109], [136, 34, 106], [186, 54, 85], [227, 89, 51], [249, 140, 10], [249, 201, 50], [252, 255, 164]];
-const BOTH = [[24, 90, 200], [92, 150, 224], [168, 196, 232], [222, 226, 230], [240, 200, 160], [232, 144, 72], [196, 84, 8]];
-const ramp = (stops) => {
-  const out = new Uint8Array(256 * 3);
-  for (let i = 0; i < 256; i++) {
-    const x = (i / 255) * (stops.length - 1), k = Math.min(stops.length - 2, Math.floor(x)), f = x - k;
-    for (let c = 0; c < 3; c++) out[3 * i + c] = Math.round(stops[k][c] + f * (stops[k + 1][c] - stops[k][c]));
+const CHANNELS = ["all", "r", "g", "b", "y"];
+const LUMA = [65.481 / 255, 128.553 / 255, 24.966 / 255]; // BT.601, 16 to 235, as PSNR (Y) has it
+// Even steps of lightness, so that equal steps of a value look equal: the colour map inferno of Smith and van der Walt
+// (bright is worse), and for differences blue to orange over grey, two hues that colour blindness leaves apart.
+const INFERNO = [[0, 0, 4], [22, 11, 57], [66, 10, 104], [106, 23, 110], [147, 38, 103], [188, 55, 84], [221, 81, 58], [243, 120, 25], [252, 165, 10], [246, 215, 70], [252, 255, 164]];
+const BOTH = [[10, 62, 152], [48, 108, 190], [126, 166, 218], [190, 207, 228], [229, 229, 229], [240, 203, 166], [230, 156, 88], [190, 98, 20], [126, 62, 0]];
+const RAMPS = Object.fromEntries([["one", INFERNO], ["two", BOTH]].map(([name, stops]) => [name, Uint32Array.from({ length: 256 }, (_, i) => {
+  const x = (i / 255) * (stops.length - 1), k = Math.min(stops.length - 2, Math.floor(x)), [r, g, b] = stops[k].map((c, n) => Math.round(c + (x - k) * (stops[k + 1][n] - c)));
+  return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0; // a pixel of ImageData: alpha, blue, green, red
+})]));
+const gradient = () => `linear-gradient(90deg, ${(signed() ? BOTH : INFERNO).map((c) => `rgb(${c.join(",")})`).join(",")})`;
+
+// ---- decoding ----
+// A PNG of eight bits a channel with alpha, as (r, g, b, a) a pixel. A canvas keeps colours multiplied by alpha and so
+// loses digits; here none is lost.
+const unpacked = async (bytes) => {
+  const at = new DataView(bytes.buffer), w = at.getUint32(16), h = at.getUint32(20), n = bytes[25] === 6 ? 4 : 2, row = w * n, parts = [];
+  for (let p = 8; p + 8 < bytes.length; p += at.getUint32(p) + 12) if (at.getUint32(p + 4) === 0x49444154) parts.push(bytes.subarray(p + 8, p + 8 + at.getUint32(p))); // IDAT
+  const raw = new Uint8Array(await new Response(new Blob(parts).stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer()), out = new Uint8ClampedArray(4 * w * h);
+  let above = new Uint8Array(row);
+  for (let y = 0; y < h; y++) {
+    const filter = raw[y * (row + 1)], line = raw.subarray(y * (row + 1) + 1, (y + 1) * (row + 1));
+    for (let i = 0; filter && i < row; i++) {
+      const a = i < n ? 0 : line[i - n], b = above[i], c = i < n ? 0 : above[i - n];
+      if (filter < 4) { line[i] += filter === 1 ? a : filter === 2 ? b : (a + b) >> 1; continue; }
+      const p = a + b - c, da = Math.abs(p - a), db = Math.abs(p - b), dc = Math.abs(p - c); // Paeth's predictor
+      line[i] += da <= db && da <= dc ? a : db <= dc ? b : c;
+    }
+    for (let x = 0, o = 4 * y * w, i = 0; x < w; x++, o += 4, i += n) { out[o] = line[i]; out[o + 1] = line[n === 4 ? i + 1 : i]; out[o + 2] = line[n === 4 ? i + 2 : i]; out[o + 3] = line[i + n - 1]; }
+    above = line;
   }
   return out;
 };
-const RAMP = { one: ramp(SCALE), two: ramp(BOTH) };
-const css = (which) => `linear-gradient(90deg, ${(which === "two" ? BOTH : SCALE).map((c) => `rgb(${c.join(",")})`).join(",")})`;
 const decodePng = async (uri) => {
-  const raw = atob(uri.slice(uri.indexOf(",") + 1)), bytes = new Uint8Array(raw.length);
-  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
-  return createImageBitmap(new Blob([bytes], { type: "image/png" }), { colorSpaceConversion: "none" });
+  const blob = await (await fetch(uri)).blob(), bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none" });
+  const head = new Uint8Array(await blob.slice(0, 33).arrayBuffer()), alpha = head[25] === 4 || head[25] === 6; // the colour type
+  const data = alpha && head[24] === 8 && !head[28] ? await unpacked(new Uint8Array(await blob.arrayBuffer())) : null;
+  return { blob, bitmap, alpha, data };
 };
 const pixelsOf = (bitmap) => {
-  const c = new OffscreenCanvas(bitmap.width, bitmap.height), g = c.getContext("2d", { willReadFrequently: true });
+  const g = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { willReadFrequently: true });
   g.drawImage(bitmap, 0, 0);
   return g.getImageData(0, 0, bitmap.width, bitmap.height).data;
 };
-// The pixels of a pane, (r, g, b, a) a pixel; of the local SSIM of a model where it has it.
-const pixels = (p) => (p.pixels ??= p.bitmap ? pixelsOf(p.bitmap) : null);
+// The pixels of a pane, (r, g, b, a) a pixel; and the bytes of its local SSIM.
+const pixels = (p) => (p.data ??= pixelsOf(p.bitmap));
 const local = (p) => (p.local ??= p.ssim ? pixelsOf(p.ssim) : null);
-const sameSize = (p, o) => p && o && p.bitmap && o.bitmap && p.bitmap.width === o.bitmap.width && p.bitmap.height === o.bitmap.height;
-const weights = (channel) => ({ all: [1 / 3, 1 / 3, 1 / 3], r: [1, 0, 0], g: [0, 1, 0], b: [0, 0, 1] })[channel];
-// The error of a pixel at byte offset i: absolute or squared, of a channel, their mean, or luma.
-const errorAt = (a, b, i, channel, squared) => {
-  const d = [a[i] - b[i], a[i + 1] - b[i + 1], a[i + 2] - b[i + 2]];
-  if (channel === "y") { const e = d[0] * LUMA[0] + d[1] * LUMA[1] + d[2] * LUMA[2]; return squared ? e * e : Math.abs(e); }
-  const w = weights(channel);
-  return squared ? w[0] * d[0] * d[0] + w[1] * d[1] * d[1] + w[2] * d[2] * d[2] : w[0] * Math.abs(d[0]) + w[1] * Math.abs(d[1]) + w[2] * Math.abs(d[2]);
+const alike = (p, o) => !!p?.bitmap && !!o?.bitmap && p.bitmap.width === o.bitmap.width && p.bitmap.height === o.bitmap.height;
+
+// ---- maps ----
+// What two pictures differ by, a number a pixel: absolute or squared; of a channel, the mean of all, or of luma.
+const errors = (a, b, channel, squared) => {
+  const n = a.length / 4, out = new Float32Array(n), c = "rgb".indexOf(channel), [wr, wg, wb] = LUMA;
+  if (channel === "y") for (let i = 0, o = 0; i < n; i++, o += 4) { const d = wr * (a[o] - b[o]) + wg * (a[o + 1] - b[o + 1]) + wb * (a[o + 2] - b[o + 2]); out[i] = squared ? d * d : Math.abs(d); }
+  else if (c >= 0) for (let i = 0, o = c; i < n; i++, o += 4) { const d = a[o] - b[o]; out[i] = squared ? d * d : Math.abs(d); }
+  else for (let i = 0, o = 0; i < n; i++, o += 4) { const r = a[o] - b[o], g = a[o + 1] - b[o + 1], d = a[o + 2] - b[o + 2]; out[i] = (squared ? r * r + g * g + d * d : Math.abs(r) + Math.abs(g) + Math.abs(d)) / 3; }
+  return out;
 };
-// What a model's pane shows instead of its picture: a function of the pixel's number, or null where it cannot be.
-const measure = (p) => {
-  if (p.role !== "model" || ui.mode === "picture" || !p.bitmap) return null;
-  const ref = panes[v.reference], own = pixels(p);
-  if (ui.mode === "ssim") { const s = local(p), w = weights(ui.channel === "y" ? "all" : ui.channel); return s && ((n) => (w[0] * s[4 * n] + w[1] * s[4 * n + 1] + w[2] * s[4 * n + 2]) / 255); }
-  if (ui.mode === "difference") {
-    const other = panes[ui.other];
-    if (!sameSize(p, other) || other === p) return null;
-    const theirs = pixels(other);
-    if (!sameSize(p, ref)) return (n) => errorAt(own, theirs, 4 * n, ui.channel, false);
-    const truth = pixels(ref);
-    return (n) => errorAt(own, truth, 4 * n, ui.channel, false) - errorAt(theirs, truth, 4 * n, ui.channel, false);
-  }
-  if (!sameSize(p, ref)) return null;
-  const truth = pixels(ref), squared = ui.mode === "squared";
-  return (n) => errorAt(own, truth, 4 * n, ui.channel, squared);
+const localSsim = (bytes, channel) => {
+  const n = bytes.length / 4, out = new Float32Array(n), c = "rgb".indexOf(channel);
+  for (let i = 0, o = 0; i < n; i++, o += 4) out[i] = (c >= 0 ? bytes[o + c] : (bytes[o] + bytes[o + 1] + bytes[o + 2]) / 3) / 255;
+  return out;
 };
 const signed = () => ui.mode === "difference" && v.reference !== null;
-// Values of a pane's map, kept until the mode, the channel or the other model changes.
+// What a model's pane shows instead of its picture, a number a pixel; null where there is no such map.
+const measured = (p) => {
+  if (p.role !== "model" || ui.mode === "picture" || !p.bitmap) return null;
+  const truth = panes[v.reference], other = panes[ui.other];
+  if (ui.mode === "ssim") return p.ssim ? localSsim(local(p), ui.channel) : null;
+  if (ui.mode !== "difference") return alike(p, truth) ? errors(pixels(p), pixels(truth), ui.channel, ui.mode === "squared") : null;
+  if (other === p || !alike(p, other)) return null;
+  if (v.reference === null) return errors(pixels(p), pixels(other), ui.channel, false);
+  if (!alike(p, truth)) return null;
+  const out = errors(pixels(p), pixels(truth), ui.channel, false), theirs = errors(pixels(other), pixels(truth), ui.channel, false);
+  for (let i = 0; i < out.length; i++) out[i] -= theirs[i];
+  return out;
+};
+// The same, kept until something that it rests on changes.
 const valuesOf = (p) => {
-  const key = `${ui.mode} ${ui.channel} ${ui.mode === "difference" ? ui.other : ""}`;
-  if (p.valuesKey === key) return p.values;
-  const at = measure(p);
-  p.valuesKey = key; p.values = null; p.sprite = null;
-  if (at) { const n = p.bitmap.width * p.bitmap.height, out = (p.values = new Float32Array(n)); for (let i = 0; i < n; i++) out[i] = at(i); }
+  const key = [ui.mode, ui.channel, ui.mode === "difference" ? ui.other : "", !!p.bitmap, !!p.ssim, !!panes[v.reference]?.bitmap, !!panes[ui.other]?.bitmap].join(" ");
+  if (p.valuesKey !== key) { p.valuesKey = key; p.sprite?.close(); p.sprite = null; p.values = measured(p); }
   return p.values;
 };
-// From and to which colours run: chosen, else so that one value in a hundred is beyond, the same for all panes.
+// From where to where colours run, the same for all panes: one value in a hundred lies beyond, unless a person moves it.
+const BINS = 65536, CAPS = { ssim: 1, absolute: 255, squared: 255 * 255, difference: 255 }, LEAST = { ssim: 0.01, absolute: 1, squared: 1, difference: 1 };
 const span = () => {
-  const bad = ui.mode === "ssim" ? (x) => 1 - x : Math.abs, cap = { ssim: 1, absolute: 255, squared: 255 * 255, difference: 255 }[ui.mode];
-  const all = panes.map(valuesOf).filter(Boolean), bins = new Float64Array(4096);
-  let total = 0;
-  for (const values of all) { const step = Math.max(1, Math.floor(values.length / 200000)); for (let i = 0; i < values.length; i += step) { bins[Math.min(4095, Math.floor(4095 * Math.sqrt(bad(values[i]) / cap)))]++; total++; } }
-  let seen = 0, k = 4095;
-  for (; k > 0; k--) { seen += bins[k]; if (seen > 0.01 * total) break; }
-  const auto = Math.max(((k + 1) / 4095) ** 2 * cap, ui.mode === "ssim" ? 0.02 : 1), top = Math.min(cap, auto * 2 ** ui.gain);
-  return ui.mode === "ssim" ? { low: 1, high: 1 - top } : signed() ? { low: -top, high: top } : { low: 0, high: top };
+  const cap = CAPS[ui.mode], bins = new Float64Array(BINS), ssim = ui.mode === "ssim";
+  let total = 0, seen = 0, k = BINS - 1;
+  for (const values of panes.map(valuesOf)) {
+    if (!values) continue;
+    const step = Math.max(1, Math.floor(values.length / 200000));
+    for (let i = 0; i < values.length; i += step) { bins[Math.min(BINS - 1, Math.floor(BINS * Math.sqrt((ssim ? 1 - values[i] : Math.abs(values[i])) / cap)))]++; total++; }
+  }
+  while (k > 0 && (seen += bins[k]) <= 0.01 * total) k--;
+  const top = Math.min(cap, Math.max(((k + 1) / BINS) ** 2 * cap, LEAST[ui.mode]) * 2 ** ui.gain);
+  return ssim ? { low: 1, high: 1 - top } : { low: signed() ? -top : 0, high: top };
 };
+// A pane's map in colours.
 const spriteOf = (p) => {
-  const values = valuesOf(p);
-  if (!values) return null;
-  const r = ui.span, key = `${r.low} ${r.high}`;
-  if (p.sprite && p.spriteKey === key) return p.sprite;
-  const table = signed() ? RAMP.two : RAMP.one, w = p.bitmap.width, h = p.bitmap.height, image = new ImageData(w, h), out = image.data, f = 255 / (r.high - r.low || 1);
-  for (let i = 0; i < values.length; i++) { const k = 3 * Math.max(0, Math.min(255, Math.round((values[i] - r.low) * f))), o = 4 * i; out[o] = table[k]; out[o + 1] = table[k + 1]; out[o + 2] = table[k + 2]; out[o + 3] = 255; }
-  const c = new OffscreenCanvas(w, h);
+  const values = valuesOf(p), { low, high } = ui.span, key = `${low} ${high}`;
+  if (!values || (p.sprite && p.spriteKey === key)) return values ? p.sprite : null;
+  const table = signed() ? RAMPS.two : RAMPS.one, { width, height } = p.bitmap, image = new ImageData(width, height), out = new Uint32Array(image.data.buffer), f = 255 / (high - low);
+  for (let i = 0; i < out.length; i++) out[i] = table[Math.max(0, Math.min(255, Math.round((values[i] - low) * f)))];
+  const c = new OffscreenCanvas(width, height);
   c.getContext("2d").putImageData(image, 0, 0);
-  p.spriteKey = key;
+  p.sprite?.close(); p.spriteKey = key;
   return (p.sprite = c.transferToImageBitmap());
 };
+// What share of the pixels has each value, of red, green and blue.
 const histogram = (p) => {
   if (p.bins) return p.bins;
-  const data = pixels(p), bins = [0, 1, 2].map(() => new Float64Array(256));
-  for (let i = 0; i < data.length; i += 4) { bins[0][data[i]]++; bins[1][data[i + 1]]++; bins[2][data[i + 2]]++; }
-  for (const b of bins) for (let i = 0; i < 256; i++) b[i] /= data.length / 4;
+  const data = pixels(p), bins = [0, 1, 2].map(() => new Float64Array(256)), one = 4 / data.length;
+  for (let i = 0; i < data.length; i += 4) { bins[0][data[i]] += one; bins[1][data[i + 1]] += one; bins[2][data[i + 2]] += one; }
   return (p.bins = bins);
 };
