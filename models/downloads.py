@@ -87,7 +87,7 @@ OFFLINE = {
     "detection": "scenes_small",
     "instance-segmentation": "scenes_small",
     "semantic-segmentation": "scenes_sem_small",
-    "enhancement": "photos_denoise or photos_sr_x4",
+    "enhancement": "photos_denoise",
 }
 
 
