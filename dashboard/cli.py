@@ -205,6 +205,9 @@ def _evaluate(a: argparse.Namespace) -> None:
     from models.load import check_loadable
 
     settings = settings_of(a.set)
+    for option in ("classes", "mapping"):
+        if a.task == "enhancement" and getattr(a, option):
+            raise InputError(f"--{option} is for tasks with classes, not for enhancement: leave it out.")
     if a.classes:
         settings["classes"] = a.classes
     options = LoadOptions(
@@ -216,7 +219,7 @@ def _evaluate(a: argparse.Namespace) -> None:
         check_loadable(name, task=a.task)
     classes = read_class_names(a.classes) if a.classes else None
     mapping = read_mapping(a.mapping) if a.mapping else None
-    dataset = engine.dataset(a.dataset, a.format, a.task, settings_for_data(settings) | _degraded(a))
+    dataset = engine.dataset(a.dataset, a.format, a.task, settings_for_data(settings) | _degraded(a, settings))
     how = Settings(batch_size=a.batch_size, limit=a.limit, seed=a.seed, mapping=mapping, restart=a.restart)
     how.check()
     _say_warnings(dataset, a.quiet)
@@ -235,13 +238,19 @@ def _evaluate(a: argparse.Namespace) -> None:
     print_runs(runs, a.json)
 
 
-def _degraded(a: argparse.Namespace) -> dict[str, str]:
+def _degraded(a: argparse.Namespace, settings: Mapping[str, str]) -> dict[str, str]:
     """How inputs are made from clean pictures, as options of the dataset's format."""
-    if a.degrade is None:
-        return {}
     if a.task != "enhancement":
-        raise InputError(f"--degrade is for --task enhancement, not for {a.task}: leave it out.")
-    return {"degrade": a.degrade} | ({"seed": str(a.seed)} if a.seed else {})
+        if a.degrade is not None:
+            raise InputError(f"--degrade is for --task enhancement, not for {a.task}: leave it out.")
+        return {}
+    given = {} if a.degrade is None else {"degrade": str(a.degrade)}
+    if a.seed and ("degrade" in given or "degrade" in settings):
+        given["seed"] = str(a.seed)
+    for key, value in given.items():
+        if settings.get(key, value) != value:
+            raise InputError(f"--{key} {value} and --set {key}={settings[key]} say two things: leave one of them out.")
+    return given
 
 
 def _say_warnings(dataset: Any, quiet: bool) -> None:
@@ -258,7 +267,7 @@ def _score(a: argparse.Namespace) -> None:
     settings = settings_of(a.set)
     engine = Engine(a.store)
     settings |= {k: v for k in ("columns", "units") if (v := getattr(a, k)) is not None}
-    data = settings_for_data(settings) | _degraded(a)
+    data = settings_for_data(settings) | _degraded(a, settings)
     truth = engine.dataset(a.truth, a.format, a.task, data, labels_only=True)
     run = score(
         truth,

@@ -162,6 +162,12 @@ def import_pictures(
         )
     if missing:
         notes.append(f"{len(missing)} of {len(wanted)} references have no picture and are left out: {listed(missing)}.")
+    taken = {*found, *unused}
+    beside = [file for file in files if file not in taken]
+    if beside:
+        notes.append(
+            f"{len(beside)} pictures left out, since another has the very name of the dataset's: {listed(beside)}."
+        )
     pictures = ImportedPictures(
         truth=truth,
         rows=np.array(rows, np.int64),

@@ -11,7 +11,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 
 import numpy as np
@@ -41,6 +41,10 @@ class Classical:
         del spec
         return True
 
+    def check_settings(self, name: str, settings: Mapping[str, str]) -> None:
+        """Raises InputError for a setting that the method called ``name`` does not have."""
+        check_settings(name, settings)
+
     def load(self, spec: ModelSpec, options: LoadOptions) -> ClassicalEnhancer:
         """Ready at once. Raises InputError for a setting that the method does not have, or out of its range."""
         return ClassicalEnhancer(spec, options)
@@ -64,13 +68,7 @@ class ClassicalEnhancer(ModelAdapter[Picture, "tuple[Sequence[Pixels], Sequence[
 
     def __init__(self, spec: ModelSpec, options: LoadOptions) -> None:
         method = METHODS[spec.name]
-        known = (*method.settings, SCALE) if method.enlarges else method.settings
-        keys = [setting.key for setting in known]
-        for key in options.settings:
-            if key not in keys:
-                has = f"it understands {', '.join(keys)}" if keys else "it has none"
-                hint = did_you_mean(key, keys) or f" To set: {has}."
-                raise InputError(f"{spec.name} has no setting called {key[:80]!r}.{hint}")
+        check_settings(spec.name, options.settings)
         self.values = {setting.key: setting.read(spec.name, options.settings) for setting in method.settings}
         asked = SCALE.read(spec.name, options.settings) if method.enlarges else 1
         self.spec, self.device, self._method = spec, "cpu", method
@@ -131,6 +129,17 @@ class ClassicalEnhancer(ModelAdapter[Picture, "tuple[Sequence[Pixels], Sequence[
     def close(self) -> None:
         """There is nothing to give back."""
         self._closed = True
+
+
+def check_settings(name: str, settings: Mapping[str, str]) -> None:
+    """Raises InputError for a setting that the method called ``name`` does not have."""
+    method = METHODS[name]
+    keys = [setting.key for setting in ((*method.settings, SCALE) if method.enlarges else method.settings)]
+    for key in settings:
+        if key not in keys:
+            has = f"it understands {', '.join(keys)}" if keys else "it has none"
+            hint = did_you_mean(key, keys) or f" To set: {has}."
+            raise InputError(f"{name} has no setting called {key[:80]!r}.{hint}")
 
 
 def _spec(name: str) -> ModelSpec:

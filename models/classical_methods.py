@@ -223,12 +223,15 @@ def bm3d(pixels: Pixels, values: Values) -> Pixels:
 
 
 def estimated_sigma(pixels: Pixels) -> float:
-    """The noise's standard deviation in levels of 255, from the picture alone: the channels' mean."""
+    """The noise's standard deviation in levels of 255, from the picture alone: the mean of channels that vary."""
     from skimage.restoration import estimate_sigma
 
     if min(pixels.shape[:2]) < 4:  # too few pixels to tell noise from what is shown
         return 0.0
     planes = pixels.reshape(*pixels.shape[:2], -1).astype(np.float64)
+    planes = planes[..., planes.min(axis=(0, 1)) < planes.max(axis=(0, 1))]  # in a channel of one value is no noise
+    if not planes.shape[2]:
+        return 0.0
     found = float(estimate_sigma(planes, average_sigmas=True, channel_axis=-1))
     return found if math.isfinite(found) else 0.0
 

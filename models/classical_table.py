@@ -40,7 +40,7 @@ class Setting:
         if text is None:
             return self.default
         try:
-            value = float(text)
+            value = float(text) if text.isascii() and "_" not in text else math.nan
         except ValueError:
             value = math.nan
         fits = self.low <= value <= self.high

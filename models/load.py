@@ -111,6 +111,9 @@ def _loader(path: Path) -> Any:
 
 def _check_settings(loader: Any, name: str, settings: Mapping[str, str], task: str | None = None) -> None:
     """Raises InputError for a key that the family does not know (for ``task``), if it says which it knows."""
+    if hasattr(loader, "check_settings"):  # each of its models has its own
+        loader.check_settings(name, {key: value for key, value in settings.items() if key not in SETTINGS_OF_ALL})
+        return
     known = getattr(loader, "settings", None)
     if isinstance(known, Mapping):
         known = known[task] if task in known else sorted({key for keys in known.values() for key in keys})

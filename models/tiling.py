@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from dashboard.errors import InputError
 
 SETTINGS = ("overlap", "tile")
-LARGEST = 16384  # pixels of a tile's side
+LARGEST, SMALLEST = 16384, 16  # pixels of a tile's side
 OVERLAP = 64  # pixels that neighbours share unless told otherwise
 _CPU, _CUDA = 512, 1024  # pixels of a tile's side for networks that keep the size
 Size = tuple[int, int]  # (height, width) in pixels
@@ -226,6 +226,10 @@ def tile_setting(settings: Mapping[str, str], default: Tiling, sizes: Sizes) -> 
         )
     if asked is not None:
         side, above = ((_side(asked, sizes),) * 2, 0) if asked else (side, None)
+    if asked and min(side) < SMALLEST:
+        raise InputError(
+            f"tile={asked} is too small, every pixel would be worked on many times: {SMALLEST} or more, or 0 for none."
+        )
     most = min(side) // 2
     overlap = _pixels(settings, "overlap", most)
     return Tiling(side, min(default.overlap, most) if overlap is None else overlap, above, default.exact)

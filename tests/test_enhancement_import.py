@@ -57,6 +57,13 @@ def test_two_that_could_be_the_same_are_named() -> None:
         matched(["a.png"], ["a_x2.png", "a_x4.png"], "folder")
 
 
+def test_what_a_folder_holds_beside_the_very_names_is_noted(tmp_path: Path) -> None:
+    black = np.zeros((4, 5, 3), np.uint8)
+    found = import_pictures(save(tmp_path / "out", p0=black, p0_mask=black), truth((4, 5)))
+    assert found.files == [str(tmp_path / "out" / "p0.png")]
+    assert found.notes == ("1 pictures left out, since another has the very name of the dataset's: 'p0_mask.png'.",)
+
+
 def truth(*sizes: tuple[int, int]) -> Any:
     """Grey references called p0, p1, ..."""
     targets = [EnhancedImage(np.full((*size, 3), 100, np.uint8)) for size in sizes]

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dashboard import evaluation
+from dashboard.cli import main
 from dashboard.datasets.opening import open_dataset
 from dashboard.datasets.paired import PairedDataset
 from dashboard.enhancement_parts import pictures_of
@@ -346,6 +347,34 @@ def test_what_cannot_be_scored_leaves_nothing(store, clean, tmp_path):
         score(opened(clean, labels_only=True), folder, store, classes="names.txt")
     with pytest.raises(InputError, match="--set colour: scoring takes"):
         score(opened(clean, labels_only=True), folder, store, settings={"colour": "1"})
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--classes", "names.txt"), "--classes is for tasks with classes, not for enhancement"),
+        (("--mapping", "names.csv"), "--mapping is for tasks with classes, not for enhancement"),
+        (("--degrade", "noise:25", "--set", "degrade=jpeg:10"), "--degrade noise:25 and --set degrade=jpeg:10"),
+        (("--degrade", "noise:25", "--seed", "1", "--set", "seed=2"), "--seed 1 and --set seed=2"),
+    ],
+)
+def test_options_that_contradict_or_do_nothing(store, clean, capsys, options, says):
+    arguments = ["evaluate", "--task", TASK, "--model", "identity", "--dataset", str(clean), "--store", str(store.root)]
+    assert main([*arguments, *options]) == 2
+    assert says in capsys.readouterr().err
+    assert store.runs() == []
+
+
+def test_the_seed_counts_however_the_degradation_is_given(store, clean):
+    arguments = ["evaluate", "--task", TASK, "--model", "identity", "--dataset", str(clean), "--store", str(store.root)]
+    arguments += ["--limit", "1", "--quiet"]
+    for how in (("--degrade", "noise:25", "--seed", "7"), ("--set", "degrade=noise:25", "--seed", "7")):
+        assert main([*arguments, *how]) == 0
+    assert main([*arguments, "--set", "degrade=noise:25", "--set", "seed=7"]) == 0
+    seven = {run.facts["dataset_facts"]["fingerprint"] for run in store.runs()}
+    assert len(seven) == 1
+    assert main([*arguments, "--degrade", "noise:25"]) == 0
+    assert len({run.facts["dataset_facts"]["fingerprint"] for run in store.runs()}) == 2
 
 
 @pytest.mark.parametrize("kind", ["paired", "images"])

@@ -163,7 +163,7 @@ def _step(part: str, text: str) -> Step:
         )
     known = _KINDS[kind]
     try:
-        value = float(given)
+        value = float(given) if given.isascii() and "_" not in given else math.nan  # as a person writes numbers
     except ValueError:
         value = math.nan
     if not known.low <= value <= known.high or (known.whole and not value.is_integer()):  # NaN is in no range

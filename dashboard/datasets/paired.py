@@ -37,7 +37,7 @@ class Paired:
         "split": "only this split, where folders are called train, test, val, ...",
         "without_pair": "skip leaves out pictures without a partner (default error)",
         "alpha": "ignore leaves out transparency that only one of a pair has (default error)",
-        "scale": "how many times larger references are, where the inputs are not here (default 1)",
+        "scale": "how many times larger references are; found out where the inputs are here, else 1",
         "confine": "true refuses paths outside the dataset's folder (always so in a zip)",
         "require_files": "false when only the references are needed and the inputs may be elsewhere",
     }
@@ -84,6 +84,11 @@ class Paired:
             scale=None if here else _scale(options),
             ignore_alpha=ignore_alpha,
         )
+        if here and options.get("scale") and _scale(options) != data.scale:
+            raise InputError(
+                f"{path}: references are {data.scale} times as large as their inputs, not {_scale(options)} times "
+                "(option scale): leave it out"
+            )
         data.warnings = (*notes, *data.remarks())
         return data
 

@@ -143,6 +143,8 @@ def test_parse(typed, text, scale):
         ("bicubic:0", "bicubic takes"),
         ("bicubic:1", "bicubic takes"),
         ("bicubic:4x", "bicubic takes"),
+        ("bicubic:1_6", "bicubic takes"),
+        ("noise:٢٥", "noise takes"),
         ("bicubic:8+bicubic:8", "64 times smaller in all: 16 times is the most"),
         ("bicubik:4", "Did you mean 'bicubic'"),
         ("nearest:4", r"There are bicubic:4 \(a whole factor 2..16\), noise:25"),

@@ -346,3 +346,8 @@ class TestReferencesOnly:
         data = open_dataset(tmp_path, task=TASK, labels_only=True)
         assert data.scale == 2
         assert data[0].image.shape == (6, 8, 3)
+        assert open_dataset(tmp_path, task=TASK, options={"scale": "2"}).fingerprint == data.fingerprint
+        with pytest.raises(InputError, match=r"references are 2 times as large as their inputs, not 4 times \(option"):
+            open_dataset(tmp_path, task=TASK, options={"scale": "4"}, labels_only=True)
+        with pytest.raises(InputError, match="option scale=much: it must be"):
+            open_dataset(tmp_path, task=TASK, options={"scale": "much"})

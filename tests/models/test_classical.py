@@ -145,6 +145,17 @@ def test_noise_is_estimated(grey, sigma):
     assert classical_methods.estimated_sigma(rough[..., 0] if grey else rough) == pytest.approx(sigma, rel=0.15)
 
 
+@pytest.mark.filterwarnings("error")
+def test_channels_without_any_noise_do_not_count():
+    """scikit-image leaves coefficients of 0 out, and has no answer where none is left."""
+    black = np.zeros((40, 50, 3), np.uint8)
+    assert classical_methods.estimated_sigma(black) == classical_methods.estimated_sigma(black[..., 0]) == 0
+    np.testing.assert_array_equal(one("nl_means", black).rgb, black)
+    blue = noisy(photo(), 25)
+    blue[..., 0] = 0
+    assert classical_methods.estimated_sigma(blue) == pytest.approx(25, rel=0.2)
+
+
 def test_without_noise_nothing_is_done():
     picture = pictures()["colour"]
     for name in ("nl_means", "tv_chambolle", "wavelet", "bilateral"):
@@ -226,12 +237,16 @@ def test_a_sky_that_fades_is_no_hole(value):
         ("median", {"siz": "3"}, "median has no setting called 'siz'. Did you mean 'size'"),
         ("median", {"sigma": "3"}, "median has no setting called 'sigma'. To set: it understands size."),
         ("clahe", {"gamma": "2"}, "To set: it understands clip, tiles."),
+        ("median", {"bogus": "3"}, "median has no setting called 'bogus'. To set: it understands size."),
         ("identity", {"sigma": "3"}, "To set: it has none."),
+        ("identity", {"bogus": "3"}, "To set: it has none."),
         ("identity", {"scale": "2"}, "identity has no setting called 'scale'"),
         ("median", {"size": "4"}, r"size must be an odd number in 3\.\.51 for median, got '4'"),
         ("median", {"size": "3.5"}, r"size must be an odd number in 3\.\.51 for median, got '3.5'"),
         ("nl_means", {"sigma": "nan"}, r"sigma must be a number in 0\.\.255 for nl_means, got 'nan'"),
         ("nl_means", {"sigma": "-1"}, "sigma must be"),
+        ("nl_means", {"sigma": "1_0"}, "sigma must be"),
+        ("nl_means", {"sigma": "٣"}, "sigma must be"),
         ("nl_means", {"sigma": "much"}, "got 'much'"),
         ("gaussian", {"sigma": "1e9"}, "sigma must be"),
         ("gaussian", {"sigma": "inf"}, "sigma must be"),

@@ -148,6 +148,7 @@ def test_settings():
     [
         ({"tile": "big"}, "tile must be a whole number of pixels up to 16384, or 0 for none, got 'big'"),
         ({"tile": "-3"}, "tile must be"),
+        ({"tile": "7"}, "tile=7 is too small, every pixel would be worked on many times: 16 or more, or 0 for none"),
         ({"tile": "99999999999"}, "tile must be"),
         ({"tile": "64", "overlap": "33"}, "overlap must be a whole number of pixels up to 32, half a tile's side"),
         ({"overlap": "1.5"}, "overlap must be"),
