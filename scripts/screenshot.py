@@ -14,10 +14,10 @@ from playwright.sync_api import sync_playwright  # noqa: E402
 from tests.e2e.conftest import ARGUMENTS, chromium, start_app, stop_app  # noqa: E402
 
 DOCS = ROOT / "docs"
-TABS = {  # file, tab, its prefix, what tells that its chart is there
-    "screenshot.png": ("Detection", "det", ".scatterlayer"),
-    "segmentation.png": ("Segmentation", "seg", ".barlayer"),
-    "enhancement.png": ("Enhancement", "enh", ".scatterlayer"),
+TABS = {  # file, tab, its prefix, what tells that its chart is there, which picture is opened
+    "screenshot.png": ("Detection", "det", ".scatterlayer", 5),
+    "segmentation.png": ("Segmentation", "seg", ".barlayer", 5),
+    "enhancement.png": ("Enhancement", "enh", ".scatterlayer", 4),
 }
 
 
@@ -30,11 +30,11 @@ def main() -> None:
             page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="en-US")
             page.goto(address)
             page.wait_for_selector("#cls-gallery .pic img")
-            for file, (tab, prefix, chart) in TABS.items():
+            for file, (tab, prefix, chart, picture) in TABS.items():
                 page.get_by_role("tab", name=tab, exact=True).click()
                 page.wait_for_selector(f"#{prefix}-gallery .pic img", timeout=600_000)  # the first start evaluates
                 page.wait_for_selector(f"#{prefix}-chart {chart}")
-                page.locator(f"#{prefix}-gallery .pic").nth(5).click()
+                page.locator(f"#{prefix}-gallery .pic").nth(picture).click()
                 page.wait_for_timeout(2500)
                 page.evaluate("scrollTo(0, 0)")
                 page.screenshot(path=DOCS / file, full_page=True)
