@@ -81,6 +81,20 @@ def test_a_model_of_another_scale_says_so(panel: EnhancementPhotos, file: str) -
     assert "enlarges pictures 2 times" in view["panes"][3]["error"]
 
 
+def test_numbers_without_a_reference_are_the_inputs_too(panel: EnhancementPhotos, file: str) -> None:
+    given, made = panel.run([file], ["unsharp"], "none", None, None)[2]["panes"]
+    assert made["plain"]["sharpness"] > given["plain"]["sharpness"] > 0
+    assert given["numbers"] == {}
+
+
+def test_transparency_is_left_out_where_a_photo_is_made_worse_and_it_is_said(
+    panel: EnhancementPhotos, tmp_path: Path
+) -> None:
+    path = save(tmp_path / "cut.png", np.full((20, 30, 4), 100, np.uint8))
+    view = panel.run([path], ["bicubic"], "bicubic", "2", None)[2]
+    assert view["panes"][0]["note"] == "ui.ephotos.alpha"
+
+
 def test_transparency_is_kept(panel: EnhancementPhotos, tmp_path: Path) -> None:
     rgba = np.zeros((20, 30, 4), np.uint8)
     rgba[:, :15] = (10, 200, 30, 255)

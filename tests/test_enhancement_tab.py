@@ -127,3 +127,14 @@ def test_an_echo_does_nothing(do: EnhancementResults) -> None:
     again = do.rechosen(first[0], ids, None, LIVE)
     assert len(again) == OUTPUTS
     assert all(part.get("__type__") == "update" for part in again)
+
+
+def test_runs_on_different_data_have_no_table_of_conventions(tmp_path: Path) -> None:
+    """A number under "2 px of border left out" would not be that of the other data; each data has its recipe."""
+    runs_in(tmp_path, ("bicubic",))
+    runs_in(tmp_path, ("identity",), "noise:10")
+    do = EnhancementResults(Engine(tmp_path / "store"), ("enhancement",))
+    shown = do.show([r.id for r in do.engine.store.runs("enhancement")], None, LIVE)
+    assert shown[6] is None
+    assert "clean noise:10: " in shown[10]
+    assert "clean bicubic:2: " in shown[10]

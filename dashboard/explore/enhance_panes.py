@@ -10,8 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dashboard.datasets.degrade import is_grey
 from dashboard.enhancement_parts import encode
 from dashboard.explore.overview import Data, json_number
+from dashboard.metrics.enhancement.no_reference import plain_numbers
 from dashboard.metrics.enhancement.regions import worst
 from dashboard.metrics.enhancement.ssim import ssim_map
 from dashboard.types import EnhancedImage, Image
@@ -34,7 +36,7 @@ def reduction(size: tuple[int, int]) -> int:
 
 
 def plain_pane(title: str, role: str, picture: EnhancedImage, reduced: int = 1) -> Data:
-    """The input or the reference.
+    """A picture and nothing of what is known about it.
 
     Args:
         title: a text, or a key of the app's texts.
@@ -43,13 +45,28 @@ def plain_pane(title: str, role: str, picture: EnhancedImage, reduced: int = 1) 
         reduced: the factor by which all panes are made smaller.
     """
     shown = smaller(picture, reduced)
-    return {
-        "title": title,
-        "role": role,
-        "image": png_uri(shown),
-        "size": [shown.size[1], shown.size[0]],
-        "numbers": {},
-    }
+    height, width = shown.size
+    pane: Data = {"title": title, "role": role, "image": png_uri(shown), "size": [width, height], "numbers": {}}
+    if reduced > 1:
+        pane["full"] = list(picture.size[::-1])
+    return pane
+
+
+def given_pane(title: str, role: str, picture: EnhancedImage, reduced: int = 1, note: str | None = None) -> Data:
+    """The input or the reference, with what can be said of it alone; grey where its channels are equal.
+
+    Args:
+        title: a text, or a key of the app's texts.
+        role: "input" or "reference".
+        picture: its pixels.
+        reduced: the factor by which all panes are made smaller.
+        note: beside the title.
+    """
+    pixels = picture.pixels
+    grey = pixels.ndim == 3 and picture.alpha is None and is_grey(pixels)
+    shown = EnhancedImage(np.ascontiguousarray(pixels[..., 0]), picture.scale) if grey else picture
+    plain = {name: shown_number(value) for name, value in plain_numbers(picture.rgb).items()}
+    return plain_pane(title, role, shown, reduced) | {"plain": plain, "note": note}
 
 
 def model_pane(

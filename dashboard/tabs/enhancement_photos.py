@@ -177,9 +177,11 @@ class EnhancementPhotos:
             reason = f"{photo.name} would become {size[1]:,} x {size[0]:,} pixels, more than {MAX_PIXELS:,}: crop it."
             return panes_of.no_picture(key, photo.name, reason), []
         reduced = panes_of.reduction(size)
-        panes = [panes_of.plain_pane(panes_of.INPUT, "input", _picture(given), panes_of.reduction(given.shape[:2]))]
+        dropped = "ui.ephotos.alpha" if whole.shape[2] == 4 and given.shape[2] == 3 else None
+        small = panes_of.reduction((given.shape[0], given.shape[1]))
+        panes = [panes_of.given_pane(panes_of.INPUT, "input", _picture(given), small, dropped)]
         if reference is not None:
-            panes.append(panes_of.plain_pane(panes_of.REFERENCE, "reference", EnhancedImage(reference), reduced))
+            panes.append(panes_of.given_pane(panes_of.REFERENCE, "reference", EnhancedImage(reference), reduced))
         counts: list[float | None] = []
         for k, adapter in enumerate(adapters):
             try:
@@ -289,6 +291,5 @@ def enhancement_photos_panel(engine: Engine) -> None:
     chosen = [names, kind, value]
     kind.input(do.values, [kind, names], [value, names], **EVENT)
     go.click(toast(do.run), [files, *chosen, looked], everything, **DEVICE)
-    files.upload(toast(do.run), [files, *chosen, looked], everything, **DEVICE)
     examples.click(lambda: None, None, files, **EVENT).then(toast(do.examples), chosen, everything, **DEVICE)
     strip.select(toast(do.show), looked, [strip, view], **DEVICE)

@@ -14,6 +14,7 @@ from dashboard.errors import InputError
 from dashboard.explore import enhancement as explore
 from dashboard.explore.enhancement.opened import Opened, opened
 from dashboard.explore.enhancement.selecting import PERCEPTUAL
+from dashboard.explore.overview import different_data
 from dashboard.perceptual import distances
 from dashboard.store import Run
 from dashboard.tabs.explorer import START, Explorer, names_of
@@ -86,11 +87,11 @@ class EnhancementResults(Explorer[Opened, Controls]):
             explore.figures_data(views),
             explore.images_data(view, controls.columns, state["picture"]),
             self._chart(views, state, controls),
-            explore.conventions_data(views) if any(v.referenced for v in views) else None,
+            explore.conventions_data(views) if comparable(views) else None,
             gallery,
             self.compare(views, state, controls),
             explore.other_figures(views),
-            recipe_of(view.run),
+            recipes_of([v.run for v in views]),
             how_measured([v.run for v in views], self.engine.public),
         )
 
@@ -155,6 +156,13 @@ class EnhancementResults(Explorer[Opened, Controls]):
         return state, self.compare(views, state, controls)
 
 
-def recipe_of(run: Run) -> str:
-    """How the models' inputs were made, in a sentence; "" where they are files."""
-    return str(run.facts.get("dataset_facts", {}).get("recipe") or "")
+def comparable(views: Sequence[Opened]) -> bool:
+    """Whether a table of conventions can be made: there are references, and all runs are on the same data."""
+    return any(v.referenced for v in views) and not different_data([v.run for v in views])
+
+
+def recipes_of(runs: Sequence[Run]) -> str:
+    """How the models' inputs were made, a sentence for each data; "" where they are files."""
+    found = {run.dataset: str(run.facts.get("dataset_facts", {}).get("recipe") or "") for run in runs}
+    told = {data: recipe for data, recipe in found.items() if recipe}
+    return "\n\n".join(recipe if len(found) == 1 else f"{data}: {recipe}" for data, recipe in told.items())

@@ -57,6 +57,7 @@ ENHANCE_VIEW: dict[str, tuple[str, str]] = {
     "ui.ev.infinite": ("∞ (identical)", "∞（完全相同）"),
     "ui.ev.plain": ("no reference:", "無參考："),
     "ui.ev.reduced": ("shown at 1/{n} of its size; the numbers are of all of it", "以 1/{n} 大小顯示；數值取自完整影像"),
+    "ui.ev.save.smaller": ("save as it is shown, {size}, as PNG", "依顯示大小 {size} 存為 PNG"),
     "ui.ev.save": ("save this picture as PNG", "將此影像存為 PNG"),
     "ui.ev.keys": ("Keys: + and − zoom, 0 whole picture, arrows move, hold space to flip", "按鍵：+ 與 − 縮放、0 完整影像、方向鍵移動、按住空白鍵切換"),
 }

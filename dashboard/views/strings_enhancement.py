@@ -62,6 +62,7 @@ ENHANCEMENT: dict[str, tuple[str, str]] = {
     "ui.ephotos.kind.noise": ("Noise", "雜訊"),
     "ui.ephotos.kind.jpeg": ("JPEG", "JPEG"),
     "ui.ephotos.kind.blur": ("Blur", "模糊"),
+    "ui.ephotos.alpha": ("without its transparency", "不含透明度"),
     "ui.ephotos.value": ("By how much", "程度"),
     "ui.ephotos.value.hint": ("factor, sigma, quality or sigma", "倍率、sigma、品質或 sigma"),
     "ui.degrade": ("Make inputs from clean pictures", "由清晰影像製作輸入"),

@@ -546,7 +546,10 @@ def test_alpha_is_drawn_and_read(view: Page) -> None:
 def test_pictures_made_smaller_say_so(view: Page) -> None:
     show(view, "reduced", 5)
     expect(view.locator("#view .reduced")).to_contain_text("1/2")
-    expect(view.locator("#view [data-pane='2'] header")).to_contain_text("160 × 120")
+    expect(view.locator("#view [data-pane='2'] header")).to_contain_text("320 × 240")  # its own size
+    expect(view.locator("#view [data-pane='2'] .save")).to_have_attribute(
+        "title", "save as it is shown, 160 × 120, as PNG"
+    )
     show(view, "single", 1)
     expect(view.locator("#view [data-layout], #view [data-mode], #view [data-flip]")).to_have_count(0)
 

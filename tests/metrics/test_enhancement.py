@@ -15,7 +15,7 @@ from dashboard.metrics.enhancement.columns import EnhancementBatch
 from dashboard.metrics.enhancement.fidelity import cropped, errors, luma, psnr, psnr_of
 from dashboard.metrics.enhancement.losses import BANK, charbonnier, gradient, texture
 from dashboard.metrics.enhancement.measured import NAMES, PLAIN, REFERENCED, Measured, join, measure, measured
-from dashboard.metrics.enhancement.metrics import Fidelity, Losses, NoReference, Spread, student_interval
+from dashboard.metrics.enhancement.metrics import Fidelity, Losses, NoReference, Spread, means, student_interval
 from dashboard.metrics.enhancement.no_reference import plain_numbers
 
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40))
@@ -319,3 +319,15 @@ def test_measuring_leaves_pictures_as_they_were():
     np.testing.assert_array_equal(a, before[0])
     np.testing.assert_array_equal(b, before[1])
     assert isinstance(measured(batch((a, b))), Measured)
+
+
+def test_intervals_end_where_values_can_not_be():
+    """Three images of SSIM 0.99, 0.99 and 0.5: by Student's t the mean of 0.827 would be up to 1.53."""
+    columns = {name: np.array([0.99, 0.99, 0.5]) for name in NAMES}
+    values, ends = means(Measured(["a", "b", "c"], columns), ("ssim", "ms_ssim", "mse", "psnr"))
+    assert values["ssim"] == pytest.approx(0.8267, abs=1e-4)
+    assert ends["ssim"] == (pytest.approx(0.1239, abs=1e-3), 1.0)
+    assert ends["ms_ssim"][1] == 1.0
+    assert ends["psnr"][1] == pytest.approx(1.5294, abs=1e-3)
+    columns["mse"] = np.array([1.0, 1.0, 50.0])
+    assert means(Measured(["a", "b", "c"], columns), ("mse",))[1]["mse"][0] == 0.0

@@ -208,9 +208,7 @@ def test_names_load_from_torchs_folder_and_fail_clearly_without(tmp_path, monkey
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(downloads, "reachable", lambda url: False)
     name = "spandrel/dncnn_25"
-    with pytest.raises(
-        InputError, match=r"weights of spandrel/dncnn_25 are not .*photos_denoise, which works offline"
-    ):
+    with pytest.raises(InputError, match=r"weights of spandrel/dncnn_25 are not .*photos_denoise, which works offline"):
         load_model(name, options())
     assert not list(tmp_path.rglob("*.pth"))
     path = tmp_path / "hub" / "checkpoints" / "dncnn_25.pth"

@@ -148,9 +148,9 @@ def compare_data(views: Sequence[Opened], pictures: Dataset | None, index: int, 
     given = _given(pictures, index) if pictures is not None else None
     if given is not None:
         # an input of another size is drawn over the same area; it is made smaller only as far as it is as large
-        panes.append(panes_of.plain_pane(panes_of.INPUT, "input", given, panes_of.reduction(given.size)))
+        panes.append(panes_of.given_pane(panes_of.INPUT, "input", given, panes_of.reduction(given.size)))
     if truth is not None:
-        panes.append(panes_of.plain_pane(panes_of.REFERENCE, "reference", truth, reduced))
+        panes.append(panes_of.given_pane(panes_of.REFERENCE, "reference", truth, reduced))
     for v in views[:MOST_MODELS]:
         at = v.image(index) if same_data(v.run, view.run) else None
         if at is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,6 +19,10 @@ from dashboard.results import Distribution, MetricResult, Scalars
 FEWEST = 3  # images from which on a mean has an interval
 DECIBELS = ("psnr", "psnr_y", "psnr_whole", "psnr_y_whole")
 LEVELS = {"mse": "levels²", "mae": "levels", "sharpness": "levels²"} | dict.fromkeys(PLAIN[1:], "levels")
+BOUNDS = dict.fromkeys(DECIBELS, (-math.inf, math.inf))
+BOUNDS |= dict.fromkeys(("ssim", "ssim_y", "ssim_whole", "ssim_y_whole"), (-1.0, 1.0))
+BOUNDS |= {"ms_ssim": (0.0, 1.0), "ssim_loss": (0.0, 2.0)}
+"""What a mean can be; all others are 0 or more."""
 BINS = 20
 
 
@@ -103,13 +108,15 @@ class Spread(Collected):
 
 
 def means(numbers: Measured, names: Sequence[str]) -> tuple[dict[str, float], dict[str, Interval]]:
-    """Means of the finite values of columns, NaN where there are none, and their intervals."""
+    """Means of the finite values of columns, NaN where there are none, and their intervals, cut at what is possible."""
     values, ends = {}, {}
     for name in names:
         column = numbers.columns[name]
         known = column[np.isfinite(column)]
         values[name] = float(known.mean()) if known.size else np.nan
-        ends[name] = student_interval(known)
+        least, most = BOUNDS.get(name, (0.0, math.inf))
+        low, high = student_interval(known)
+        ends[name] = (max(least, low), min(most, high)) if math.isfinite(low) else NONE
     return values, ends
 
 

@@ -84,13 +84,13 @@ const numbersOf = (p) => {
   const one = (n, said, more) => `<span data-number="${L.esc(n)}"${more ? ` class="best"` : ""}>${L.esc(L.short(n))}${L.info(n)} <b>${L.esc(said)}</b>${more}</span>`;
   const referred = Object.entries(p.numbers || {}).map(([n, x]) => one(n, number(n, x), best(n))), plain = Object.entries(p.plain || {}).map(([n, x]) => one(n, plainNumber(x), ""));
   const pairs = (all) => all.map((x, k) => (k % 2 ? "" : `<div class="two">${x}${all[k + 1] ?? ""}</div>`)).join("");
-  return (referred.length ? `<div class="nums">${pairs(referred)}</div>` : "") + (plain.length && (ui.plain || !referred.length) ? `<div class="nums plain"><small>${L.esc(T("plain"))}</small>${pairs(plain)}</div>` : "");
+  return (referred.length ? `<div class="nums">${pairs(referred)}</div>` : "") + (plain.length && (ui.plain || v.reference === null || v.reference === undefined) ? `<div class="nums plain"><small>${L.esc(T("plain"))}</small>${pairs(plain)}</div>` : "");
 };
 const head = (p) => {
   const stages = p.stages ? `<small class="ms">${["pre", "fwd", "post"].map((s, n) => `${L.esc(L.t(`ui.cmp.stage.${s}`))} ${Number(p.stages[n]).toFixed(1)}`).join(" · ")} ms</small>` : "";
-  const save = p.image ? `<a class="save" href="${L.esc(p.url ?? "")}" download="${L.esc(fileName(p))}"${p.url ? "" : " hidden"} title="${L.esc(T("save"))}" aria-label="${L.esc(`${T("save")}: ${text(p.title)}`)}">⤓</a>` : "";
+  const save = p.image ? `<a class="save" href="${L.esc(p.url ?? "")}" download="${L.esc(fileName(p))}"${p.url ? "" : " hidden"} title="${L.esc(T(p.full ? "save.smaller" : "save", { size: p.size.join(" × ") }))}" aria-label="${L.esc(`${T("save")}: ${text(p.title)}`)}">⤓</a>` : "";
   const note = p.note ? `<small>${L.esc(text(p.note))}${p.stages ? L.info("latency") : ""}</small>` : "";
-  return `<header><b title="${L.esc(text(p.title))}">${markOf(p)}${L.esc(text(p.title))}</b>${p.image ? `<small>${p.size[0]} × ${p.size[1]}</small>` : ""}${note}${stages}${save}${numbersOf(p)}</header>`;
+  return `<header><b title="${L.esc(text(p.title))}">${markOf(p)}${L.esc(text(p.title))}</b>${p.image ? `<small>${(p.full ?? p.size).join(" × ")}</small>` : ""}${note}${stages}${save}${numbersOf(p)}</header>`;
 };
 const safe = (s) => s.replace(/[^\p{L}\p{N}.-]+/gu, "_").replace(/^_+|_+$/g, "");
 const fileName = (p) => `${safe(text(v.title).replace(/\.\w+$/, "")) || "picture"}_${safe(text(p.title))}.png`;
