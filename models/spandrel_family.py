@@ -1,13 +1,16 @@
 """Every enhancer that spandrel reads: from a file, whose architecture its tensors tell, or by name (``spandrel/NAME``).
 
-Only spandrel's main registry is used; nothing in a file is run (``models.tensor_file``). Scale, channels and what the
-sides have to be multiples of are spandrel's findings. Networks that take the level of the noise beside the picture
-(DRUNet, FDnCNN) are told ``sigma=`` in levels of 255, 15 as in spandrel unless set. Those that need a mask (LaMa) are
-refused.
+Spandrel's main registry is used, and the package ``spandrel_extra_arches`` (Restormer, MPRNet, SRFormer, ...) where a
+person has installed it: its architectures have licences of their own, some for research alone. Nothing in a file is run
+(``models.tensor_file``). Scale, channels and what the sides have to be multiples of are spandrel's findings. Networks
+that take the level of the noise beside the picture (DRUNet, FDnCNN) are told ``sigma=`` in levels of 255, 15 as in
+spandrel unless set. Those that need a mask (LaMa) are refused.
 """
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import warnings
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 PREFIX = "spandrel/"
+EXTRA = "spandrel_extra_arches"
 TABLE = tables.HERE / "spandrel_models.tsv"
 SETTINGS = (*enhancement.SETTINGS, "sigma")
 TRAINER = ("params_ema", "params-ema", "params")  # where BasicSR puts weights, the better ones first
@@ -74,12 +78,13 @@ class Recognised:
 
 def recognised(tensors: Mapping[str, Tensor]) -> Recognised | None:
     """The architecture that has tensors of these names, bare or behind a wrapper's prefix; None if none has."""
-    from spandrel import MAIN_REGISTRY, canonicalize_state_dict
+    from spandrel import canonicalize_state_dict
 
+    registry = _registry()
     names = dict(tensors)
     for _ in range(4):
         canonical = canonicalize_state_dict(names)
-        for known in MAIN_REGISTRY.architectures("detection"):
+        for known in registry.architectures("detection"):
             if known.detect(canonical):
                 return Recognised(known.architecture, canonical)
         shorter = tensor_file.stripped(names, set())
@@ -91,9 +96,17 @@ def recognised(tensors: Mapping[str, Tensor]) -> Recognised | None:
 
 def architectures() -> tuple[str, ...]:
     """Names of what spandrel knows."""
+    return tuple(sorted((known.architecture.name for known in _registry()), key=str.lower))
+
+
+@cache
+def _registry() -> Any:
+    """What can be recognised."""
     from spandrel import MAIN_REGISTRY
 
-    return tuple(sorted((known.architecture.name for known in MAIN_REGISTRY), key=str.lower))
+    if importlib.util.find_spec(EXTRA) is not None:
+        importlib.import_module(EXTRA).install(ignore_duplicates=True)
+    return MAIN_REGISTRY
 
 
 def read(path: Path, options: LoadOptions) -> tensor_file.TensorFile:

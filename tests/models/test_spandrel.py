@@ -244,3 +244,19 @@ def test_a_program_by_choice(tmp_path):
     assert made.scale == 2
     expected = by_spandrel("compact", pictures()["colour"].transpose(2, 0, 1)).transpose(1, 2, 0)
     assert np.abs(made.predict([pictures()["colour"]])[0].pixels.astype(int) - expected).max() <= 1
+
+
+def test_more_architectures_where_their_package_is_installed(monkeypatch, tmp_path):
+    """A stand-in for the package, whose architectures have licences of their own."""
+    (tmp_path / "stand_in_arches.py").write_text(
+        "called = []\ndef install(ignore_duplicates):\n    called.append(ignore_duplicates)\n", "utf-8"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(spandrel_family, "EXTRA", "stand_in_arches")
+    spandrel_family._registry.cache_clear()
+    assert len(spandrel_family.architectures()) > 30
+    assert len(spandrel_family.architectures()) > 30
+    import stand_in_arches
+
+    assert stand_in_arches.called == [True]  # once
+    spandrel_family._registry.cache_clear()

@@ -1,4 +1,4 @@
-"""PSNR, SSIM, MS-SSIM and the rest against scikit-image, pytorch_msssim, piq, SciPy, on random and real pictures."""
+"""PSNR, SSIM, MS-SSIM and the rest against scikit-image, pytorch_msssim, SciPy, on random and real pictures."""
 
 from __future__ import annotations
 
