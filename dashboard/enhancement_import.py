@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,13 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.datasets.alpha import read_with_alpha
-from dashboard.datasets.archive import extract_cached
 from dashboard.datasets.base import Dataset
 from dashboard.datasets.boxes import listed
 from dashboard.datasets.enhancing import Header, read_header, read_headers
 from dashboard.datasets.mask_pairs import files_in
-from dashboard.datasets.opening import cache_folder
 from dashboard.errors import InputError
+from dashboard.importing import opened_folder
 from dashboard.types import EnhancedImage
 
 _GOES_ON = re.compile(r"[^0-9A-Za-z]|x\d")  # what may follow the dataset's name in a picture's
@@ -127,18 +125,7 @@ def import_pictures(
         InputError: one sentence naming the file or picture, and the remedy.
     """
     path = Path(path)
-    try:
-        there, is_file = path.exists(), path.is_file()
-    except OSError as error:
-        raise InputError(f"{path} cannot be opened ({error.strerror or error}): check the path") from error
-    if not there:
-        raise InputError(f"{path} does not exist: check the path")
-    root, in_use = path, None
-    if is_file and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path)):
-        unpacked = extract_cached(path, cache_dir or cache_folder())
-        root, in_use = unpacked.root, unpacked.in_use
-    elif not path.is_dir():
-        raise InputError(f"{path} is no folder or zip: give the folder of all enhanced pictures")
+    root, in_use = opened_folder(path, "give the folder of all enhanced pictures", cache_dir)
     files = files_in(root, Counter())
     if not files:
         raise InputError(f"{path} holds no pictures: give a folder of pictures named as the dataset's")

@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from dashboard.datasets.archive import extract_cached
 from dashboard.datasets.base import Dataset
+from dashboard.datasets.opening import cache_folder
 from dashboard.disk import digest_of, friendly_os_errors
 from dashboard.environment import describe_environment
 from dashboard.errors import InputError
 from dashboard.finishing import dataset_facts
 from dashboard.store import Draft, Run, Store, run_id_for
+
+
+def opened_folder(path: Path, wanted: str, cache_dir: str | Path | None = None) -> tuple[Path, IO[bytes] | None]:
+    """The folder that predictions are in: as given, or what a zip of it is unpacked to.
+
+    Args:
+        path: a folder or a zip.
+        wanted: what to give, for errors: "give the folder of all".
+        cache_dir: where a zip is unpacked; default ``cache_folder()``.
+
+    Returns:
+        The folder, and for a zip the file that keeps it from being cleaned away while it is open.
+
+    Raises:
+        InputError: it is not there, or neither of both.
+    """
+    try:
+        there, is_file = path.exists(), path.is_file()
+    except OSError as error:
+        raise InputError(f"{path} cannot be opened ({error.strerror or error}): check the path") from error
+    if not there:
+        raise InputError(f"{path} does not exist: check the path")
+    if is_file and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path)):
+        unpacked = extract_cached(path, cache_dir or cache_folder())
+        return unpacked.root, unpacked.in_use
+    if not path.is_dir():
+        raise InputError(f"{path} is no folder or zip: {wanted}")
+    return path, None
 
 
 class Import:

@@ -7,7 +7,6 @@ in ``notes``.
 
 from __future__ import annotations
 
-import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,17 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.classmaps import ClassIds
-from dashboard.datasets.archive import extract_cached
 from dashboard.datasets.base import Dataset
 from dashboard.datasets.boxes import listed
 from dashboard.datasets.mask_classes import Numbering, default_ignored
 from dashboard.datasets.mask_files import read_labels
 from dashboard.datasets.mask_pairs import Pairs, files_in, pair
 from dashboard.datasets.mask_paths import no_file
-from dashboard.datasets.opening import cache_folder
 from dashboard.datasets.palette import Palette
 from dashboard.detection_import_match import Classes
 from dashboard.errors import InputError
+from dashboard.importing import opened_folder
 
 _NO_CLASS = 65535  # in tables of classes: what no class of the dataset is
 _GIVEN = "the names given for the predictions"
@@ -111,18 +109,7 @@ def import_masks(
         InputError: one sentence naming the file or picture, and the remedy.
     """
     path = Path(path)
-    try:
-        there, is_file = path.exists(), path.is_file()
-    except OSError as error:
-        raise InputError(f"{path} cannot be opened ({error.strerror or error}): check the path") from error
-    if not there:
-        raise InputError(f"{path} does not exist: check the path")
-    root, in_use = path, None
-    if is_file and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path)):
-        unpacked = extract_cached(path, cache_dir or cache_folder())
-        root, in_use = unpacked.root, unpacked.in_use
-    elif not path.is_dir():
-        raise InputError(f"{path} is no folder or zip: predicted class maps are PNG masks, give the folder of all")
+    root, in_use = opened_folder(path, "predicted class maps are PNG masks, give the folder of all", cache_dir)
     others: Counter[str] = Counter()
     files = files_in(root, others)
     if not files:

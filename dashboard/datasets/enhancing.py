@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ class References(Sequence[EnhancedImage | None]):
         return self._make(index % self._count)
 
 
-class EnhancementDataset:
+class EnhancementDataset(ABC):
     """Pictures to enhance, with references or without. Implements ``Dataset``; a subclass says how both are made.
 
     Attributes:
@@ -112,17 +113,17 @@ class EnhancementDataset:
         self.files = list(files)
         self.targets: Sequence[EnhancedImage | None] = References(len(ids), self.reference)
 
+    @abstractmethod
     def input(self, index: int) -> Image:
         """What a model is given: (H, W, 3) uint8 RGB."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reference(self, index: int) -> EnhancedImage | None:
         """What its answer is compared with."""
-        raise NotImplementedError
 
+    @abstractmethod
     def hashed(self) -> list[str]:
         """What makes the inputs besides the files, for the fingerprint; begins with the kind of dataset."""
-        raise NotImplementedError
 
     def all_files(self) -> list[Sequence[str]]:
         """Lists of (N,) files that are read."""
