@@ -59,8 +59,7 @@ class DetectionPart:
             "width": pa.array(self.sizes[:, 1], pa.int32()),
         }
         for side, images in zip(_SIDES, (self.found, self.truth), strict=True):
-            counts = [len(d) for d in images]
-            columns |= {f"{side}_{k}": v for k, v in _lists(images, counts, self.masked).items()}
+            columns |= {f"{side}_{k}": v for k, v in object_lists(images, self.masked).items()}
         return pa.table(columns)
 
     @staticmethod
@@ -76,8 +75,9 @@ class DetectionPart:
         )
 
 
-def _lists(images: Sequence[Detections], counts: Sequence[int], masked: bool) -> dict[str, pa.Array]:
-    """One list an image of each field."""
+def object_lists(images: Sequence[Detections], masked: bool, tracked: bool = False) -> dict[str, pa.Array]:
+    """One list an image of each field: box, class, score, area, flags; masks and track ids if they are wanted."""
+    counts = [len(d) for d in images]
     ends = pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
 
     def column(values: list[Any], kind: pa.DataType) -> pa.Array:
@@ -94,6 +94,8 @@ def _lists(images: Sequence[Detections], counts: Sequence[int], masked: bool) ->
     found["area"] = column([some(d.areas, n, np.nan) for d, n in pairs], pa.float64())
     flags = [some(d.crowd, n, 0) * CROWD + some(d.ignore, n, 0) * IGNORE for d, n in pairs]
     found["flags"] = column(flags, pa.uint8())
+    if tracked:
+        found["track"] = column([some(d.track_ids, n, -1) for d, n in pairs], pa.int64())
     if masked:
         masks = pa.array([m for d in images for m in d.masks or ()], pa.binary())
         found["mask"] = pa.ListArray.from_arrays(ends, masks)

@@ -9,15 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from dashboard.datasets.base import Dataset
 from dashboard.disk import friendly_os_errors
 from dashboard.environment import describe_environment
 from dashboard.errors import Cancelled, InputError
 from dashboard.finishing import dataset_facts, finish, out_of_date, refresh
 from dashboard.inference import Inference
-from dashboard.labels import ClassMap, match_classes
+from dashboard.labels import ClassMap
 from dashboard.pipeline import decoded, default_workers, measure_latency
 from dashboard.predictions import Part, done_indices, part_facts, write_part
 from dashboard.store import Draft, Run, Store, run_id_for
@@ -26,6 +24,7 @@ from models.base import ModelAdapter, serves
 
 PART_SECONDS = 5.0  # at most this much work is lost in a crash
 PART_BYTES = 2 << 20
+MODEL_FACTS = ("family", "source", "license", "paper", "preprocessing")
 MAX_SKIPPED = 0.5  # more unreadable pictures than this is an error, not a detail
 
 
@@ -64,7 +63,7 @@ class Progress:
     """What a progress bar shows.
 
     Attributes:
-        stage: "loading", "running", "scoring", "done".
+        stage: "loading", "running", "tracking", "scoring", "done".
         done, total: samples.
         rate: samples a second over the last seconds.
         seconds_left: estimate, None while unknown.
@@ -108,21 +107,20 @@ def plan(adapter: ModelAdapter[Any, Any], dataset: Dataset, settings: Settings) 
     if not serves(spec.task, dataset.task):
         raise InputError(f"{spec.name} does {spec.task}, but {dataset.name} is a {dataset.task} dataset: pick another.")
     settings.check()
-    task = task_of(dataset.task)
-    if task.classless:
-        classes = ClassMap(np.empty(0, np.int64), "")
-    else:
-        meet = (dataset.class_names, dataset.class_ids, spec.class_names, spec.class_ids)
-        classes = match_classes(*meet, settings.mapping, task.used(dataset), task.ignores)
-    key = {
+    classes = task_of(dataset.task).classes(spec, dataset, settings.mapping)
+    return run_id_for(spec.name, dataset.name, _key(adapter, dataset, settings, classes)), classes
+
+
+def _key(adapter: ModelAdapter[Any, Any], dataset: Dataset, settings: Settings, classes: ClassMap) -> dict[str, Any]:
+    """What changes a run's answers."""
+    return {
         "model": adapter.fingerprint,
         "dataset": dataset.fingerprint,
         "limit": settings.limit if settings.limit is not None and settings.limit < len(dataset) else None,
         "classes": classes.to_model.tolist(),
-        "names": spec.class_names,
+        "names": adapter.spec.class_names,
         "task": dataset.task,
     }
-    return run_id_for(spec.name, dataset.name, key), classes
 
 
 def evaluate(
@@ -199,11 +197,17 @@ class _Evaluation:
         self.skipped: dict[int, tuple[str, str]] = {}
         self.class_names, self.class_ids = self.model.task.names(adapter.spec, dataset, classes)
         self.live = self.model.task.live(self.class_names, dataset)
+        self.key = _key(adapter, dataset, settings, classes)
+        self.known_timing: Mapping[str, Any] | None = None
 
     def run(self) -> Run:
         """Predict what is missing, then score everything."""
         if self.cancel.is_set():
             raise Cancelled("Stopped before it began.")
+        task = self.model.task
+        with friendly_os_errors(self.draft.store.root):
+            if not self.draft.parts() and not self.settings.restart:
+                self.known_timing = task.begin(self.draft, self.adapter, self.key)
         done = self._take_up()
         todo = [i for i in range(self.total) if i not in done]
         self.resumed = self.total - len(todo)
@@ -216,8 +220,15 @@ class _Evaluation:
                     f"{len(self.skipped)} of {self.total} pictures of {self.dataset.name} cannot be read: {first}"
                 )
             self._report("scoring", self.total - len(self.skipped))
-            timing = self._timing()
-            return finish(self.draft, self._facts(), timing, self.dataset.multilabel)
+            timing = dict(self.known_timing or self._timing())
+            how = (self.draft, self.adapter, self.dataset, self.class_names, self._say_stage, self.cancel.is_set)
+            timing |= task.complete(*how)
+            facts = self._facts() | task.facts(self.adapter, self.dataset, self.key)
+            return finish(self.draft, facts, timing, self.dataset.multilabel)
+
+    def _say_stage(self, stage: str, done: int, total: int) -> None:
+        """How far what comes after the model is."""
+        self.say(Progress(stage, done, total, live=self.live.values(), skipped=len(self.skipped)))
 
     def _take_up(self) -> set[int]:
         """Go on where an earlier try stopped: its samples and its clock."""
@@ -322,15 +333,8 @@ class _Evaluation:
             "class_names": list(self.class_names),
             "class_ids": list(self.class_ids),
             "used_classes": sorted({int(i) for i in self.classes.to_model if i >= 0}),
-            "model_facts": {
-                "family": spec.family,
-                "source": spec.source,
-                "license": spec.license,
-                "paper": spec.paper,
-                "preprocessing": spec.preprocessing,
-                "fingerprint": self.adapter.fingerprint,
-                "notes": dict(self.adapter.notes),
-            },
+            "model_facts": {name: getattr(spec, name) for name in MODEL_FACTS}
+            | {"fingerprint": self.adapter.fingerprint, "notes": dict(self.adapter.notes)},
             "dataset_facts": dataset_facts(self.dataset),
             "classes_matched_by": self.classes.how,
             "settings": {"batch_size": self.model.batch_size, "limit": limit, "seed": self.settings.seed},

@@ -112,6 +112,7 @@ def write_run(
     names, ids = facts.pop("class_names"), facts.pop("class_ids")
     facts["metrics_by"] = signature(facts["task"], facts["multilabel"])
     values, intervals = key_figures(results)
+    values |= task_of(facts["task"]).timed(timing)
     results_io.save(results, draft.path / "results.npz")
     write_json(draft.path / "classes.json", {"names": names, "ids": ids})
     kept = {"created_at": facts.pop("created_at")} if "created_at" in facts else {}

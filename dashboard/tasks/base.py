@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from dashboard.datasets.base import Dataset
-from dashboard.labels import ClassMap
+from dashboard.labels import ClassMap, match_classes
 from dashboard.predictions import Part
 from dashboard.results import MetricResult
 from models.base import ModelAdapter, ModelSpec
+
+if TYPE_CHECKING:
+    from dashboard.store import Draft
+
+Say = Callable[[str, int, int], None]
+"""Told of the stage, and how much of it is done of how much."""
 
 
 class Live(Protocol):
@@ -29,8 +37,8 @@ class Live(Protocol):
         ...
 
 
-class Task(Protocol):
-    """One kind of answer.
+class Task:
+    """One kind of answer. What most tasks do alike is written here; the rest has to be said by each.
 
     Attributes:
         batch_sizes: pictures a forward pass on a CPU and on CUDA, unless said otherwise.
@@ -38,25 +46,33 @@ class Task(Protocol):
         classless: whether there are no classes that dataset and model have to agree on.
     """
 
-    batch_sizes: tuple[int, int]
-    ignores: bool
-    classless: bool
+    batch_sizes: tuple[int, int] = (8, 32)
+    ignores = False
+    classless = False
 
     def fitted(self, adapter: ModelAdapter[Any, Any], dataset: Dataset) -> ModelAdapter[Any, Any]:
         """The model as this dataset needs it; the same, mostly. Raises InputError if it cannot be used for it."""
-        ...
+        del dataset
+        return adapter
+
+    def classes(self, spec: ModelSpec, dataset: Dataset, mapping: Mapping[str, str] | None) -> ClassMap:
+        """Which class of the model each of the dataset's is. Raises InputError where they do not meet."""
+        if self.classless:
+            return ClassMap(np.empty(0, np.int64), "")
+        meet = (dataset.class_names, dataset.class_ids, spec.class_names, spec.class_ids)
+        return match_classes(*meet, mapping, self.used(dataset), self.ignores)
 
     def used(self, dataset: Dataset) -> list[bool]:
         """(C,) which of the dataset's classes have objects or samples."""
-        ...
+        raise NotImplementedError
 
     def names(self, spec: ModelSpec, dataset: Dataset, classes: ClassMap) -> tuple[Sequence[str], Sequence[str]]:
         """(C,) class names and ids (or none) in the order in which the run stores and counts."""
-        ...
+        raise NotImplementedError
 
     def check(self, spec: ModelSpec, dataset: Dataset, answers: Sequence[Any]) -> None:
         """Raises InputError in one sentence if a model's answers are not what this dataset needs."""
-        ...
+        raise NotImplementedError
 
     def part(
         self,
@@ -68,11 +84,55 @@ class Task(Protocol):
         answers: Sequence[Any],
     ) -> Part:
         """Answers and their truth, in the order of ``names``, to be stored."""
-        ...
+        raise NotImplementedError
 
     def live(self, class_names: Sequence[str], dataset: Dataset) -> Live:
         """A fresh count."""
-        ...
+        raise NotImplementedError
+
+    def begin(self, draft: Draft, adapter: ModelAdapter[Any, Any], key: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Take over answers that another run of ``draft.store`` has already, as a part.
+
+        Args:
+            draft: of the run that begins; it has no parts yet.
+            adapter: the model.
+            key: what a run is known by (``evaluation.plan``).
+
+        Returns:
+            The timing of the run that they are from, or None if there are none.
+        """
+        del draft, adapter, key
+        return None
+
+    def complete(
+        self,
+        draft: Draft,
+        adapter: ModelAdapter[Any, Any],
+        dataset: Dataset,
+        class_names: Sequence[str],
+        say: Say,
+        cancelled: Callable[[], bool],
+    ) -> Mapping[str, Any]:
+        """What has to be done once all answers are there, before they are counted.
+
+        Returns:
+            What it adds to the run's timing.
+
+        Raises:
+            Cancelled: ``cancelled`` said so.
+        """
+        del draft, adapter, dataset, class_names, say, cancelled
+        return {}
+
+    def facts(self, adapter: ModelAdapter[Any, Any], dataset: Dataset, key: Mapping[str, Any]) -> dict[str, Any]:
+        """What a run of this task records besides what all do."""
+        del adapter, dataset, key
+        return {}
+
+    def timed(self, timing: Mapping[str, Any]) -> Mapping[str, float]:
+        """Key figures that are times."""
+        del timing
+        return {}
 
     def compute(
         self, predictions: Path, class_names: list[str], task: str, multilabel: bool, rows_path: Path | None
@@ -81,4 +141,4 @@ class Task(Protocol):
 
         ``rows_path`` is where one row a sample is written, or None.
         """
-        ...
+        raise NotImplementedError

@@ -20,20 +20,14 @@ from dashboard.metrics.confusion import Confusion
 from dashboard.metrics.multilabel import MultiLabel
 from dashboard.predictions import ClassificationPart, Part, batches
 from dashboard.results import MetricResult
-from models.base import ModelAdapter, ModelSpec
+from dashboard.tasks.base import Task
+from models.base import ModelSpec
 
 
-class ClassificationTask:
+class ClassificationTask(Task):
     """Single-label and multi-label classification."""
 
     batch_sizes = (32, 128)
-    ignores = False
-    classless = False
-
-    def fitted(self, adapter: ModelAdapter[Any, Any], dataset: Dataset) -> ModelAdapter[Any, Any]:
-        """The same."""
-        del dataset
-        return adapter
 
     def used(self, dataset: Dataset) -> list[bool]:
         """(C,) which classes have samples."""

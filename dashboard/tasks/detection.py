@@ -22,24 +22,17 @@ from dashboard.metrics.detection.matching import match
 from dashboard.metrics.detection.operating import Point, counts
 from dashboard.predictions import Part
 from dashboard.results import MetricResult
+from dashboard.tasks.base import Task
 from dashboard.types import Detections
-from models.base import ModelAdapter, ModelSpec
+from models.base import ModelSpec
 
 LIVE = Point(0.25)
 
 
-class DetectionTask:
+class DetectionTask(Task):
     """Boxes; masks are left aside."""
 
     masked = False
-    batch_sizes = (8, 32)
-    ignores = False
-    classless = False
-
-    def fitted(self, adapter: ModelAdapter[Any, Any], dataset: Dataset) -> ModelAdapter[Any, Any]:
-        """The same."""
-        del dataset
-        return adapter
 
     def used(self, dataset: Dataset) -> list[bool]:
         """(C,) which classes have objects."""

@@ -22,15 +22,15 @@ from dashboard.metrics.enhancement.measured import Measured, join, measured
 from dashboard.pipeline import default_workers
 from dashboard.predictions import Part
 from dashboard.results import MetricResult
+from dashboard.tasks.base import Task
 from dashboard.types import EnhancedImage
 from models.base import ModelAdapter, ModelSpec
 
 
-class EnhancementTask:
+class EnhancementTask(Task):
     """Pictures. There are no classes."""
 
     batch_sizes = (1, 4)
-    ignores = False
     classless = True
 
     def fitted(self, adapter: ModelAdapter[Any, Any], dataset: Dataset) -> ModelAdapter[Any, Any]:

@@ -26,21 +26,16 @@ from dashboard.predictions import Part
 from dashboard.results import MetricResult
 from dashboard.segmentation_parts import SegmentationPart, segmentation_batches
 from dashboard.segmentation_rows import counts_table
+from dashboard.tasks.base import Task
 from dashboard.types import Segmentation, class_dtype, ignore_of
-from models.base import ModelAdapter, ModelSpec
+from models.base import ModelSpec
 
 
-class SegmentationTask:
+class SegmentationTask(Task):
     """Class maps. Answers are renumbered to the dataset's classes; a class that it does not have is "other"."""
 
     batch_sizes = (4, 16)
     ignores = True
-    classless = False
-
-    def fitted(self, adapter: ModelAdapter[Any, Any], dataset: Dataset) -> ModelAdapter[Any, Any]:
-        """The same."""
-        del dataset
-        return adapter
 
     def used(self, dataset: Dataset) -> list[bool]:
         """(C,) which classes have pixels."""
