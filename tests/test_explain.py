@@ -70,7 +70,19 @@ ENHANCEMENT = [
     *("map_ssim", "map_absolute", "map_squared", "map_difference", "worst_regions", "histogram"),
     *("border_crop", "degradation", "order_gap"),
 ]
-ENTRIES = [*CLASSIFICATION, *OTHERS, *DETECTION, *SEGMENTATION, *ENHANCEMENT]
+# Of tracking; the rates and intervals of other tasks have names of their own, so these say which they are.
+TRACKING = [
+    *("MOTA", "MOTP", "IDF1", "IDP", "IDR", "HOTA", "DetA", "AssA", "LocA", "IDSW", "FP", "FN", "TP"),
+    *("MT", "PT", "ML", "Frag", "FPS", "MODA", "MOTAL", "sMOTA", "IDTP", "IDFP", "IDFN", "FP_per_frame"),
+    *("trk_precision", "trk_recall", "trk_f1", "MTR", "PTR", "MLR"),
+    *("DetRe", "DetPr", "AssRe", "AssPr", "HOTA_0", "LocA_0"),
+    *("trk_classes", "trk_agnostic", "trk_interval", "trk_ignored", "trk_matching_iou"),
+    *("chart_hota_alpha", "running_mota", "chart_trk_timeline", "chart_trk_lanes", "trk_events"),
+    *("track_length", "trk_flicker", "box_jitter", "class_changes", "births", "track_gaps", "trk_counts", "blink"),
+    *("label_flicker", "label_run", "label_confidence", "label_share"),
+    *("stage_decode", "stage_detect", "stage_track", "cold_start", "warm_speed"),
+]
+ENTRIES = [*CLASSIFICATION, *OTHERS, *DETECTION, *SEGMENTATION, *ENHANCEMENT, *TRACKING]
 
 # Characters that exist only in Simplified Chinese, and words of mainland usage with what Taiwan writes instead.
 SIMPLIFIED = set("类别图预测标签阈损数确轴线对错误应该张样显为与时间还这个们会从实际")
