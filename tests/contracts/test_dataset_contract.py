@@ -14,7 +14,7 @@ import pytest
 from dashboard.datasets import DATASETS, DEMOS
 from dashboard.datasets.base import Dataset
 from dashboard.datasets.opening import list_datasets, open_dataset
-from dashboard.types import Classification, Detections, EnhancedImage, Segmentation, class_dtype, ignore_of
+from dashboard.types import Classification, Detections, EnhancedImage, Sample, Segmentation, class_dtype, ignore_of
 from tests.datasets import masks_on_disk, scenes_on_disk
 from tests.datasets.pictures import encode, gradient, write, zip_folder
 
@@ -147,6 +147,8 @@ def test_every_dataset(name, task, tmp_path):
             check_map(data, i, sample.target, sample.image.shape[:2])
         if data.task == "enhancement":
             check_reference(data, i, sample.target, sample.image.shape[:2])
+        if data.task == "tracking":
+            check_frame(data, i, sample)
     assert data[-1].id == ids[-1]
     with pytest.raises(IndexError):
         data[len(data)]
@@ -187,6 +189,31 @@ def check_reference(data: Any, i: int, target: object, size: tuple[int, ...]) ->
     np.testing.assert_array_equal(data[i].image, data[i].image)
     assert data.class_names == ()
     assert isinstance(data.recipe, str)
+
+
+def check_frame(data: Any, i: int, sample: Sample) -> None:
+    starts = [one.start for one in data.sequences]
+    assert starts == [0, *(one.stop for one in data.sequences[:-1])]
+    assert data.sequences[-1].stop == len(data)
+    one = next(one for one in data.sequences if one.start <= i < one.stop)
+    assert (sample.sequence, sample.frame) == (one.name, i - one.start + 1)
+    assert sample.id == f"{one.name}/{sample.frame:06d}"
+    assert one.size in (None, sample.image.shape[:2])
+    assert len(one.seconds()) == len(one)
+    truth = data.targets[i]
+    assert data.has_truth == (truth is not None)
+    if truth is None:
+        return
+    assert isinstance(sample.target, Detections)
+    for name in ("xyxy", "class_ids", "track_ids"):
+        np.testing.assert_array_equal(getattr(sample.target, name), getattr(truth, name))
+    assert truth.scores is None
+    assert len(set(truth.track_ids)) == len(truth)
+    assert not len(truth) or truth.class_ids.max() < len(data.class_names)
+    tracks = data.truth_tracks(data.sequences.index(one))
+    here = tracks.frame == i - one.start
+    np.testing.assert_array_equal(tracks.xyxy[here], truth.xyxy)
+    np.testing.assert_array_equal(tracks.ids[here], truth.track_ids)
 
 
 @pytest.mark.parametrize(("name", "task"), FORMAT_TASKS)
