@@ -12,8 +12,9 @@ from dashboard.explore import detection as explore
 from dashboard.tabs import App
 from dashboard.tabs.common import EVENT, Slider, toast
 from dashboard.tabs.detection_results import Controls, DetectionResults
-from dashboard.tabs.explorer import MOST_RUNS, START, gather, to_pictures
+from dashboard.tabs.explorer import START, gather, to_pictures
 from dashboard.tabs.results import orders
+from dashboard.tabs.runs_shown import MOST_RUNS
 from dashboard.views import ChartView, CompareView, FiguresView, GalleryView, MatrixView, ProgressView, TableView
 from dashboard.views.strings import t
 

@@ -15,8 +15,9 @@ from dashboard.explore.detection.opened import Opened, opened, point_of
 from dashboard.explore.detection.tables import other_figures
 from dashboard.metrics.detection.operating import Point
 from dashboard.store import Run
-from dashboard.tabs.explorer import START, Explorer, names_of
+from dashboard.tabs.explorer import START, Explorer
 from dashboard.tabs.results import how_measured
+from dashboard.tabs.runs_shown import names_of
 from dashboard.views.strings import t
 
 OUTPUTS = 12  # of ``DetectionResults.show``

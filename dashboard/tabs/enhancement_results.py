@@ -17,8 +17,9 @@ from dashboard.explore.enhancement.selecting import PERCEPTUAL
 from dashboard.explore.overview import different_data
 from dashboard.perceptual import distances
 from dashboard.store import Run
-from dashboard.tabs.explorer import START, Explorer, names_of
+from dashboard.tabs.explorer import START, Explorer
 from dashboard.tabs.results import how_measured
+from dashboard.tabs.runs_shown import names_of
 from dashboard.views.strings import t
 
 OUTPUTS = 12  # of ``EnhancementResults.show``

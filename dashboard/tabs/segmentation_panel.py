@@ -11,8 +11,9 @@ from dashboard.engine import Engine
 from dashboard.explore import segmentation as explore
 from dashboard.tabs import App
 from dashboard.tabs.common import EVENT, toast
-from dashboard.tabs.explorer import MOST_RUNS, START, gather, to_pictures
+from dashboard.tabs.explorer import START, gather, to_pictures
 from dashboard.tabs.results import orders
+from dashboard.tabs.runs_shown import MOST_RUNS
 from dashboard.tabs.segmentation_results import Controls, SegmentationResults
 from dashboard.views import ChartView, CompareView, FiguresView, GalleryView, MatrixView, ProgressView, TableView
 from dashboard.views.strings import t

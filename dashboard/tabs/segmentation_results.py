@@ -16,8 +16,9 @@ from dashboard.explore import segmentation as explore
 from dashboard.explore.brightness import brightness
 from dashboard.explore.segmentation.opened import Opened, opened
 from dashboard.store import Run
-from dashboard.tabs.explorer import START, Explorer, names_of
+from dashboard.tabs.explorer import START, Explorer
 from dashboard.tabs.results import how_measured
+from dashboard.tabs.runs_shown import names_of
 from dashboard.views.strings import t
 
 OUTPUTS = 11  # of ``SegmentationResults.show``
