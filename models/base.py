@@ -47,8 +47,8 @@ class ModelSpec:
 
     Attributes:
         name: what a person types; unique over all families.
-        task: "classification", "detection", "instance-segmentation", "semantic-segmentation" or "enhancement": the
-            model's own; ``serves`` says what else it can be used for.
+        task: "classification", "detection", "instance-segmentation", "semantic-segmentation", "enhancement" or
+            "tracking" (a detector and a tracker): the model's own; ``serves`` says what else it can be used for.
         family: the registry entry that loads it.
         class_names: (C,) names in the order of the model's outputs; empty if only known after loading.
         class_ids: (C,) WordNet ids in the same order, or empty.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,9 @@ from dashboard.errors import InputError, did_you_mean
 from models import MODELS, class_map
 from models.base import LoadOptions, ModelAdapter, ModelFamily, ModelSpec, serves
 from models.sniff import sniff
+from models.trackers import TRACKERS, split_name
 
+DETECTION, TRACKING = "detection", "tracking"
 SETTINGS_OF_ALL = ("classes",)  # the evaluation loop renames any model's outputs
 
 
@@ -70,7 +72,7 @@ def load_model(
         name_or_path: as listed, or a path.
         options: how.
         task: what it is to be used for; its own by default. An instance segmenter gives class maps for
-            "semantic-segmentation".
+            "semantic-segmentation"; "tracking" takes ``DETECTOR+TRACKER`` (``models.tracking``), names or files.
 
     Raises:
         InputError: one sentence: no such name or file, a setting that its family does not know, weights not here and no
@@ -78,6 +80,7 @@ def load_model(
     """
     options = options or LoadOptions()
     options = replace(options, task=options.task or task)
+    _check_tracked(name_or_path, task)
     if task == class_map.SEMANTIC:
         return class_map.class_map_of(_load(name_or_path, options, class_map.for_instances(options)), options)
     return _load(name_or_path, options, options)
@@ -85,7 +88,7 @@ def load_model(
 
 def _load(name_or_path: str | Path, asked: LoadOptions, options: LoadOptions) -> ModelAdapter[Any, Any]:
     """Load with ``options``, of which a person has asked for ``asked``."""
-    path = _as_file(name_or_path)
+    path = as_file(name_or_path)
     if path is None:
         spec = find_spec(str(name_or_path))
         _check_settings(family(spec.family), spec.name, asked.settings, spec.task)
@@ -109,18 +112,48 @@ def _loader(path: Path) -> Any:
     raise InputError(f"{path} is {kind.words}: give an ONNX file, safetensors, or a PyTorch state dict.")
 
 
+def known_settings(loader: Any, task: str | None = None) -> Sequence[str] | None:
+    """The keys that a family understands (for ``task``, or at all); None if it does not say."""
+    known = getattr(loader, "settings", None)
+    if isinstance(known, Mapping):
+        return known[task] if task in known else sorted({key for keys in known.values() for key in keys})
+    return known
+
+
+def known_settings_of(name_or_path: str | Path) -> Sequence[str] | None:
+    """The keys that a listed model, or the family that opens a file, understands; None if it does not say."""
+    path = as_file(name_or_path)
+    if path is not None:
+        return known_settings(_loader(path))
+    spec = find_spec(str(name_or_path))
+    return known_settings(family(spec.family), spec.task)
+
+
 def _check_settings(loader: Any, name: str, settings: Mapping[str, str], task: str | None = None) -> None:
     """Raises InputError for a key that the family does not know (for ``task``), if it says which it knows."""
     if hasattr(loader, "check_settings"):  # each of its models has its own
         loader.check_settings(name, {key: value for key, value in settings.items() if key not in SETTINGS_OF_ALL})
         return
-    known = getattr(loader, "settings", None)
-    if isinstance(known, Mapping):
-        known = known[task] if task in known else sorted({key for keys in known.values() for key in keys})
+    known = known_settings(loader, task)
     for key in settings:
         if known is not None and key not in known and key not in SETTINGS_OF_ALL:
             hint = did_you_mean(key, known) or f" It understands {', '.join(sorted(known))}."
             raise InputError(f"{name} has no setting called {key[:80]!r}.{hint}")
+
+
+def _check_tracked(name_or_path: str | Path, task: str | None) -> None:
+    """Raises InputError for a detector that is to track by itself."""
+    if task != TRACKING or split_name(str(name_or_path)):
+        return
+    path = as_file(name_or_path)
+    spec = find_spec(str(name_or_path)) if path is None else None
+    if not serves(spec.task, DETECTION) if spec is not None else path is not None and not sniff(path).weights:
+        return  # which is refused elsewhere, with its own words
+    what = f"{path} is a file of a model" if spec is None else f"{spec.name} is a detector"
+    name = str(name_or_path)
+    raise InputError(
+        f"{what}: write {name}+bytetrack to track what it finds (trackers: {', '.join(TRACKERS.names())})."
+    )
 
 
 def check_loadable(
@@ -132,7 +165,8 @@ def check_loadable(
         InputError: no such name or file, a model of another task, a file that is no weight file, or a setting that the
             model's family does not know.
     """
-    path = _as_file(name_or_path)
+    _check_tracked(name_or_path, task)
+    path = as_file(name_or_path)
     if path is not None:
         kind = sniff(path)
         if not kind.weights:
@@ -179,7 +213,7 @@ def _specs(task: str | None, family_name: str | None) -> Iterator[ModelSpec]:
                 yield spec
 
 
-def _as_file(name_or_path: str | Path) -> Path | None:
+def as_file(name_or_path: str | Path) -> Path | None:
     """The file that is meant, or None for a name."""
     text = str(name_or_path)
     path = Path(os.path.expanduser(text))
@@ -191,6 +225,9 @@ def _as_file(name_or_path: str | Path) -> Path | None:
         return None
     if is_file:
         return path
+    detector, plus, _ = text.rpartition("+")
+    if plus and (split_name(text) or Path(os.path.expanduser(detector)).is_file()):
+        return None  # a detector and a tracker, which the family of these takes apart
     if is_path and is_folder:
         raise InputError(f"{path} is a folder: give the weight file inside it.")
     if is_path:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dashboard import masks
+from dashboard.datasets.scenes import Scenes
 from dashboard.errors import InputError
 from dashboard.types import Classification, Detections, EnhancedImage, Segmentation
 from models import MODELS
@@ -26,7 +27,7 @@ from tests.models import (
 )
 
 CLASSES, BOXES, MASKS, PIXELS = "classification", "detection", "instance-segmentation", "semantic-segmentation"
-PICTURES = "enhancement"
+PICTURES, TRACKS = "enhancement", "tracking"
 SMALL = {"input_size": "96x160", "max_det": "10"}
 SHORT = {"input_size": "64"}
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # of torch's tracer
@@ -88,6 +89,7 @@ CASES = {
     ("classical", PICTURES): (lambda home, seed: ("wavelet", "nl_means")[seed], 0, {}),
     ("spandrel", PICTURES): (lambda home, seed: spandrel_nets.saved(home / f"{seed}.bin", "compact", seed), 0, {}),
     ("onnx", PICTURES): (lambda home, seed: enhancers.onnx_file(home / f"{seed}.onnx", seed, scale=2), 0, {}),
+    ("tracking", TRACKS): (lambda home, seed: ("scenes_nano+bytetrack", "scenes_nano+sort")[seed], 10, {}),
     ("state-dict", CLASSES): (lambda home, seed: weights.state_dict_file(home / f"{seed}.safetensors", seed), 4, {}),
     ("state-dict", PIXELS): (
         lambda home, seed: segmenters.state_dict_file(home / f"{seed}.safetensors", seed),
@@ -200,6 +202,8 @@ def test_spec_is_complete_once_loaded(case, adapter):
 
 
 def test_one_and_three_pictures(case, adapter):
+    if case[1] == TRACKS:
+        pytest.skip("pictures are frames, which follow each other")
     pictures = weights.pictures()
     together = adapter.predict(pictures)
     alone = [adapter.predict([picture])[0] for picture in pictures]
@@ -210,6 +214,29 @@ def test_one_and_three_pictures(case, adapter):
     said = [summary(p) for p in together]
     assert all(len(one) for one in said[:2])
     assert any(said[0].shape != other.shape or np.abs(said[0] - other).max() > 1e-6 for other in said[1:])
+
+
+def test_trackers_begin_anew_after_a_reset(task, adapter):
+    if task != TRACKS:
+        pytest.skip("no tracker")
+    first, empty = Scenes()[0].image, np.zeros((40, 60, 3), np.uint8)
+    frames = [first, first, empty, first, np.roll(first, 3, 1)]
+    said = []
+    for _ in range(2):
+        adapter.reset()
+        said.append([*adapter.predict(frames[:2]), *adapter.predict(frames[2:])])
+    adapter.reset()
+    for frame, once, again in zip(frames, *said, strict=True):
+        assert once.size == again.size == frame.shape[:2]
+        for key in ("xyxy", "class_ids", "scores", "track_ids"):
+            np.testing.assert_array_equal(getattr(once, key), getattr(again, key))
+        assert len(set(once.track_ids.tolist())) == len(once)
+        assert once.class_ids.max(initial=0) < len(adapter.spec.class_names)
+        assert once.masks is None
+    seen = [set(one.track_ids.tolist()) for one in said[0]]
+    assert min(seen[0]) == 1
+    assert seen[0] & seen[1] & seen[3] & seen[4]
+    assert not seen[2]
 
 
 def summary(prediction):
@@ -304,6 +331,9 @@ def test_the_way_of_loading_is_in_the_fingerprint(name, task, load, adapter):
         assert all(p.multilabel for p in sigmoid.predict(weights.pictures()))
     elif task == PIXELS:
         assert load(input_size="96x128").fingerprint != adapter.fingerprint
+    elif task == TRACKS:
+        for key, value in (("conf", "0.4"), ("track_buffer", "60")):
+            assert load(**{key: value}).fingerprint != adapter.fingerprint
     elif task == PICTURES:
         chosen = {"sigma": "20"} if name == "classical" else {"tile": "64"}
         assert load(**chosen).fingerprint != adapter.fingerprint
@@ -320,8 +350,9 @@ def test_the_way_of_loading_is_in_the_fingerprint(name, task, load, adapter):
 def test_settings_it_does_not_know_are_refused(name, task, load):
     keys = {CLASSES: ("activation", "activatoin"), PIXELS: ("input_size", "inputsize"), PICTURES: ("tile", "tiel")}
     key, typo = keys.get(task, ("max_det", "maxdet")) if name != "classical" else ("sigma", "sigam")
-    known = family(name).settings
-    assert key in (known[task] if isinstance(known, dict) else known)
+    if task != TRACKS:  # each of which has its own
+        known = family(name).settings
+        assert key in (known[task] if isinstance(known, dict) else known)
     with pytest.raises(InputError, match=f"no setting called '{typo}'\\. Did you mean '{key}'"):
         load(**{typo: "1"})
 
