@@ -23,6 +23,7 @@ _WANTED = {  # what to give, by task
     "instance-segmentation": "a COCO instances JSON, or a folder or zip with YOLO polygons",
     "semantic-segmentation": "a folder or zip that holds images and masks",
     "enhancement": "a folder or zip of inputs and references, or of clean pictures with a degradation",
+    "tracking": "a video, a folder of frames, a MOTChallenge folder or gt.txt, or a zip of these",
 }
 _ANY = "a dataset of this task"
 

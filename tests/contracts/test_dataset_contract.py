@@ -76,6 +76,15 @@ def relabel_images(root: Path) -> None:
     write(root / "2.png", 9)
 
 
+def make_video(root: Path) -> None:
+    for name, i in itertools.product(("run", "walk"), range(3)):
+        write(root / name / f"{i}.jpg", i)
+
+
+def relabel_video(root: Path) -> None:
+    (root / "walk").rename(root / "stroll")  # there is no truth: another name of a sequence
+
+
 # For each format: a maker of a small dataset in a folder, and a change of one label.
 FORMATS: dict[str, tuple[Callable[[Path], None], Callable[[Path], None]]] = {
     "imagefolder": (make_imagefolder, relabel_imagefolder),
@@ -86,6 +95,7 @@ FORMATS: dict[str, tuple[Callable[[Path], None], Callable[[Path], None]]] = {
     "masks": (masks_on_disk.make_masks, relabel_masks),
     "paired": (make_paired, relabel_paired),
     "images": (make_images, relabel_images),
+    "video": (make_video, relabel_video),
 }
 OPTIONS = {"images": {"degrade": "noise:25"}}  # of formats that cannot be opened without
 
