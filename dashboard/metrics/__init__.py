@@ -33,6 +33,11 @@ METRICS.register("losses", f"{_PICTURES}:Losses", task="enhancement", multilabel
 METRICS.register("noreference", f"{_PICTURES}:NoReference", task="enhancement", multilabel=False)
 METRICS.register("spread", f"{_PICTURES}:Spread", task="enhancement", multilabel=False)
 
+_TRACKS = "dashboard.metrics.tracking.metrics"
+METRICS.register("clear", f"{_TRACKS}:Clear", task="tracking", multilabel=False)
+METRICS.register("identity", f"{_TRACKS}:Identity", task="tracking", multilabel=False)
+METRICS.register("hota", f"{_TRACKS}:Hota", task="tracking", multilabel=False)
+
 
 def signature(task: str, multilabel: bool) -> list[str]:
     """What a run's numbers were computed by; a run whose signature differs is out of date."""

@@ -20,6 +20,7 @@ from dashboard.metrics.segmentation.columns import SegmentationBatch
 from tests.class_maps import map_piece, maps
 from tests.metrics import cases
 from tests.metrics.cases import multi, names, single
+from tests.metrics.tracking_cases import several
 from tests.objects import piece, scenes
 from tests.pictures import picture_piece, pictures
 
@@ -38,6 +39,8 @@ def whole(name: str, ties: bool = True) -> Any:
         return maps(ROWS, CLASSES)
     if facts["task"] == "enhancement":
         return pictures(ROWS)
+    if facts["task"] == "tracking":
+        return several(ROWS, CLASSES)
     pytest.fail(f"no batches are known here for task {facts['task']!r}: add a line")
 
 
@@ -47,6 +50,8 @@ def part(data: Any, rows: slice, stored: bool = False) -> Any:
         return map_piece(data, rows)
     if isinstance(data, EnhancementBatch):
         return picture_piece(data, rows)
+    if isinstance(data, list):  # sequences
+        return data[rows]
     return piece(data, rows) if isinstance(data, DetectionBatch) else cases.part(data, rows, stored)
 
 
@@ -170,7 +175,7 @@ def test_other_classes_are_refused(name):
         over(name).merge(METRICS.get(name)(names(CLASSES + 1)))
     if isinstance(data, EnhancementBatch):  # which has no classes
         return
-    if isinstance(data, DetectionBatch):
+    if isinstance(data, (DetectionBatch, list)):
         with pytest.raises(ValueError, match=r"classes must be in 0\.\.1"):
             METRICS.get(name)(names(2)).update(data)
         return
@@ -228,3 +233,15 @@ def test_enhancement_metrics_give_the_names_that_scripts_rely_on():
             given += r.values if isinstance(r, results.Scalars) else []
     assert len(given) == len(set(given))
     assert set(PICTURES.split()) <= set(given)
+
+
+TRACKS = "MOTA MOTP IDF1 IDP IDR HOTA DetA AssA LocA IDSW FP FN TP MT PT ML Frag"
+
+
+def test_tracking_metrics_give_the_names_that_scripts_rely_on():
+    given: list[str] = []
+    for name in METRICS.names(task="tracking", multilabel=False):
+        for r in over(name, whole(name)).compute().values():
+            given += r.values if isinstance(r, results.Scalars) else []
+    assert len(given) == len(set(given))
+    assert set(TRACKS.split()) <= set(given)
