@@ -14,6 +14,7 @@ DATASETS.register("voc", "dashboard.datasets.voc:Voc", task="detection")
 DATASETS.register("masks", "dashboard.datasets.masks_folder:Masks", task="semantic-segmentation")
 DATASETS.register("paired", "dashboard.datasets.paired:Paired", task="enhancement")
 DATASETS.register("images", "dashboard.datasets.clean_images:CleanImages", task="enhancement")
+DATASETS.register("mot", "dashboard.datasets.mot:Mot", task="tracking")
 DATASETS.register("video", "dashboard.datasets.video:Video", task="tracking")
 
 _PICTURES = ("detection", "instance-segmentation", "semantic-segmentation")

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
 from types import MappingProxyType
-from typing import overload
 
 import numpy as np
 
 from dashboard.datasets.scene_painting import photo_files
 from dashboard.datasets.sequences import SequenceInfo
+from dashboard.datasets.tracks_frames import FrameTruths
 from dashboard.datasets.tracks_layout import FPS, FRAMES, SCENARIOS, SIZE, Scenario, arranged, movers, visible
 from dashboard.datasets.tracks_painting import painted, photo_behind
 from dashboard.metrics.tracking.columns import Tracks
-from dashboard.types import Detections, Sample
+from dashboard.types import Sample
 
 DIGITS = tuple("0123456789")
 
@@ -46,7 +46,7 @@ class DemoTracks:
             SequenceInfo(scenario.name, k * FRAMES, (k + 1) * FRAMES, FPS, SIZE) for k, scenario in enumerate(SCENARIOS)
         )
         self.ids = [f"{one.name}/{frame + 1:06d}" for one in self.sequences for frame in range(len(one))]
-        self.targets: Sequence[Detections] = FrameTruths(self)
+        self.targets = FrameTruths(self.sequences, self.truth_tracks)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -83,34 +83,6 @@ class DemoTracks:
         for file in photo_files("test"):
             digest.update(file.read_bytes())
         return digest.hexdigest()
-
-
-class FrameTruths(Sequence[Detections]):
-    """The truths of all frames of a dataset that has them in columns, cut out when asked for.
-
-    Args:
-        data: has ``sequences``, ``truth_tracks``.
-    """
-
-    def __init__(self, data: DemoTracks) -> None:
-        self.data = data
-
-    def __len__(self) -> int:
-        return self.data.sequences[-1].stop
-
-    @overload
-    def __getitem__(self, index: int) -> Detections: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Detections]: ...
-    def __getitem__(self, index: int | slice) -> Detections | list[Detections]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"frame {index} of {len(self)}")
-        k, frame = divmod(index % len(self), FRAMES)
-        tracks = self.data.truth_tracks(k)
-        rows = slice(*np.searchsorted(tracks.frame, (frame, frame + 1)))
-        return Detections(tracks.xyxy[rows], tracks.class_ids[rows], size=SIZE, track_ids=tracks.ids[rows])
 
 
 @functools.lru_cache(maxsize=8)

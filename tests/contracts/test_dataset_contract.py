@@ -85,6 +85,23 @@ def relabel_video(root: Path) -> None:
     (root / "walk").rename(root / "stroll")  # there is no truth: another name of a sequence
 
 
+def make_mot(root: Path) -> None:
+    for name, frames in (("MOT17-02", 3), ("MOT17-04", 2)):
+        folder = root / "train" / name
+        for i in range(frames):
+            write(folder / "img1" / f"{i + 1:06d}.jpg", i)
+        (folder / "seqinfo.ini").write_text(f"[Sequence]\nname={name}\nframeRate=30\nseqLength={frames}\n")
+        (folder / "gt").mkdir()
+        (folder / "gt" / "gt.txt").write_text(
+            "1,1,2,3,10,20,1,1,1\n1,2,5,5,10,20,1,7,0.5\n1,3,9,5,10,20,0,1,0\n2,1,3,3,10,20,1,1,1\n"
+        )
+
+
+def relabel_mot(root: Path) -> None:
+    file = root / "train" / "MOT17-04" / "gt" / "gt.txt"
+    file.write_text(file.read_text().replace("2,1,3", "2,4,3"))
+
+
 # For each format: a maker of a small dataset in a folder, and a change of one label.
 FORMATS: dict[str, tuple[Callable[[Path], None], Callable[[Path], None]]] = {
     "imagefolder": (make_imagefolder, relabel_imagefolder),
@@ -95,6 +112,7 @@ FORMATS: dict[str, tuple[Callable[[Path], None], Callable[[Path], None]]] = {
     "masks": (masks_on_disk.make_masks, relabel_masks),
     "paired": (make_paired, relabel_paired),
     "images": (make_images, relabel_images),
+    "mot": (make_mot, relabel_mot),
     "video": (make_video, relabel_video),
 }
 OPTIONS = {"images": {"degrade": "noise:25"}}  # of formats that cannot be opened without
