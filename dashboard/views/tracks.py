@@ -1,0 +1,43 @@
+"""The track player: a video with boxes and identities in up to four panes, over its story on an axis of time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dashboard.views import STATIC, View
+
+PARTS = (
+    "compare_draw",
+    "tracks_data",
+    "tracks_draw",
+    "tracks",
+    "panzoom",
+    "tracks_play",
+    "tracks_time",
+    "tracks_lanes",
+    "tracks_list",
+    "tracks_events",
+)
+"""The view's script, in files by what they are about; one scope."""
+
+
+class TracksView(View):
+    """One sequence as up to four trackers followed it, in step; playing, seeking and choosing is done in the browser.
+
+    The value is plain JSON, columns in it base64 of little-endian arrays: ``key``, ``title``, ``frames``, ``first``
+    (the number shown for frame 0), ``width``, ``height``, ``fps``, ``times`` (float64 seconds of each frame, or None),
+    ``video`` (a Gradio file whose k-th frame is frame k, or None), ``class_names``, ``truth`` (boxes, or None), and
+    ``panes``, each with ``title``, ``found`` (boxes), ``match``, ``missed``, ``series``, ``lanes``, ``events``,
+    ``stages`` and ``fps``; or ``labels`` where a classifier looked at the frames. Boxes are ``offsets`` (uint32, one
+    more than frames), ``box`` (float32 xyxy), ``id`` (int32), ``class`` (uint16), ``score`` and ``role`` (uint8).
+    ``seek`` is a frame to go to, ``mark`` an event to open at. ``{"error": text}`` shows that text.
+
+    ``select`` tells of a chosen mark: ``index`` is ``[pane, event]``, ``value`` has ``key``, ``frame``, ``pane``,
+    ``event``, ``kind``, and the identities ``true``, ``from`` and ``to``.
+    """
+
+    name = "tracks"
+
+    def __init__(self, value: Any = None, **kwargs: Any) -> None:
+        super().__init__(value, **kwargs)
+        self.js_on_load = "\n".join((STATIC / f"{part}.js").read_text("utf-8") for part in PARTS)
