@@ -96,7 +96,7 @@ def agree(counts: Counts, expected: dict[str, dict[str, Any]], about: Any = None
 @pytest.mark.parametrize("whole", [False, True], ids=["", "ties"])
 @pytest.mark.parametrize("start", range(0, 150, 30))
 def test_random_sequences(whole, start):
-    """Misses, swaps, ghosts, identities used again, frames without truth or found boxes; alike boxes on whole pixels."""
+    """Misses, swaps, ghosts, identities used again, frames without truth or found boxes; boxes on whole pixels."""
     for seed in range(start, start + 30):
         s = wandering(seed, frames=4 + seed % 13, objects=1 + seed % 7, whole=whole)
         agree(evaluate(s), theirs(raw(s)), seed)
@@ -116,6 +116,21 @@ def test_many_found_boxes_of_one_truth_and_the_reverse():
     for pair in ((crowd, single), (single, crowd), (crowd, crowd)):
         s = sequence(*pair, frames=8)
         agree(evaluate(s), theirs(raw(s)))
+
+
+@pytest.mark.parametrize("start", [0, 230, 460])
+def test_symmetric_crowds(start):
+    """Boxes on few places: whole assignments are equally good but for the last bit of sums over a frame."""
+    for seed in range(start, start + 60):
+        rng = np.random.default_rng(seed)
+        frames, wide, most = int(rng.integers(1, 6)), int(rng.integers(2, 14)), int(rng.integers(1, 4))
+
+        def side(count, rng=rng, frames=frames, most=most):
+            at = [(f, k) for f in range(frames) for k in range(count)]
+            return [(f, k, *rng.integers(0, most + 1, 2), 4, 4) for f, k in at if rng.random() < 0.9]
+
+        s = sequence(side(wide), side(int(rng.integers(2, 14))), frames)
+        agree(evaluate(s), theirs(raw(s)), seed)
 
 
 @pytest.mark.parametrize(
