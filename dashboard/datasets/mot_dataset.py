@@ -60,6 +60,15 @@ class MotDataset:
         self.targets = FrameTruths(self.sequences, self.truth_tracks)
         self._starts = np.array([one.start for one in self.sequences], np.int64)
 
+    @property
+    def used(self) -> list[bool]:
+        """(C,) which classes have objects."""
+        seen = np.zeros(len(self.class_names), bool)
+        for tracks in self._tracks:
+            if tracks is not None:
+                seen[tracks.class_ids] = True
+        return seen.tolist()
+
     def __len__(self) -> int:
         return len(self.ids)
 

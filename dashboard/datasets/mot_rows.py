@@ -170,7 +170,7 @@ def first_twice(frame: NDArray[np.int64], ids: NDArray[np.int64]) -> tuple[int, 
 def _beyond(frames: int | None, length_from: str) -> str:
     if frames is None:
         return f"is past frame {MOST_FRAMES}, more than a sequence may have: correct it"
-    return f"is past the last, {frames} ({length_from}): correct it, or the length"
+    return f"is past the last, {frames} ({length_from}): is it another sequence's? Correct it, or the length"
 
 
 def _lines(text: str) -> list[str]:
@@ -235,6 +235,8 @@ def _slow(text: str, file: str | Path, header: bool) -> NDArray[np.float64]:
             header = False
             continue
         where = f"{file}, line {number}"
+        if len(cells) == 6 and all(map(is_number, cells[:5])) and not is_number(cells[5]):
+            raise InputError(f"{where} holds a mask (MOTS), but boxes are read here: {ORDER} a line")
         if len(cells) < 6:
             raise InputError(
                 f"{where} has {len(cells)} columns, but a box needs at least 6, {ORDER}: add what is missing"

@@ -95,12 +95,14 @@ def choose(
         return [Rules("custom", tuple(range(1, len(names) + 1)), tuple(names), "class_list is given")] * count
     if benchmark not in ("auto", "custom"):
         return [Rules(benchmark, (), PEDESTRIAN)] * count
-    if benchmark == "custom" or not any(map(len, truths)):
+    if benchmark == "custom":
         return [_custom(truths, "")] * count
     seen = _numbers(truths)
-    if seen.max() < 1:
+    if len(seen) and seen.max() < 1:
         return [Rules("MOT15", (), PEDESTRIAN, "it has no classes")] * count
     found = [named_benchmark(path) for path in paths]
+    if not truths and not all(found):
+        return [Rules("custom", (), ())] * count  # the detector's classes
     if all(found):
         return [Rules(str(name), (), PEDESTRIAN, f"{name} is in its path") for name in found]
     if any(found):
@@ -108,6 +110,8 @@ def choose(
             f"{where}: the paths of {sum(map(bool, found))} of {count} sequences say which benchmark they are of, "
             f"the others do not: set the option benchmark, one of {', '.join(BENCHMARKS)}"
         )
+    if not len(seen):
+        return [Rules("MOT15", (), PEDESTRIAN)] * count
     if seen.min() >= 1 and seen.max() <= _CLASSES and seen.max() >= _ONLY_THERE and 1 in seen:
         return [Rules("MOT17", (), PEDESTRIAN, f"its classes, {_some(seen)}, are as in MOT16 and MOT17")] * count
     return [_custom(truths, "neither its path nor its classes are MOTChallenge's")] * count
@@ -149,7 +153,7 @@ def roles(rows: Rows, rules: Rules) -> tuple[NDArray[np.uint8], NDArray[np.int64
 
 
 def _custom(rows: Sequence[Rows], why: str) -> Rules:
-    """Every class that occurs counts, by its number; where there is no more than one, it is "object"."""
+    """Every class that occurs counts, by its number; a single one is MOTChallenge's first, a pedestrian."""
     seen = _numbers(rows)
     if (seen != np.rint(seen)).any():
         for one in rows:
@@ -158,8 +162,8 @@ def _custom(rows: Sequence[Rows], why: str) -> Rules:
                 raise InputError(
                     f"{one.where(int(odd.argmax()))}: the class (column 8) is not a whole number: correct it"
                 )
-    if len(seen) < 2:
-        return Rules("custom", (), ("object",), why)
+    if len(seen) == 1:
+        return Rules("custom", (), PEDESTRIAN, why)
     return Rules("custom", tuple(int(n) for n in seen), tuple(f"class {n:.0f}" for n in seen), why)
 
 

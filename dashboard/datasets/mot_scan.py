@@ -75,9 +75,14 @@ def find(path: Path, packed: bool = False) -> list[Place]:
         name = _plain(folder.resolve().name, packed) if path.name.lower() == "gt.txt" else path.stem
         return [Place(folder, ".", name, path)]
     found: list[Path] = []
+    seen: set[Path] = set()
     waiting = [(path, 0)]
     while waiting:
         here, depth = waiting.pop()
+        real = here.resolve()
+        if real in seen:  # a link that leads back
+            continue
+        seen.add(real)
         if _truth_in(here) is not None or (here / INFO).is_file() or _has_pictures(here / PICTURES):
             found.append(here)
         elif depth < _DEPTH:
