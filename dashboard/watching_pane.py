@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from dashboard.watching_parts import LABELS
 from dashboard.watching_stability import DetectionStability, LabelStability
-from dashboard.watching_stored import Watched
+from dashboard.watching_stored import LEAST_SCORE, Watched
 
 
-def pane(watched: Watched, start: int, stop: int) -> dict[str, Any]:
+def pane(watched: Watched, start: int, stop: int, least_score: float = LEAST_SCORE) -> dict[str, Any]:
     """A pane of the track player with some frames: labels with bars over the picture, or boxes.
 
     Boxes are coloured by their chain of links from frame to frame, which is no tracker: a blink begins a new one.
@@ -23,6 +23,7 @@ def pane(watched: Watched, start: int, stop: int) -> dict[str, Any]:
         watched: the answers.
         start: of a sequence, ``SequenceInfo.start``: a dataset position.
         stop: likewise; the first position that is not in it.
+        least_score: 0..1, of the boxes that are shown and linked.
 
     Returns:
         Plain JSON values; arrays as base64 of little-endian values. Frames that could not be read have no boxes, and
@@ -35,14 +36,15 @@ def pane(watched: Watched, start: int, stop: int) -> dict[str, Any]:
     each = watched.timing.get("frame_ms") or {}
     model = (each.get("preprocess") or 0) + (each.get("model") or 0)
     stages = {"decode": each.get("read") or 0, "detect": model, "track": 0.0} if each else None
-    shown = _labels(watched, rows, places, frames) if watched.kind == LABELS else _boxes(watched, rows, places, frames)
+    where = watched, rows, places, frames
+    shown = _labels(*where) if watched.kind == LABELS else _boxes(*where, least_score)
     common: dict[str, Any] = {"match": None, "missed": None, "lanes": [], "events": None, "error": None}
     return {"title": watched.model, "stages": stages, "fps": watched.timing.get("throughput_per_s")} | common | shown
 
 
 def _labels(watched: Watched, rows: NDArray[np.int64], places: NDArray[np.int64], frames: int) -> dict[str, Any]:
     """Of a classifier; only names that occur travel."""
-    labels, steady = watched.labels, watched.stability
+    labels, steady = watched.labels, watched.stability()
     assert isinstance(steady, LabelStability)
     used, own = np.unique(labels.top[rows], return_inverse=True)
     width = labels.top.shape[1]
@@ -60,11 +62,13 @@ def _labels(watched: Watched, rows: NDArray[np.int64], places: NDArray[np.int64]
     }
 
 
-def _boxes(watched: Watched, rows: NDArray[np.int64], places: NDArray[np.int64], frames: int) -> dict[str, Any]:
+def _boxes(
+    watched: Watched, rows: NDArray[np.int64], places: NDArray[np.int64], frames: int, least_score: float
+) -> dict[str, Any]:
     """Of a detector."""
-    steady = watched.stability
+    steady, boxes = watched.stability(least_score), watched.boxes(least_score)
     assert isinstance(steady, DetectionStability)
-    found, chains = [watched.boxes[i] for i in rows], [steady.chains[i] for i in rows]
+    found, chains = [boxes[i] for i in rows], [steady.chains[i] for i in rows]
     counts = np.zeros(frames, np.int64)
     counts[places] = [len(d) for d in found]
     ids = _joined(chains, np.int32)

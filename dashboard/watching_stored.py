@@ -9,7 +9,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ from dashboard.watching_stability import (
 
 SCHEMA = 1
 FOLDER = "watched"
+LEAST_SCORE = 0.25
+"""Boxes below it are not looked at unless asked for: detectors answer with many they hardly believe in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,22 +88,31 @@ class Watched:
         return Labels(top.astype(np.int64), score.astype(np.float64), self.table.column("entropy").to_numpy())
 
     @cached_property
-    def boxes(self) -> list[Detections]:
-        """(N,) of a detector. Raises ValueError if these are labels."""
+    def following(self) -> NDArray[np.bool_]:
+        """(N,) whether a row is the very next frame of the row before it."""
+        names, frames = (self.table.column(name) for name in ("sequence", "frame"))
+        return follows(names.to_pylist(), frames.to_numpy().astype(np.int64))
+
+    def boxes(self, least_score: float = LEAST_SCORE) -> list[Detections]:
+        """(N,) of a detector, those of a score of at least 0..1. Raises ValueError if these are labels."""
         side = side_of(self.table, DETECTED)
         if side is None:
             raise ValueError(f"{self.id} has labels, no boxes")
-        return [side.frame(i) for i in range(len(self.index))]
+        every = (side.frame(i) for i in range(len(self.index)))
+        return [d.take(d.scores >= least_score) for d in every if d.scores is not None]
 
-    @cached_property
-    def stability(self) -> LabelStability | DetectionStability:
+    def stability(self, least_score: float = LEAST_SCORE) -> LabelStability | DetectionStability:
         """How steady it is over the whole film; over a frame that could not be read nothing is compared."""
-        names, frames = self.table.column("sequence").to_pylist(), self.table.column("frame").to_numpy()
-        following = follows(names, frames.astype(np.int64))
-        if self.kind == LABELS:
-            first, score = self.labels.top[:, 0], self.labels.score[:, 0]
-            return label_stability(first, score, self.labels.entropy, following)
-        return detection_stability(self.boxes, len(self.class_names), following)
+        return _stability(self, least_score if self.kind != LABELS else 0.0)
+
+
+@lru_cache(8)
+def _stability(watched: Watched, least_score: float) -> LabelStability | DetectionStability:
+    """The same, kept for a while."""
+    if watched.kind == LABELS:
+        first, score = watched.labels.top[:, 0], watched.labels.score[:, 0]
+        return label_stability(first, score, watched.labels.entropy, watched.following)
+    return detection_stability(watched.boxes(least_score), len(watched.class_names), watched.following)
 
 
 def _flat(table: pa.Table, name: str) -> NDArray[Any]:
@@ -156,11 +167,12 @@ def delete(store: Store, watched_id: str) -> None:
         shutil.rmtree(_file(store, watched_id).parent)
 
 
-def figures(watched: Watched) -> dict[str, float]:
+def figures(watched: Watched, least_score: float = LEAST_SCORE) -> dict[str, float]:
     """Key figures by the names of their explanations; NaN where unknown.
 
     Times are in milliseconds but ``load_s``; ``throughput`` in frames a second; the rest are shares of 0..1, but
-    ``label_run`` in frames, ``entropy`` in nats, and ``trk_counts``, the mean number of boxes a frame.
+    ``label_run`` in frames, ``entropy`` in nats, and ``trk_counts``, the mean number of boxes a frame. Boxes of a
+    score below ``least_score`` are left out.
     """
     timing, warm = watched.timing, watched.timing.get("latency_ms") or {}
     times = {
@@ -170,7 +182,7 @@ def figures(watched: Watched) -> dict[str, float]:
         "throughput": timing.get("throughput_per_s"),
     }
     found = {name: np.nan if value is None else float(value) for name, value in times.items()}
-    steady = watched.stability
+    steady = watched.stability(least_score)
     if isinstance(steady, LabelStability):
         found |= {
             "label_flicker": steady.flicker,
@@ -189,8 +201,8 @@ def figures(watched: Watched) -> dict[str, float]:
     return found
 
 
-def table_csv(watched: Watched) -> str:
-    """One line a frame: its labels with scores, or its boxes a class."""
+def table_csv(watched: Watched, least_score: float = LEAST_SCORE) -> str:
+    """One line a frame: its labels with scores, or how many boxes of each class it has."""
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
     where = [watched.table.column(name).to_pylist() for name in ("id", "sequence", "frame")]
@@ -203,8 +215,9 @@ def table_csv(watched: Watched) -> str:
             best = zip(labels.top[i], labels.score[i], strict=True)
             rows.writerow([name, sequence, frame + 1, *(v for c, s in best for v in (names[c], f"{s:.6f}"))])
     else:
-        counts = detection_stability(watched.boxes, len(names)).counts
+        steady = watched.stability(least_score)
+        assert isinstance(steady, DetectionStability)
         rows.writerow(["id", "sequence", "frame", *names])
         for i, (name, sequence, frame) in enumerate(zip(*where, strict=True)):
-            rows.writerow([name, sequence, frame + 1, *counts[i].tolist()])
+            rows.writerow([name, sequence, frame + 1, *steady.counts[i].tolist()])
     return out.getvalue()

@@ -77,8 +77,10 @@ TRACKING = [
     *("trk_precision", "trk_recall", "trk_f1", "MTR", "PTR", "MLR"),
     *("DetRe", "DetPr", "AssRe", "AssPr", "HOTA_0", "LocA_0"),
     *("trk_classes", "trk_agnostic", "trk_interval", "trk_ignored", "trk_matching_iou"),
-    *("chart_hota_alpha", "running_mota", "chart_trk_timeline", "chart_trk_lanes", "trk_events"),
+    *("chart_trk_alpha", "chart_trk_sequences", "chart_trk_coverage", "chart_trk_lengths", "trk_support"),
+    *("running_mota", "chart_trk_timeline", "chart_trk_lanes", "trk_events"),
     *("track_length", "trk_flicker", "box_jitter", "class_changes", "births", "track_gaps", "trk_counts", "blink"),
+    *("linked", "class_flips"),
     *("label_flicker", "label_run", "label_confidence", "label_share"),
     *("stage_decode", "stage_detect", "stage_track", "cold_start", "warm_speed"),
 ]

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from dashboard import explain
+from dashboard.metrics.tracking import evidence, scores, unsupervised
+from dashboard.watching_stability import LINK_IOU
+from tests.test_explain import TRACKING
 
 trackeval = pytest.importorskip("trackeval")
 
@@ -152,3 +155,19 @@ def test_overlaps_are_worked_out_correctly(locale):
     says("trk_matching_iou", "misleads", locale, f"{moved(10, 4):.2f}", f"{moved(100, 4):.2f}")
     says("box_jitter", "meaning", locale, f"{1 - moved(50, 1):.3f}")
     says("trk_classes", "meaning", locale, f"{(90 + 1) / (100 + 10):.3f}")
+
+
+def test_limits_are_those_of_the_code(locale):
+    says("trk_interval", "meaning", locale, *map(str, (evidence.MANY, evidence.TIMES, evidence.BLOCKS)))
+    says("trk_interval", "convention", locale, *evidence.INTERVALS, str(evidence.LEAST))
+    assert len(evidence.INTERVALS) == explain.entry("trk_interval", "en")["convention"].partition(".")[0].count(",") + 2
+    says("trk_flicker", "formula", locale, f"fewer than {unsupervised.SHORT} boxes")
+    for name in ("linked", "class_flips", "blink"):
+        says(name, "convention", locale, str(LINK_IOU))
+
+
+def test_every_number_of_the_metrics_is_explained():
+    elsewhere = {"precision", "recall", "f1"}  # of classification
+    names = (*scores.CLEAR, *scores.IDENTITY, *scores.HOTA)
+    entries = {f"trk_{n}" if n in elsewhere else n.replace("(0)", "_0") for n in names}
+    assert entries - set(TRACKING) == set()

@@ -364,8 +364,8 @@ def test_the_pane_of_a_classifier(store):
 
 def test_a_detector_is_watched_without_a_tracker(store):
     watched = watch(Spotter(), Film(40, 25), store)
-    assert [len(d) for d in watched.boxes] == [int(n % 10 > 0) for n in range(40)]
-    steady = watched.stability
+    assert [len(d) for d in watched.boxes()] == [int(n % 10 > 0) for n in range(40)]
+    steady = watched.stability()
     assert steady.counts.sum(0).tolist() == [36, 0]
     assert steady.blink == 3 / 32  # over frames 10, 20 and 30; the last two frames of each sequence are not asked
     shown = figures(watched)
@@ -384,6 +384,15 @@ def test_a_detector_is_watched_without_a_tracker(store):
         "folder/00000.png,a,1,0,0",
         "folder/00001.png,a,2,1,0",
     ]
+
+
+def test_boxes_that_the_detector_hardly_believes_in_are_left_out(store):
+    watched = watch(Spotter(), Film(40, 25), store)
+    assert sum(map(len, watched.boxes(0.8))) == 36
+    assert sum(map(len, watched.boxes(0.81))) == 0
+    assert watched.stability(0.81).counts.sum() == figures(watched, 0.81)["trk_counts"] == 0
+    assert values(pane(watched, 0, 25, 0.81)["found"]["offsets"], "<u4")[-1] == 0
+    assert table_csv(watched, 0.81).splitlines()[2] == "folder/00001.png,a,2,0,0"
 
 
 def test_a_film_in_which_nothing_is_found(store):
