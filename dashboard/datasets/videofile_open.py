@@ -25,6 +25,7 @@ _CONTAINERS = (
     "mxf,nut,rm,wtv,dv,obu,av1,yuv4mpegpipe,webp_anim,mp3,wav,flac,aac,aiff"
 )
 _SAFE = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
+_LIMITS = {"max_pixels": str(MAX_PIXELS)}  # of decoders: a header may say one size and a frame another
 _BOXES = (b"ftyp", b"mdat", b"moov", b"wide", b"free")  # that an MP4 or MOV begins with
 _MAGIC = (b"\x1aE\xdf\xa3", b"RIFF", b"OggS", b"FLV", b"\x00\x00\x01\xba", b"\x30\x26\xb2\x75")
 
@@ -43,6 +44,8 @@ def video_stream(container: Any, path: Path) -> Any:
     pictures = Disposition.attached_pic | Disposition.timed_thumbnails
     streams = [s for s in container.streams.video if not s.disposition & pictures]
     if streams:
+        if streams[0].codec_context is not None:
+            streams[0].codec_context.options = dict(_LIMITS)
         return streams[0]
     if container.streams.video:
         raise InputError(f"{path} has sound and a cover picture but no video: give a file with moving pictures")
