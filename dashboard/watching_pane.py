@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dashboard.datasets.sequences import SequenceInfo
 from dashboard.watching_parts import LABELS
 from dashboard.watching_stability import DetectionStability, LabelStability
 from dashboard.watching_stored import LEAST_SCORE, Watched
@@ -40,6 +41,45 @@ def pane(watched: Watched, start: int, stop: int, least_score: float = LEAST_SCO
     shown = _labels(*where) if watched.kind == LABELS else _boxes(*where, least_score)
     common: dict[str, Any] = {"match": None, "missed": None, "lanes": [], "events": None, "error": None}
     return {"title": watched.model, "stages": stages, "fps": watched.timing.get("throughput_per_s")} | common | shown
+
+
+def value(
+    watched: Sequence[Watched],
+    sequence: SequenceInfo,
+    size: tuple[int, int],
+    video: Mapping[str, Any] | None = None,
+    note: str | None = None,
+    times: NDArray[np.float64] | None = None,
+) -> dict[str, Any]:
+    """What ``TracksView`` shows of a sequence that one or several models were run over: labels and boxes may be mixed.
+
+    Args:
+        watched: up to four, on the same data.
+        sequence: which; all of it is shown, also frames that were not watched.
+        size: (height, width) of its pictures in pixels.
+        video: Gradio's file data, or None.
+        note: a sentence, or a key of one.
+        times: (F,) seconds at which ``video`` shows each frame; None for those of the sequence.
+    """
+    shown = sequence.times if times is None else times
+    boxed = [w.class_names for w in watched if w.kind != LABELS]
+    return {
+        "key": f"{sequence.name} {' '.join(w.id for w in watched)}",
+        "title": sequence.name,
+        "frames": len(sequence),
+        "first": 1,
+        "width": size[1],
+        "height": size[0],
+        "fps": sequence.fps or 25.0,
+        "times": None if shown is None else _b64(np.asarray(shown, np.float64)),
+        "video": video,
+        "note": note,
+        "class_names": list(boxed[0]) if boxed else [],
+        "truth": None,
+        "panes": [pane(w, sequence.start, sequence.stop) for w in watched],
+        "seek": None,
+        "mark": None,
+    }
 
 
 def _labels(watched: Watched, rows: NDArray[np.int64], places: NDArray[np.int64], frames: int) -> dict[str, Any]:

@@ -9,16 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dashboard.datasets.opening import open_dataset
 from dashboard.datasets.sequences import SequenceInfo
 from dashboard.datasets.video import Video
 from dashboard.errors import Cancelled, InputError
 from dashboard.store import Store
 from dashboard.types import Detections
 from dashboard.watching import watch
-from dashboard.watching_pane import pane
+from dashboard.watching_pane import pane, value
 from dashboard.watching_stability import detection_stability, follows, label_stability, links
 from dashboard.watching_stored import delete, everything, figures, get, has, table_csv
-from models.base import ModelAdapter, ModelSpec, Weights
+from models.base import LoadOptions, ModelAdapter, ModelSpec, Weights
+from models.load import load_model
 from tests.fakes import FakeAdapter, FakeDataset
 
 NAN = float("nan")
@@ -406,3 +408,31 @@ def test_a_film_in_which_nothing_is_found(store):
     shown = pane(watched, 0, 10)
     assert values(shown["found"]["offsets"], "<u4").tolist() == [0] * 11
     assert np.isnan(figures(watched)["blink"])
+
+
+def test_models_of_both_kinds_play_side_by_side(store):
+    film = Film(40, 25)
+    both = [watch(FakeAdapter(), film, store), watch(Spotter(), film, store, limit=20)]
+    info = SequenceInfo("a", 0, 25, fps=10.0, times=np.arange(25) / 10)
+    shown = value(both, info, (48, 64), note="ui.note")
+    assert [bool(p["labels"]) for p in shown["panes"]] == [True, False]
+    assert (shown["frames"], shown["width"], shown["height"], shown["fps"]) == (25, 64, 48, 10.0)
+    assert shown["class_names"] == ["car", "bus"]
+    assert values(shown["times"], "<f8").tolist() == info.times.tolist()
+    assert np.diff(values(shown["panes"][1]["found"]["offsets"], "<u4")).tolist() == [
+        int(n % 10 > 0 and n < 20) for n in range(25)
+    ]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("digits_linear", "labels"), ("scenes_nano", "boxes")])
+def test_the_bundled_models_watch_the_bundled_film(store, name, kind):
+    film = open_dataset("demo:tracks", None, "tracking", {})
+    model = load_model(name, LoadOptions(threads=1))
+    watched = watch(model, film, store, load_s=1.0, limit=12)
+    assert (watched.kind, len(watched.index)) == (kind, 12)
+    answers = model.predict([film[i].image for i in range(12)])
+    if kind == "labels":
+        assert watched.labels.top[:, 0].tolist() == [a.label for a in answers]
+    else:
+        assert [len(d) for d in watched.boxes()] == [int((a.scores >= 0.25).sum()) for a in answers]
+        assert watched.stability().linked > 0.5
