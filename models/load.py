@@ -13,7 +13,7 @@ from dashboard.errors import InputError, did_you_mean
 from models import MODELS, class_map
 from models.base import LoadOptions, ModelAdapter, ModelFamily, ModelSpec, serves
 from models.sniff import sniff
-from models.trackers import TRACKERS, split_name
+from models.trackers import available_trackers, split_name
 
 DETECTION, TRACKING = "detection", "tracking"
 SETTINGS_OF_ALL = ("classes",)  # the evaluation loop renames any model's outputs
@@ -152,7 +152,7 @@ def _check_tracked(name_or_path: str | Path, task: str | None) -> None:
     what = f"{path} is a file of a model" if spec is None else f"{spec.name} is a detector"
     name = str(name_or_path)
     raise InputError(
-        f"{what}: write {name}+bytetrack to track what it finds (trackers: {', '.join(TRACKERS.names())})."
+        f"{what}: write {name}+bytetrack to track what it finds (trackers: {', '.join(available_trackers())})."
     )
 
 

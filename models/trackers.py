@@ -192,6 +192,11 @@ TRACKERS.register("fasttrack", "models.trackers_ultralytics:FastTrack")
 TRACKERS.register("tracktrack", "models.trackers_ultralytics:TrackTrack")
 TRACKERS.register("sort", "models.trackers_plain:Sort")
 TRACKERS.register("iou", "models.trackers_plain:IouTracker")
+TRACKERS.register("roboflow-sort", "models.trackers_roboflow:RoboflowSort")
+TRACKERS.register("roboflow-bytetrack", "models.trackers_roboflow:RoboflowByteTrack")
+TRACKERS.register("roboflow-ocsort", "models.trackers_roboflow:RoboflowOcSort")
+TRACKERS.register("roboflow-botsort", "models.trackers_roboflow:RoboflowBotSort")
+TRACKERS.register("roboflow-cbiou", "models.trackers_roboflow:RoboflowCbIou")
 
 
 def make_tracker(name: str, settings: Mapping[str, str] | None = None) -> Tracker:

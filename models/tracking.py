@@ -1,7 +1,7 @@
 """Tracking models: a detector and a tracker, ``scenes_small+bytetrack``, ``yolo11n+botsort``, ``best.onnx+ocsort``.
 
 The detector is any that can be loaded; what it finds in a frame is what the tracker sees. Settings go to whom they
-belong to: ``--set track_buffer=60 --set conf=0.1``.
+belong to: ``--set track_buffer=60 --set conf=0.1``; ``agnostic_iou`` belongs to what is between them.
 """
 
 from __future__ import annotations
@@ -15,11 +15,15 @@ from dashboard.errors import InputError, did_you_mean
 from dashboard.types import Detections, Image, Prediction
 from models import load
 from models.base import LoadOptions, ModelAdapter, ModelSpec, Weights, serves
+from models.detection import rate_setting
 from models.trackers import TRACKERS, Tracker, Value, available_trackers, make_tracker, tracker_fingerprint
+from models.tracking_boxes import AGNOSTIC, BoxesForTracking
 
 TASK = "tracking"
 LISTED = ("scenes_small", "scenes_nano")
 """Detectors listed with every tracker; all others can be written with a tracker behind them."""
+AGNOSTIC_IOU = "agnostic_iou"
+"""Setting: the overlap above which the less sure of two boxes of any class goes; 1 keeps all, as Ultralytics does."""
 FOR_TRACKING = {"conf": "0.05", "multi_label": "false"}
 """What a detector is asked for unless set otherwise. Trackers look at scores from 0.1 on, and two boxes of one anchor
 with two classes would be two objects to them."""
@@ -30,7 +34,11 @@ class Tracking:
 
     def specs(self) -> Iterable[ModelSpec]:
         """The built-in detectors with each tracker that can be used here."""
-        return [self._spec(name, tracker, load.find_spec(name)) for name in LISTED for tracker in available_trackers()]
+        return [
+            _tracking_spec(load.find_spec(name), name, TRACKERS.get(tracker))
+            for name in LISTED
+            for tracker in available_trackers()
+        ]
 
     def resolve(self, name: str) -> ModelSpec | None:
         """Any detector, by any of its names or as a file, with a tracker behind a ``+``.
@@ -53,7 +61,7 @@ class Tracking:
         spec = load.find_spec(detector)
         if not serves(spec.task, "detection"):
             raise InputError(f"{spec.name} is a model for {spec.task}: a tracker needs a detector, such as yolo11n.")
-        return self._spec(detector, tracker, spec)
+        return _tracking_spec(spec, detector, TRACKERS.get(tracker))
 
     def is_here(self, spec: ModelSpec) -> bool:
         """Whether the detector's weights can be loaded without a download, and the tracker used."""
@@ -78,6 +86,7 @@ class Tracking:
             raise InputError(missing)
         of_tracker, of_detector = split_settings(name, settings)
         kind.read(of_tracker)
+        rate_setting(settings, AGNOSTIC_IOU, AGNOSTIC)
         load.check_loadable(detector, None, of_detector)
 
     def load(self, spec: ModelSpec, options: LoadOptions) -> TrackingAdapter:
@@ -92,12 +101,8 @@ class Tracking:
         known = load.known_settings_of(name) or ()
         usual = {key: value for key, value in FOR_TRACKING.items() if key in known}
         wanted = replace(options, task="detection", settings={**usual, **of_detector})
-        return TrackingAdapter(load.load_model(name, wanted), made)
-
-    def _spec(self, name: str, tracker: str, detector: ModelSpec) -> ModelSpec:
-        kind = TRACKERS.get(tracker)
-        source = f"{detector.source}; {kind.title} of {kind.source}"
-        return replace(detector, name=f"{name}+{tracker}", task=TASK, family=TASK, source=source)
+        overlap = rate_setting(options.settings, AGNOSTIC_IOU, AGNOSTIC)
+        return TrackingAdapter(BoxesForTracking(load.load_model(name, wanted), overlap), made)
 
 
 class TrackingAdapter(ModelAdapter[Any, Any]):
@@ -107,28 +112,20 @@ class TrackingAdapter(ModelAdapter[Any, Any]):
     ``tracker.update`` with them.
 
     Args:
-        detector: a detector or instance segmenter, loaded; it is closed with this.
+        detector: what the tracker sees; it is closed with this.
         tracker: fresh.
 
     Attributes:
-        detector: as given.
+        detector: as given. Its fingerprint is that of the detections, whatever tracker follows.
         tracker: as given.
         tracker_settings: every setting of the tracker.
-
-    Raises:
-        InputError: ``detector`` does not find objects.
     """
 
-    def __init__(self, detector: ModelAdapter[Any, Any], tracker: Tracker) -> None:
-        spec = detector.spec
-        if not serves(spec.task, "detection"):
-            raise InputError(f"{spec.name} is a model for {spec.task}: a tracker needs a detector.")
+    def __init__(self, detector: BoxesForTracking, tracker: Tracker) -> None:
         self.detector, self.tracker = detector, tracker
         self.device = detector.device
-        source = f"{spec.source}; {tracker.title} of {tracker.source}"
-        self.spec = replace(spec, name=f"{spec.name}+{tracker.name}", task=TASK, family=TASK, source=source)
-        config = f"{detector.fingerprint} {tracker_fingerprint(tracker)}"
-        self.fingerprint = hashlib.sha256(config.encode()).hexdigest()[:16]
+        self.spec = _tracking_spec(detector.spec, detector.spec.name, type(tracker))
+        self.fingerprint = combined_fingerprint(detector.fingerprint, tracker)
 
     @property
     def tracker_settings(self) -> dict[str, Value]:
@@ -143,7 +140,7 @@ class TrackingAdapter(ModelAdapter[Any, Any]):
     @property
     def network(self) -> Any:
         """The detector's, for profiling."""
-        return self.detector.network  # type: ignore[attr-defined]
+        return self.detector.network
 
     def preprocess(self, image: Image) -> Any:
         """The detector's."""
@@ -154,14 +151,16 @@ class TrackingAdapter(ModelAdapter[Any, Any]):
         return self.detector.forward(items)
 
     def postprocess(self, outputs: Any) -> list[Prediction]:
-        """What the detector found, boxes only, not tracked yet."""
-        return [self._boxes(found) for found in self.detector.postprocess(outputs)]
+        """The detector's boxes, not tracked yet."""
+        return self.detector.postprocess(outputs)
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
         """Tracks in frames, (H, W, 3) uint8 RGB, that follow each other and those of the last call."""
-        found = super().predict(images)
-        seen = images if self.tracker.needs_images else [None] * len(images)
-        return [self.tracker.update(self._boxes(one), image) for one, image in zip(found, seen, strict=True)]
+        tracks: list[Prediction] = []
+        for found, image in zip(super().predict(images), images, strict=True):
+            assert isinstance(found, Detections)
+            tracks.append(self.tracker.update(found, image if self.tracker.needs_images else None))
+        return tracks
 
     def fusion_gain(self, batch_size: int = 8, rounds: int = 5) -> float:
         """The detector's."""
@@ -176,10 +175,15 @@ class TrackingAdapter(ModelAdapter[Any, Any]):
         """Drop the network."""
         self.detector.close()
 
-    def _boxes(self, found: Prediction) -> Detections:
-        if not isinstance(found, Detections) or found.scores is None:
-            raise InputError(f"{self.detector.spec.name} did not answer with boxes and scores: it does not fit.")
-        return found if found.masks is None else replace(found, masks=None)
+
+def _tracking_spec(detector: ModelSpec, name: str, tracker: type[Tracker]) -> ModelSpec:
+    source = f"{detector.source}; {tracker.title} of {tracker.source}"
+    return replace(detector, name=f"{name}+{tracker.name}", task=TASK, family=TASK, source=source)
+
+
+def combined_fingerprint(detector: str, tracker: Tracker) -> str:
+    """That of an adapter, from the detector's and a tracker: what stored detections need to be tracked anew."""
+    return hashlib.sha256(f"{detector} {tracker_fingerprint(tracker)}".encode()).hexdigest()[:16]
 
 
 def parts(name: str) -> tuple[str, str]:
@@ -198,13 +202,13 @@ def split_settings(name: str, settings: Mapping[str, str]) -> tuple[dict[str, st
     of_tracker = [setting.name for setting in TRACKERS.get(tracker).settings]
     known = load.known_settings_of(detector)
     for key in settings:
-        if known is not None and key not in (*of_tracker, *known, *load.SETTINGS_OF_ALL):
+        if known is not None and key not in (*of_tracker, *known, AGNOSTIC_IOU, *load.SETTINGS_OF_ALL):
             why = TRACKERS.get(tracker).explain(key)
-            hint = did_you_mean(key, [*of_tracker, *known])
+            hint = did_you_mean(key, [*of_tracker, *known, AGNOSTIC_IOU])
             hint = hint or f" The tracker understands {', '.join(of_tracker)}, the detector {', '.join(known)}."
             raise InputError(why or f"{name} has no setting called {key[:80]!r}.{hint}")
     tracked = {key: value for key, value in settings.items() if key in of_tracker}
-    return tracked, {key: value for key, value in settings.items() if key not in tracked}
+    return tracked, {key: value for key, value in settings.items() if key not in (*tracked, AGNOSTIC_IOU)}
 
 
 def _is_detector(name: str) -> bool:
