@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.datasets.videofile_open import (
+    begins_like_picture,
     check_file,
     check_stream,
     open_container,
@@ -127,7 +128,7 @@ class _Scan:
         said = int(stream.frames or 0)
         index = self._index(nominal)
         first = self._first_frame()
-        if len(index.pts) == 1 and (self.container.format.name in ("gif", "apng", "webp_anim") or said == 1):
+        if len(index.pts) == 1 and begins_like_picture(self.path):  # a GIF or AVIF that does not move
             raise InputError(f"{self.path} holds a single picture, not a video: give a video, or a folder of frames")
         notes = []
         if said - self.discarded > len(index.pts) + 1:

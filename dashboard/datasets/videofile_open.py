@@ -64,11 +64,7 @@ def unreadable(path: Path, error: Exception) -> InputError:
         )
     if head.startswith(_MAGIC):
         return InputError(f"{path} is a truncated or damaged video: record or copy it again")
-    try:
-        kind = _sniff(head[:32], str(path))
-    except InputError:
-        kind = ""
-    if kind:
+    if begins_like_picture(path):
         return InputError(f"{path} is a picture, not a video: give a video, or a folder of frames")
     why = getattr(error, "strerror", None) or str(error)
     return InputError(f"{path} is not a video that can be read ({why}): give an MP4, MOV, MKV, WebM or AVI file")
@@ -78,6 +74,14 @@ def looks_like_container(path: Path) -> bool:
     """Whether a file begins like one of video, and not like text that names other files."""
     head = _head(path)
     return head[4:8] in _BOXES or head.startswith(_MAGIC)
+
+
+def begins_like_picture(path: Path) -> bool:
+    """Whether a file begins like one of those that ``read_image`` reads."""
+    try:
+        return bool(_sniff(_head(path)[:32], str(path)))
+    except InputError:
+        return False
 
 
 def _head(path: Path) -> bytes:

@@ -42,6 +42,7 @@ def test_files_that_are_not_there(tmp_path):
         ("photo.mp4", encode(gradient()), ("is a picture, not a video", "a folder of frames")),
         ("photo.png", encode(gradient(), "PNG"), ("is a picture, not a video",)),
         ("still.gif", encode(gradient(), "GIF"), ("holds a single picture",)),
+        ("still.avif", encode(gradient(), "AVIF"), ("holds a single picture",)),
         ("half.mp4", b"\0\0\0\x20ftypisom" + bytes(2000), ("truncated or damaged MP4",)),
         ("half.mkv", b"\x1aE\xdf\xa3" + bytes(2000), ("truncated or damaged video",)),
         ("half.avi", b"RIFF\x20\0\0\0AVI LIST" + bytes(20), ("truncated or damaged video",)),
