@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import threading
 import time
 from collections import OrderedDict
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 
 from dashboard.datasets.base import Dataset
 from dashboard.datasets.opening import open_dataset
+from dashboard.disk import digest_of, friendly_os_errors
 from dashboard.errors import InputError
 from dashboard.jobs import Jobs
 from dashboard.store import Run, Store
@@ -88,6 +90,27 @@ class Engine:
             return open_dataset(source, format, task, options, labels_only=labels_only)
 
         return self._kept(self._datasets, key, 8, make)
+
+    def keep(self, upload: str) -> Path:
+        """A dropped file where it stays: uploads are taken away after some hours, and a run's video should not be.
+
+        On a public server it stays where it is: nobody else's disk is filled by strangers.
+        """
+        source = Path(upload)
+        if self.public:
+            return source
+        folder = self.store.root / "videos" / digest_of(source)[:16]
+        target = folder / source.name
+        if not target.is_file():
+            with friendly_os_errors(self.store.root):
+                folder.mkdir(parents=True, exist_ok=True)
+                temporary = folder / f".{os.getpid()}-{threading.get_ident()}.tmp"
+                try:
+                    shutil.copyfile(source, temporary)
+                    os.replace(temporary, target)
+                finally:
+                    temporary.unlink(missing_ok=True)
+        return target
 
     def pictures(self, run: Run) -> Dataset | None:
         """The dataset behind a run, or None if it has moved or changed (the numbers stay, the pictures are gone)."""

@@ -73,18 +73,22 @@ def run_json(run: Run) -> dict[str, Any]:
     from dashboard.results import ClassTable
 
     per_class: dict[str, dict[str, Any]] = {}
+    per_sequence: dict[str, dict[str, Any]] = {}
     try:
         results = run.results()
     except InputError as error:
         print(plain(f"note: {error}"), file=sys.stderr)
         results = {}
-    for result in results.values():
+    for key, result in results.items():
         if isinstance(result, ClassTable):
+            rows = per_sequence if "per_sequence" in key else per_class
+            suffix = "_agnostic" if key.endswith("_agnostic") else ""
             for i, name in enumerate(result.classes):
-                entry = per_class.setdefault(name, {})
-                entry |= {column: values[i] for column, values in result.columns.items()}
+                entry = rows.setdefault(name, {})
+                entry |= {f"{column}{suffix}": values[i] for column, values in result.columns.items()}
     return jsonable(
-        {
+        ({"per_sequence": per_sequence} if per_sequence else {})
+        | {
             "run": run.id,
             "task": run.task,
             "model": run.model,
@@ -105,6 +109,7 @@ def run_json(run: Run) -> dict[str, Any]:
 SHOWN = (
     *("top1", "top5", "f1_macro", "auroc_macro", "ece", "map", "map_50", "map_75", "mar_100", "f1", "miou"),
     *("mdice", "pixel_accuracy", "psnr", "ssim", "psnr_y", "ssim_y"),
+    *("HOTA", "MOTA", "IDF1", "IDSW", "FPS"),
 )
 
 

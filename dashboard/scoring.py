@@ -61,6 +61,10 @@ def score(
         from dashboard.enhancement_scoring import score_pictures
 
         return score_pictures(truth, predictions, store, name, classes, limit, settings)
+    if truth.task == "tracking":
+        from dashboard.tracking_scoring import score_tracks
+
+        return score_tracks(truth, predictions, store, name, classes, limit, settings)
     if truth.task != "classification":
         from dashboard.detection_scoring import score_detections
 

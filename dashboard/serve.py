@@ -29,6 +29,7 @@ DEFAULTS = (
     ("instance-segmentation", "demo:scenes", ("scenes_nano", "scenes_small")),
     ("semantic-segmentation", "demo:scenes", ("scenes_sem_nano", "scenes_sem_small")),
     ("enhancement", "demo:photos", ("nearest", "bicubic", "lanczos", "photos_sr_x2")),
+    ("tracking", "demo:tracks", ("scenes_small+bytetrack", "scenes_small+botsort")),
 )
 """What is evaluated when there is nothing to look at: task, built-in data, built-in models."""
 FONTS = ["Inter", "system-ui", "Noto Sans TC", "Noto Sans CJK TC", "sans-serif"]
@@ -79,7 +80,7 @@ def build(engine: Engine) -> gr.Blocks:
             look = gr.Button(t("ui.theme"), size="sm", elem_id="theme", scale=0, min_width=110)
         jobs = {
             task: (gr.BrowserState(None, storage_key=f"loupe-job-{task}", secret="loupe"), gr.Timer(0.5, active=False))
-            for task in TABS.names(task=True)
+            for task in (*TABS.names(task=True), "video")
         }
         with gr.Tabs(elem_id="tabs") as tabs:
             app = App(tabs, jobs=jobs)

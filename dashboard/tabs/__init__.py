@@ -39,6 +39,7 @@ TABS.register("classification", "dashboard.tabs.classification:create", task=Tru
 TABS.register("detection", "dashboard.tabs.detection:create", task=True)
 TABS.register("segmentation", "dashboard.tabs.segmentation:create", task=True)
 TABS.register("enhancement", "dashboard.tabs.enhancement:create", task=True)
+TABS.register("tracking", "dashboard.tabs.tracking:create", task=True)
 TABS.register("runs", "dashboard.tabs.runs:create", task=False)
 
 TAB_OF = {"instance-segmentation": "detection", "semantic-segmentation": "segmentation"}

@@ -126,5 +126,7 @@ def names_of(views: Sequence[Any]) -> list[tuple[str, str]]:
     for view in views:
         run: Run = view.run
         twins = [v for v in views if v.run.model == run.model]
-        found.append((run.model if len(twins) == 1 else f"{run.model} ({run.task}, {run.dataset})", run.id))
+        said = getattr(view, "label", run.model)
+        same = len({getattr(v, "label", "") for v in twins}) < len(twins)
+        found.append((said if len(twins) == 1 or not same else f"{said} ({run.task}, {run.dataset})", run.id))
     return found

@@ -15,6 +15,7 @@ TASKS.register("detection", "dashboard.tasks.detection:DetectionTask")
 TASKS.register("instance-segmentation", "dashboard.tasks.detection:InstanceSegmentationTask")
 TASKS.register("semantic-segmentation", "dashboard.tasks.segmentation:SegmentationTask")
 TASKS.register("enhancement", "dashboard.tasks.enhancement:EnhancementTask")
+TASKS.register("tracking", "dashboard.tasks.tracking:TrackingTask")
 
 
 def task_of(name: str) -> Task:

@@ -12,6 +12,7 @@ from dashboard.views.strings_enhancement import ENHANCEMENT
 from dashboard.views.strings_maps import MAPS
 from dashboard.views.strings_segmentation import SEGMENTATION
 from dashboard.views.strings_track_view import TRACK_VIEW
+from dashboard.views.strings_tracking import TRACKING
 
 STRINGS: dict[str, tuple[str, str]] = {
     "ui.tagline": ("What does my vision model get right and wrong, and is the other one better?", "我的視覺模型哪裡對、哪裡錯？另一個是不是比較好？"),
@@ -224,7 +225,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "ui.theme": ("Light / dark", "淺色／深色"),
 }
 
-STRINGS |= DETECTION | ENHANCE_VIEW | ENHANCEMENT | SEGMENTATION | MAPS | TRACK_VIEW
+STRINGS |= DETECTION | ENHANCE_VIEW | ENHANCEMENT | SEGMENTATION | MAPS | TRACK_VIEW | TRACKING
 
 
 def all_texts() -> dict[str, dict[str, str]]:

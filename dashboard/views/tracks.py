@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
+
+from gradio.processing_utils import save_file_to_cache
+from gradio.utils import get_upload_folder
 
 from dashboard.views import STATIC, View
 
@@ -41,3 +46,13 @@ class TracksView(View):
     def __init__(self, value: Any = None, **kwargs: Any) -> None:
         super().__init__(value, **kwargs)
         self.js_on_load = "\n".join((STATIC / f"{part}.js").read_text("utf-8") for part in PARTS)
+
+
+def film_data(path: str | Path) -> dict[str, Any]:
+    """A video file as ``TracksView`` takes it: copied to where Gradio serves files from, under a name nobody can guess.
+
+    Raises:
+        OSError: it cannot be copied.
+    """
+    cached = save_file_to_cache(path, os.path.join(get_upload_folder(), "films"))
+    return {"path": cached, "meta": {"_type": "gradio.FileData"}}
