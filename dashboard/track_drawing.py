@@ -59,7 +59,7 @@ class TrackPainter:
     def _text(self, found: Detections, row: int, track: int) -> str:
         number = int(found.class_ids[row])
         name = self.class_names[number] if number < len(self.class_names) else ""
-        words = [str(track)] * (track >= 0) + [name if name and name.isascii() else f"class {number}"]
+        words = [f"#{track}"] * (track >= 0) + [name if name and name.isascii() else f"class {number}"]
         words += [] if found.scores is None else [f"{found.scores[row]:.2f}"]
         return " ".join(words)
 

@@ -82,8 +82,8 @@ def proxy(
         path.parent.mkdir(parents=True, exist_ok=True)
     with _alone(path, cancel):
         if not path.is_file():
-            frames = _told(pictures(dataset, info), len(info), progress)
-            write_video(path, frames, made.size, fps=info.fps or 25.0, crf=20, cancel=cancel)
+            frames = _told(pictures(dataset, info, made.size), len(info), progress)
+            write_video(path, frames, made.size, fps=info.fps or 25.0, crf=23, preset="superfast", cancel=cancel)
     return made
 
 
@@ -138,21 +138,30 @@ def annotated(
     painter = TrackPainter(class_names, trail, (size[1] / width, size[0] / height))
 
     def drawn() -> Iterator[tuple[float, Image]]:
-        for k, (seconds, image) in enumerate(pictures(dataset, info)):
+        for k, (seconds, image) in enumerate(pictures(dataset, info, size if factor == 1 else None)):
             yield seconds, painter.draw(resized(image, size), at(k))
 
     write_video(path, _told(drawn(), len(info), progress), size, fps=info.fps or 25.0, cancel=cancel)
     return Path(path)
 
 
-def pictures(dataset: Any, sequence: int | str | SequenceInfo) -> Iterator[tuple[float, Image]]:
-    """(seconds, picture) of every frame of a sequence; one that cannot be read is the one before it, or black."""
+def pictures(
+    dataset: Any, sequence: int | str | SequenceInfo, size: tuple[int, int] | None = None
+) -> Iterator[tuple[float, Image]]:
+    """(seconds, picture) of every frame of a sequence; one that cannot be read is the one before it, or black.
+
+    Args:
+        dataset: of sequences, with pictures.
+        sequence: its number, name or ``SequenceInfo``.
+        size: (height, width) that they are wanted at, where scaling while decoding is cheaper; others keep theirs.
+    """
     info = _sequence(dataset, sequence)
     height, width = info.size or (0, 0)
     image: Image | None = np.zeros((height, width, 3), np.uint8) if info.size else None
+    scaled = getattr(dataset, "frame", None) if size is not None and info.video is not None else None
     for k, seconds in enumerate(info.seconds()):
         try:
-            image = dataset[info.start + k].image
+            image = scaled(info.start + k, size) if scaled else dataset[info.start + k].image
         except InputError:
             if image is None:
                 raise

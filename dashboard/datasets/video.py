@@ -181,15 +181,19 @@ class VideoDataset:
         info = SequenceInfo(name, start, start + len(places), rate, size, times, None if video is None else file)
         return info, float(all_times[-1]) + 1 / fps
 
-    def frame(self, index: int) -> Image:
-        """The picture of a frame, (H, W, 3) uint8 RGB. Raises InputError naming file and frame."""
+    def frame(self, index: int, size: tuple[int, int] | None = None) -> Image:
+        """The picture of a frame, (H, W, 3) uint8 RGB; of a video, scaled to ``size``, if that is given.
+
+        Raises:
+            InputError: naming file and frame.
+        """
         k = int(np.searchsorted(self._starts, index, "right")) - 1
         place = int(self.places[k][index - self.sequences[k].start])
         video = self.videos[k]
         if video is None:
             return read_image(self._files[k][place])
         self._in_use(k)
-        return video.frame(place)
+        return video.frame(place, size)
 
     def _in_use(self, k: int) -> None:
         """Note that a video is read; the one that was not for longest gives its decoder and frames back."""

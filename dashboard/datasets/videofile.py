@@ -77,8 +77,12 @@ class VideoFile:
     def __len__(self) -> int:
         return self.frames
 
-    def frame(self, index: int) -> Image:
+    def frame(self, index: int, size: tuple[int, int] | None = None) -> Image:
         """Frame ``index`` in the order of presentation, (H, W, 3) uint8 RGB, upright; a new array at each call.
+
+        Args:
+            index: from 0.
+            size: (height, width) to scale it to, averaging, at less cost than afterwards; None for its own.
 
         Raises:
             IndexError: there is no such frame.
@@ -86,7 +90,7 @@ class VideoFile:
         """
         if not 0 <= index < self.frames:
             raise IndexError(f"frame {index} of {self.frames}")
-        return self._decoder.rgb(index)
+        return self._decoder.rgb(index, size or self.size)
 
     def close(self) -> None:
         """Let go of the decoder and its frames; the next frame asked for opens it again."""
@@ -151,9 +155,9 @@ class _Decoder:
         self._from = 0  # frames shown before the key frame that decoding began at refer to what was not decoded
         self._ended = False
 
-    def rgb(self, index: int) -> Image:
-        """A frame, converted in the calling thread."""
-        return _to_rgb(self._get(index), self.facts)
+    def rgb(self, index: int, size: tuple[int, int]) -> Image:
+        """A frame of that (height, width), converted in the calling thread."""
+        return _to_rgb(self._get(index), self.facts, size)
 
     def close(self) -> None:
         """Forget decoder and frames."""
@@ -295,15 +299,16 @@ def _bytes(frame: Any) -> int:
     return sum(plane.buffer_size for plane in frame.planes)
 
 
-def _to_rgb(frame: Any, facts: Facts) -> Image:
+def _to_rgb(frame: Any, facts: Facts, size: tuple[int, int]) -> Image:
     """(H, W, 3) uint8, upright. Frames that change size on the way are brought to the first one's."""
     reformatter = getattr(_local, "reformatter", None)
     if reformatter is None:
         from av.video.reformatter import VideoReformatter
 
         reformatter = _local.reformatter = VideoReformatter()
-    height, width = facts.stored
-    pixels = reformatter.reformat(frame, width=width, height=height, format="rgb24").to_ndarray()
+    height, width = size[::-1] if facts.turn % 2 else size
+    kind = "BILINEAR" if (height, width) == (frame.height, frame.width) else "AREA"
+    pixels = reformatter.reformat(frame, width, height, "rgb24", interpolation=kind).to_ndarray()
     if facts.turn:
         pixels = np.rot90(pixels, facts.turn)
     if facts.flip:

@@ -68,12 +68,14 @@ class CaptureDecoder:
         self._at = -1
         self._kept: dict[int, Image] = {}
 
-    def rgb(self, index: int) -> Image:
-        """A frame, (H, W, 3) uint8 RGB. Raises InputError if it cannot be decoded."""
+    def rgb(self, index: int, size: tuple[int, int]) -> Image:
+        """A frame of that (height, width), (H, W, 3) uint8 RGB. Raises InputError if it cannot be decoded."""
         with self._guard:
             if index not in self._kept:
                 self._go(index)
             pixels = self._kept[index]
+        if pixels.shape[:2] != size:
+            pixels = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
         return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
 
     def close(self) -> None:
