@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+# Torch's threads else spin while they wait for one another, and take the cores from the threads that decode pictures:
+# on a busy machine everything becomes ten times slower. OpenMP reads this when it is loaded, so it has to be set here.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 from dashboard.registry import Registry
 from models.base import ModelFamily
 
