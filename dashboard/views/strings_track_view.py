@@ -72,6 +72,7 @@ TRACK_VIEW: dict[str, tuple[str, str]] = {
     "ui.tv.window.a": ("First frame shown on the axis of time", "時間軸顯示的首格"),
     "ui.tv.window.b": ("Last frame shown on the axis of time", "時間軸顯示的末格"),
     "ui.tv.lanes": ("{n} true identities, coloured by who held them", "{n} 個真實身分，以持有者著色"),
+    "ui.tv.lanes.true": ("{n} true identities", "{n} 個真實身分"),
     "ui.tv.lanes.found": ("{n} predicted identities", "{n} 個預測身分"),
     "ui.tv.lanes.label": ("{n} lanes of identities; up and down choose one", "{n} 條身分軌；上下鍵選取"),
     "ui.tv.lane.missed": ("there, not found", "存在但未找到"),

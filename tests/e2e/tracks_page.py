@@ -197,6 +197,44 @@ def labelled() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def lengthy(frames: int = 10_000, people: int = 40) -> dict[str, Any]:
+    """A long sequence: each person is there for a 16th of it; one, and once only, goes over to another id."""
+    truth: Rows = {}
+    who: dict[tuple[int, int], int] = {}
+    life = frames // 16
+    for p in range(people):
+        begin = (p * 977) % (frames - life)
+        for f in range(begin, begin + life):
+            truth[f, p] = [10.0 + p * 7, 20.0 + f % 100, 30.0 + p * 7, 60.0 + f % 100]
+    swap = 17 * 977 % (frames - life) + life // 2
+    found: Rows = {}
+    for (f, p), box in truth.items():
+        name = 999 if p == 17 and f >= swap else 100 + p
+        found[f, name], who[f, name] = box, p
+    columns, keys = boxes(found, {}, False, frames)
+    row = {k: n for n, k in enumerate(sorted(truth))}
+    tp = np.bincount([f for f, _ in truth], minlength=frames)
+    zero = np.zeros(frames, int)
+    swaps = zero.copy()
+    swaps[swap] = 1
+    lanes = []
+    for p in range(people):
+        begin = (p * 977) % (frames - life)
+        cut = swap if p == 17 else begin + life
+        parts = [[begin, cut, 100 + p], [cut, begin + life, 999]]
+        lanes.append({"id": p, "class": 0, "segments": pack([x for x in parts if x[0] < x[1]], "i4")})
+    series = {k: pack(x, "u2") for k, x in {"tp": tp, "fp": zero, "fn": zero, "idsw": swaps}.items()}
+    event = {"frame": swap, "kind": SWITCH, "true": 17, "from": 117, "to": 999}
+    one = {
+        "title": "long", "found": columns, "match": pack([row[f, who[f, i]] for f, i in keys], "i4"),
+        "missed": pack(np.zeros(len(truth)), "u1"), "series": series | {"mota": pack(np.ones(frames), "f4")},
+        "lanes": lanes, "events": {k: pack([x], "u1" if k == "kind" else "i4") for k, x in event.items()},
+        "stages": None, "fps": None, "error": None,
+    }  # fmt: skip
+    own = boxes(truth, {}, False, frames)[0]
+    return payload("long", [one], frames=frames, truth=own, class_names=["person"])
+
+
 def picture(frame: int) -> NDArray[np.uint8]:
     """A frame: its number along the top, and people as blocks on a ground of soft colours."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
@@ -262,6 +300,7 @@ def values(folder: Path) -> dict[str, dict[str, Any]]:
         "failed": payload("failed", [one, failed], video=file("broken.mp4")),
         "marked": payload("marked", [one, two], video=file("even.mp4"), mark={"pane": 0, "event": 1}),
         "sought": payload("sought", [one], video=file("even.mp4"), seek=42),
+        "long": lengthy(),
         "error": {"error": "street 01 has no frames: <b>copy</b> it again"},
         "empty": {},
     }

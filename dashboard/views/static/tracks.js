@@ -53,7 +53,7 @@ const load = () => {
 };
 const look = () => {
   tint.dark = L.dark(); tint.on = tint.dark ? 2 : 1;
-  Object.assign(tint, { stage: L.css("--background-fill-secondary") || "#888", plain: tint.dark ? "#2b2e38" : "#c9ccd4", page: L.css("--block-background-fill") || "#fff", ink: L.css("--body-text-color") || "#222", soft: L.css("--body-text-color-subdued") || "#666", line: L.css("--border-color-primary") || "#ccc", accent: L.css("--color-accent-soft") || "#dbeafe", chosen: L.css("--primary-500") || "#2563eb", font: getComputedStyle(root).fontFamily || "sans-serif" });
+  Object.assign(tint, { stage: L.css("--background-fill-secondary") || "#888", plain: tint.dark ? "#2b2e38" : "#aab0bb", page: L.css("--block-background-fill") || "#fff", ink: L.css("--body-text-color") || "#222", soft: L.css("--body-text-color-subdued") || "#666", line: L.css("--border-color-primary") || "#ccc", accent: L.css("--color-accent-soft") || "#dbeafe", chosen: L.css("--primary-500") || "#2563eb", font: getComputedStyle(root).fontFamily || "sans-serif" });
 };
 const markOf = (p) => (alone ? "" : `<i style="color:${L.colors[p.i % 4]}">${L.marks[p.i % 4]}</i> `);
 const focusPane = () => panes[ui.focus];
@@ -69,7 +69,7 @@ const gauge = (p) => {
 const head = (p) => `<header><b title="${L.esc(text(p.title))}">${markOf(p)}${L.esc(text(p.title))}</b>${gauge(p)}<span class="count"></span></header>`;
 const build = () => {
   const focus = root.contains(document.activeElement) ? document.activeElement.closest?.("[data-pane]")?.dataset.pane : undefined;
-  q(".panes").innerHTML = panes.map((p) => `<section data-pane="${p.i}">${head(p)}<div class="view">${p.error ? `<p class="calm">${L.esc(text(p.error))}</p>` : `<canvas class="ground" tabindex="0" role="img"></canvas><p class="calm lost">${L.esc(T("gone"))}</p>`}</div></section>`).join("");
+  q(".panes").innerHTML = panes.map((p) => `<section data-pane="${p.i}">${head(p)}<div class="view">${p.error ? `<p class="calm">${L.esc(text(p.error))}</p>` : `<canvas class="ground" tabindex="0" role="img"></canvas>`}</div></section>`).join("");
   for (const p of panes) { const at = q(`[data-pane="${p.i}"]`); Object.assign(p, { view: at.querySelector(".view"), canvas: at.querySelector(".ground"), counter: at.querySelector(".count") }); p.canvas?.setAttribute("aria-label", `${v.title ? `${text(v.title)}, ` : ""}${text(p.title)}. ${T("keys")}`); }
   q(".stage").style.setProperty("--ratio", Math.max(0.66, Math.min(2.4, v.width / v.height)));
   arrange();
@@ -94,7 +94,7 @@ const controls = () => {
   const here = document.activeElement, on = here?.closest?.(".bar, .transport, .classes") && root.contains(here) ? Object.entries(here.dataset)[0] : null;
   const scored = panes.some((p) => p.found?.score), judged = panes.some((p) => p.match), boxed = panes.some((p) => p.found) || !!alone;
   const zoomButton = (name, label, shown) => `<button type="button" data-zoom="${name}" title="${L.esc(label)}" aria-label="${L.esc(label)}">${shown}</button>`;
-  q(".bar").innerHTML = (v.title ? `<b class="name" title="${L.esc(text(v.title))}">${L.esc(text(v.title))}</b>` : "") + (v.note ? `<small class="note">${L.esc(text(v.note))}</small>` : "") +
+  q(".bar").innerHTML = (v.title ? `<b class="name" title="${L.esc(text(v.title))}">${L.esc(text(v.title))}</b>` : "") + (v.note ? `<small class="note">${L.esc(text(v.note))}</small>` : "") + (v.video ? `<small class="blindly" role="status">${L.esc(T("gone"))}</small>` : "") +
     (boxed ? seg(T("show"), press("flag=labels", ui.labels, T("labels"), T("labels.how")) + (v.truthBoxes && !alone ? press("flag=truth", ui.truth, T("truth"), T("truth.how")) : "") + (judged ? press("flag=errors", ui.errors, T("errors"), T("errors.how")) : "") + press("flag=trails", ui.trails, T("trails"), T("trails.how"))) +
       `<label class="tail">${L.esc(T("tail"))} <input type="range" data-tail min="5" max="150" step="5" value="${ui.tail}" aria-label="${L.esc(T("tail.long"))}"${ui.trails ? "" : " disabled"}><b>${ui.tail}</b></label>` : "") +
     (scored ? `<label class="tail score" title="${L.esc(T("score.how"))}">${L.esc(T("score"))} ≥ <input type="range" data-score min="0" max="1" step="0.01" value="${ui.t}" aria-label="${L.esc(T("score.how"))}"><b>${ui.t.toFixed(2)}</b></label>` : "") +

@@ -61,9 +61,9 @@ const lineOf = (g, r, look, width) => {
   g.setLineDash(look.dash || []); g.lineWidth = width; g.strokeStyle = look.color; g.strokeRect(r[0], r[1], r[2], r[3]);
 };
 const strongOf = (g, r, colour) => {
-  g.setLineDash([]); g.lineWidth = 7; g.strokeStyle = "rgba(0,0,0,0.65)"; g.strokeRect(r[0], r[1], r[2], r[3]);
-  g.lineWidth = 5; g.strokeStyle = "#ffffff"; g.strokeRect(r[0], r[1], r[2], r[3]);
-  g.lineWidth = 3; g.strokeStyle = colour; g.strokeRect(r[0], r[1], r[2], r[3]);
+  g.setLineDash([]); g.lineWidth = 8; g.strokeStyle = "rgba(0,0,0,0.65)"; g.strokeRect(r[0], r[1], r[2], r[3]);
+  g.lineWidth = 6; g.strokeStyle = "#ffffff"; g.strokeRect(r[0], r[1], r[2], r[3]);
+  g.lineWidth = 4; g.strokeStyle = colour; g.strokeRect(r[0], r[1], r[2], r[3]);
 };
 // The truth: dashed, or in the colours of identities where it is all there is. Gives where the emphasised one lies.
 const drawTruth = (g, p, f, a, told, labels) => {
@@ -140,12 +140,12 @@ const drawTrails = (g, p, f, a, told) => {
 };
 // What a classifier says of a frame: its surest classes as bars.
 const drawTop = (g, l, f, a) => {
-  const w = Math.min(250, a.w - 16), h = 19 * l.k + 9, x = 8, y = Math.max(8, a.h - h - 8);
+  const w = Math.min(250, a.w - 16), h = 19 * l.k + 9, x = Math.max(8, a.x + 8), y = Math.max(8, Math.min(a.h, a.y + v.height * a.s) - h - 8);
   g.fillStyle = "rgba(16,18,24,0.8)"; g.beginPath(); g.roundRect(x, y, w, h, 8); g.fill();
   for (let k = 0; k < l.k; k++) {
     const s = l.score[f * l.k + k] / 255, top = y + 5 + 19 * k, name = String(l.names[l.top[f * l.k + k]] ?? `#${l.top[f * l.k + k]}`);
     g.fillStyle = k ? "rgba(255,255,255,0.16)" : "rgba(86,180,233,0.55)"; g.fillRect(x + 5, top, Math.max(1, (w - 54) * s), 17);
-    g.fillStyle = "#ffffff"; g.textAlign = "left"; g.save(); g.beginPath(); g.rect(x + 5, top, w - 56, 19); g.clip(); g.fillText(name, x + 10, top + 9); g.restore();
+    g.fillStyle = "#ffffff"; g.textAlign = "left"; g.fillText(cut(g, name, w - 62), x + 10, top + 9);
     g.textAlign = "right"; g.fillText(`${(100 * s).toFixed(0)} %`, x + w - 8, top + 9);
   }
   g.textAlign = "left";

@@ -65,8 +65,8 @@ const drawSegments = (g, l, y, W) => {
 const drawMarks = (g, p, l, y) => {
   const e = p.events, seen = [-9, -9, -9];
   let last = null;
-  for (const k of l.marks) {
-    if (e.frame[k] < ui.a || e.frame[k] >= ui.b) continue;
+  for (const round of [false, true]) for (const k of l.marks) { // switches on top
+    if (e.frame[k] < ui.a || e.frame[k] >= ui.b || (e.kind[k] === SWITCH) !== round) continue;
     const x = xOf(e.frame[k] + (ui.b - ui.a < axisWidth() / 4 ? 0.5 : 0));
     if (ui.mark && ui.mark.pane === p.i && ui.mark.event === k) { last = [e.kind[k], x]; continue; }
     if (x - seen[e.kind[k]] < 3) continue; // the list has them all

@@ -7,7 +7,7 @@ const openFilm = (file) => {
   if (url === film.url) return;
   film.video?.pause(); film.video?.remove();
   Object.assign(film, { video: null, url, ready: false, busy: false, want: null, still: null });
-  root.classList.remove("gone");
+  root.classList.remove("blind");
   if (!url) return;
   const e = document.createElement("video");
   Object.assign(e, { muted: true, playsInline: true, preload: "auto", tabIndex: -1 });
@@ -17,17 +17,22 @@ const openFilm = (file) => {
   e.addEventListener("loadeddata", () => { if (mine() && v) { film.ready = true; seek(ui.frame); } });
   e.addEventListener("seeked", () => { if (mine() && v) arrived(); });
   e.addEventListener("ended", () => { if (mine() && v && ui.playing) finish(); });
-  e.addEventListener("error", () => { if (!mine() || !v) return; Object.assign(film, { video: null, ready: false, still: null }); root.classList.add("gone"); show(ui.frame); });
+  e.addEventListener("error", () => { if (!mine() || !v) return; e.remove(); Object.assign(film, { video: null, ready: false, still: null }); root.classList.add("blind"); show(ui.frame); });
   e.requestVideoFrameCallback?.(function next(now, meta) { if (!mine()) return; told(meta.mediaTime); e.requestVideoFrameCallback(next); });
   e.src = url;
   q(".stage").append(e);
 };
-// The picture of now, kept: a video that is seeking cannot be drawn.
+// The picture of now, kept: a video that is seeking cannot be drawn. Gives its time, where the browser can tell it: what a
+// playing video shows may be newer than what was announced.
 const capture = () => {
   const e = film.video;
-  if (!e || e.readyState < 2 || !e.videoWidth) return;
+  let picture = e, at = null;
+  if (!e || e.readyState < 2 || !e.videoWidth) return null;
+  try { picture = new VideoFrame(e); at = picture.timestamp / 1e6; } catch { picture = e; }
   if (film.still?.width !== e.videoWidth || film.still.height !== e.videoHeight) film.still = new OffscreenCanvas(e.videoWidth, e.videoHeight);
-  film.still.getContext("2d", { alpha: false }).drawImage(e, 0, 0);
+  film.still.getContext("2d", { alpha: false }).drawImage(picture, 0, 0, e.videoWidth, e.videoHeight);
+  picture.close?.();
+  return at;
 };
 const show = (f) => { ui.shown = f; paintAll(); };
 const pump = () => {
@@ -44,7 +49,7 @@ const arrived = () => {
 const told = (t) => {
   if (!v || film.busy || !film.ready) return;
   film.said = performance.now();
-  if (ui.playing) advance(nearest(t));
+  if (ui.playing) advance(t);
   else if (film.video.readyState >= 2) { capture(); paintAll(); }
 };
 const seek = (f) => {
@@ -52,11 +57,11 @@ const seek = (f) => {
   if (film.ready) { film.want = ui.frame; pump(); } else show(ui.frame);
   position();
 };
-const advance = (f) => {
-  const s = ui.span;
+const advance = (t) => {
+  const own = film.ready ? capture() : null, f = own === null ? (film.ready ? nearest(t) : frameAt(t)) : nearest(own), s = ui.span;
   if (s && f > s.to) { finish(); return; }
   ui.frame = f;
-  capture(); show(f); position();
+  show(f); position();
 };
 // The end of what was to be played.
 const finish = () => {
@@ -80,14 +85,13 @@ const tick = (now) => {
   const passed = Math.min(250, now - before);
   before = now;
   if (film.ready) { // a video out of sight says little: its own clock is read then
-    if (!film.busy && !film.video.seeking && performance.now() - film.said > 150) { const f = frameAt(film.video.currentTime); if (f !== ui.shown) advance(f); }
+    if (!film.busy && !film.video.seeking && performance.now() - film.said > 150) { const t = film.video.currentTime; if (frameAt(t) !== ui.shown) advance(timeOf(frameAt(t))); }
     return;
   }
   if (film.video) return; // not there yet
   mediaTime += (passed / 1000) * ui.speed;
-  const f = frameAt(mediaTime);
   if (mediaTime >= timeOf(v.frames - 1) + lasts(v.frames - 1)) finish();
-  else if (f !== ui.frame) advance(f);
+  else if (frameAt(mediaTime) !== ui.frame) advance(mediaTime);
 };
 const play = (span = null) => {
   ui.span = span ?? (ui.loop ? loopSpan() : null);

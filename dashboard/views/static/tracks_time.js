@@ -1,6 +1,6 @@
 // The story under the pictures: what was found, false and missed in each frame, on an axis of time that lanes share.
 const LEFT = 66, RIGHT = 40, TOP = 15, FOOT = 17; // room for labels, pixels
-const INKS = { tp: "#2a9d7c", fn: "#ffa51f", fp: "#e5483a", idsw: "#a855f7", count: "#4a90d9", born: "#2a9d7c", ended: "#cc79a7", confidence: "#4a90d9", changed: "#a855f7" };
+const INKS = { tp: "#7fb8a6", fn: "#ffa51f", fp: "#e5483a", idsw: "#a855f7", count: "#8fb8e2", born: "#2a9d7c", ended: "#cc79a7", confidence: "#4a90d9", changed: "#a855f7" };
 const axis = q(".axis"), plot = q(".plot"), timeCanvas = q("canvas.time"), tip = q(".tip"), hoverLine = q(".hover");
 const axisWidth = () => Math.max(40, axis.clientWidth - LEFT - RIGHT);
 const xOf = (f) => LEFT + ((f - ui.a) / (ui.b - ui.a)) * axisWidth();
@@ -22,7 +22,7 @@ const storyHead = () => {
   q(".axis > .top").innerHTML = (n > 1 ? seg(T("focus"), panes.map((o) => `<button type="button" data-focus="${o.i}" aria-pressed="${o.i === ui.focus}">${markOf(o)}${L.esc(text(o.title))}</button>`).join("")) : "") +
     `<span class="keys">${[...s.up, ...s.down].map(key).join("")}${s.ticks ? key(s.ticks) : ""}${s.line ? `<span class="key"><i class="line"></i>${L.esc(T(`${s.line}.long`))}</span>` : ""}</span>`;
   const swatches = p.match || p.events ? `<span class="key"><i class="hatch"></i>${L.esc(T("lane.missed"))}</span>` : "";
-  q(".sorting").innerHTML = p.lanes.length ? `<b>${L.esc(T(p.match || alone ? "lanes" : "lanes.found", { n: L.int(p.lanes.length) }))}</b>${swatches}<label class="sort">${L.esc(T("sort"))} <select data-sort>${["first", "id", ...(p.events ? ["switches"] : []), "long"].map((o) => `<option value="${o}"${o === ui.sort ? " selected" : ""}>${L.esc(T(`sort.${o}`))}</option>`).join("")}</select></label>` : "";
+  q(".sorting").innerHTML = p.lanes.length ? `<b>${L.esc(T(alone ? "lanes.true" : p.match ? "lanes" : "lanes.found", { n: L.int(p.lanes.length) }))}</b>${swatches}<label class="sort">${L.esc(T("sort"))} <select data-sort>${["first", "id", ...(p.events ? ["switches"] : []), "long"].map((o) => `<option value="${o}"${o === ui.sort ? " selected" : ""}>${L.esc(T(`sort.${o}`))}</option>`).join("")}</select></label>` : "";
   if (on) q(`.axis [data-${on[0]}="${CSS.escape(on[1])}"]`)?.focus({ preventScroll: true });
 };
 // Mean and most of each pixel's frames: nothing that happens in one frame of thousands is lost.
