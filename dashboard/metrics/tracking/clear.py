@@ -56,34 +56,38 @@ def match(problem: Problem, threshold: float = THRESHOLD) -> Matched:
         threshold: least IoU of a match, above 0.
     """
     truth, found = problem.truth, problem.found
-    near = problem.pairs.take(problem.pairs.value >= threshold - EPS)
+    near = problem.pairs.at_least(threshold - EPS)
     alone = (np.bincount(near.row, minlength=len(truth)) == 1)[near.row]
     alone &= (np.bincount(near.col, minlength=len(found)) == 1)[near.col]
     partner = np.full(len(truth), -1)
     partner[near.row[alone]] = near.col[alone]
-    turn = np.cumsum(problem.compared) - 1
-    when = turn[truth.frame]  # number of the frame among those with boxes on both sides
     if not alone.all():
-        _in_turn(problem, near.row, near.col, near.value, ~alone, when, partner)
+        _in_turn(problem, near.row, near.col, near.value, ~alone, partner)
     iou = np.full(len(truth), np.nan)
     own = partner[near.row] == near.col
     iou[near.row[own]] = near.value[own]
+    return follow(problem, partner, iou)
+
+
+def follow(problem: Problem, partner: Ints, iou: Floats) -> Matched:
+    """What matches mean for identities, see ``Matched``."""
+    truth, found = problem.truth, problem.found
+    when = np.cumsum(problem.compared) - 1
     rows = truth.by_identity[partner[truth.by_identity] >= 0]
     held, who = found.ids[partner[rows]], truth.ids[rows]
     follows, switched, resumed = (np.zeros(len(rows), bool) for _ in range(3))
     follows[1:] = who[1:] == who[:-1]
     switched[1:] = follows[1:] & (held[1:] != held[:-1])
-    resumed[1:] = follows[1:] & (np.diff(when[rows]) != 1)
+    resumed[1:] = follows[1:] & (np.diff(when[truth.frame[rows]]) != 1)
     return Matched(partner, iou, rows, follows, switched, resumed)
 
 
-def _in_turn(
-    problem: Problem, row: Ints, col: Ints, value: Floats, open_: NDArray[np.bool_], when: Ints, partner: Ints
-):
+def _in_turn(problem: Problem, row: Ints, col: Ints, value: Floats, open_: NDArray[np.bool_], partner: Ints) -> None:
     """Match the frames in which some box has several candidates, in order; fills ``partner``."""
     truth, found = problem.truth, problem.found
     order = truth.by_identity
     before = np.full(len(truth), -1)  # row of the same identity in the frame before
+    when = (np.cumsum(problem.compared) - 1)[truth.frame]  # number of the frame among those with boxes on both sides
     there = problem.compared[truth.frame[order]]
     order = order[there]
     joins = (np.diff(truth.ids[order]) == 0) & (np.diff(when[order]) == 1)

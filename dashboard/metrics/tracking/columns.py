@@ -54,6 +54,8 @@ class Tracks:
             raise ValueError(f"masks must be one a box, {count}, got {len(self.masks)}")
         if count and ((np.diff(self.frame) < 0).any() or self.frame[0] < 0):
             raise ValueError("frame must be ascending, from 0")
+        if (np.diff(self.ids)[np.diff(self.frame) == 0] > 0).all():  # as files mostly have them
+            return
         order = np.lexsort((self.ids, self.frame))
         twice = (np.diff(self.frame[order]) == 0) & (np.diff(self.ids[order]) == 0)
         if twice.any():

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dashboard.metrics.tracking import clear, hota, identity
 from dashboard.metrics.tracking.columns import SequenceTracks
-from dashboard.metrics.tracking.overlap import Floats, Ints
+from dashboard.metrics.tracking.overlap import EPS, Floats, Ints, Pairs
 from dashboard.metrics.tracking.problem import THRESHOLD, Problem, prepare
 
 PLAIN = ("TP", "FN", "FP", "IDSW", "MT", "PT", "ML", "Frag", "iou_sum", "IDTP", "IDFN", "IDFP")
@@ -66,22 +66,56 @@ def merge(parts: Iterable[Counts]) -> Counts:
     return Counts(classes, plain, alpha, sum(p.frames for p in given))
 
 
-def count(problems: Sequence[Problem], frames: int, threshold: float = THRESHOLD) -> Counts:
-    """All families of numbers of the problems of a sequence.
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """A problem whose matches are known.
+
+    Attributes:
+        problem: its ``pairs`` are those whose IoU reaches the threshold.
+        clear: CLEAR's matches.
+        hota: HOTA's.
+        threshold: least IoU of a match in CLEAR and identity metrics.
+    """
+
+    problem: Problem
+    clear: clear.Matched
+    hota: Pairs
+    threshold: float
+
+    def without(self, first: int, last: int) -> Solved:
+        """The same with the frames ``first`` to ``last`` (half-open) cut out; the matches of the others stay."""
+        problem, rows, cols = self.problem.without(first, last)
+        to_col = np.append(np.cumsum(cols) - 1, -1)  # and nobody stays nobody
+        partner, iou = to_col[self.clear.partner[rows]], self.clear.iou[rows]
+        return Solved(problem, clear.follow(problem, partner, iou), self.hota.among(rows, cols), self.threshold)
+
+
+def solve(problem: Problem, threshold: float = THRESHOLD) -> Solved:
+    """Match the boxes of a problem.
 
     Args:
-        problems: one a class.
-        frames: of the sequence.
+        problem: boxes of one class of one sequence.
         threshold: least IoU of a match in CLEAR and identity metrics; HOTA goes over all of its own.
     """
-    plain = np.zeros((len(problems), len(PLAIN)))
-    alpha = np.zeros((len(problems), len(ALPHA), len(hota.ALPHAS)))
-    for k, problem in enumerate(problems):
-        numbers = clear.counts(problem, clear.match(problem, threshold)) | identity.counts(problem, threshold)
+    near = replace(problem, pairs=problem.pairs.at_least(threshold - EPS))
+    return Solved(near, clear.match(near, threshold), hota.matching(problem), threshold)
+
+
+def count(solved: Sequence[Solved], frames: int) -> Counts:
+    """All families of numbers of a sequence.
+
+    Args:
+        solved: its problems, one a class.
+        frames: of the sequence.
+    """
+    plain = np.zeros((len(solved), len(PLAIN)))
+    alpha = np.zeros((len(solved), len(ALPHA), len(hota.ALPHAS)))
+    for k, one in enumerate(solved):
+        numbers = clear.counts(one.problem, one.clear) | identity.counts(one.problem, one.threshold)
         plain[k] = [numbers[name] for name in PLAIN]
-        sums = hota.counts(problem)
+        sums = hota.counts(one.problem, one.hota)
         alpha[k] = [sums[name] for name in ALPHA]
-    return Counts(np.array([p.class_id for p in problems], np.int64), plain, alpha, frames)
+    return Counts(np.array([s.problem.class_id for s in solved], np.int64), plain, alpha, frames)
 
 
 def evaluate(sequence: SequenceTracks, agnostic: bool = False, threshold: float = THRESHOLD) -> Counts:
@@ -90,11 +124,11 @@ def evaluate(sequence: SequenceTracks, agnostic: bool = False, threshold: float 
     Args:
         sequence: both sides; distractors are dealt with here.
         agnostic: whether boxes of different classes may match: a single row then, of class -1.
-        threshold: least IoU of a match, above 0 and at most 1.
+        threshold: least IoU of a match in CLEAR and identity metrics, above 0 and at most 1.
 
     Raises:
         ValueError: a threshold out of range, or masks without a size.
     """
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold must be above 0 and at most 1, got {threshold}")
-    return count(prepare(sequence).problems(agnostic), sequence.frames, threshold)
+    return count([solve(p, threshold) for p in prepare(sequence).problems(agnostic)], sequence.frames)

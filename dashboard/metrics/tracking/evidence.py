@@ -13,9 +13,9 @@ from scipy import special
 from dashboard.metrics.intervals import NONE, Interval
 from dashboard.metrics.tracking import scores
 from dashboard.metrics.tracking.columns import SequenceTracks
-from dashboard.metrics.tracking.counts import Counts, count, merge
+from dashboard.metrics.tracking.counts import Counts, Solved, count, merge, solve
 from dashboard.metrics.tracking.overlap import Floats
-from dashboard.metrics.tracking.problem import Problem, prepare
+from dashboard.metrics.tracking.problem import prepare
 
 MANY = 8
 """Sequences from which on they are resampled."""
@@ -36,13 +36,13 @@ class Evidence:
         names: of the sequences.
         counts: one a sequence, class by class.
         agnostic: one a sequence, classes apart from nothing.
-        problems: what each was counted from, for intervals of a few sequences; None from ``MANY`` on.
+        solved: what each was counted from, for intervals of a few sequences; None from ``MANY`` on.
     """
 
     names: tuple[str, ...]
     counts: tuple[Counts, ...]
     agnostic: tuple[Counts, ...]
-    problems: tuple[tuple[Problem, ...], ...] | None
+    solved: tuple[tuple[Solved, ...], ...] | None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -59,11 +59,12 @@ class Evidence:
         With at least 8 sequences these are drawn anew 1000 times (percentiles of the draws, laid around the value):
         what another set of sequences from the same source would give. With fewer, that would say too little, and frames
         are no substitute, since neighbours are nearly the same: all frames are cut into 20 blocks of consecutive ones,
-        each is left out in turn, everything is counted anew without it, and the spread of the answers gives the error
-        (delete-a-block jackknife, Künsch 1989; Student's t with 19 degrees of freedom). It says what other stretches of
-        the same sequences would give, not what other sequences would. NaN below 40 frames, or where there is no spread.
+        each is left out in turn, everything is counted anew without it (switches and the best identities too; matches
+        in the other frames stay), and the spread of the answers gives the error (delete-a-block jackknife, Künsch 1989;
+        Student's t with 19 degrees of freedom). It says what other stretches of the same sequences would give, not what
+        other sequences would. NaN below 40 frames, or where there is no spread.
         """
-        found = resampled(self.counts) if len(self) >= MANY else left_out(self.counts, self.problems or ())
+        found = resampled(self.counts) if len(self) >= MANY else left_out(self.counts, self.solved or ())
         ends = {}
         for name in INTERVALS:
             least, most = BOUNDS.get(name, (0.0, 1.0))
@@ -77,13 +78,13 @@ def evidence(sequences: Sequence[SequenceTracks]) -> Evidence:
     names, aware, agnostic, kept = [], [], [], []
     for sequence in sequences:
         prepared = prepare(sequence)
-        problems = prepared.problems()
-        counts = count(problems, sequence.frames)
+        solved = [solve(p) for p in prepared.problems()]
+        counts = count(solved, sequence.frames)
         names.append(sequence.name)
         aware.append(counts)
         one = len(counts.classes) <= 1
-        agnostic.append(counts.pooled() if one else count(prepared.problems(agnostic=True), sequence.frames))
-        kept.append(tuple(problems))
+        agnostic.append(counts.pooled() if one else count([solve(prepared.problem())], sequence.frames))
+        kept.append(tuple(solved))
     return Evidence(tuple(names), tuple(aware), tuple(agnostic), tuple(kept) if len(names) < MANY else None)
 
 
@@ -94,7 +95,7 @@ def join(parts: Sequence[Evidence]) -> Evidence:
         raise ValueError("no samples to evaluate")
     if len(given) == 1:
         return given[0]
-    kept = tuple(problems for p in given for problems in p.problems or ())
+    kept = tuple(solved for p in given for solved in p.solved or ())
     names = tuple(name for p in given for name in p.names)
     return Evidence(
         names,
@@ -127,12 +128,12 @@ def resampled(counts: Sequence[Counts], seed: int = 0) -> dict[str, Interval]:
     return found
 
 
-def left_out(counts: Sequence[Counts], problems: Sequence[Sequence[Problem]]) -> dict[str, Interval]:
+def left_out(counts: Sequence[Counts], solved: Sequence[Sequence[Solved]]) -> dict[str, Interval]:
     """Intervals by leaving out one block of consecutive frames after the other."""
     frames = np.array([c.frames for c in counts])
     ends = np.cumsum(frames)
     total = int(frames.sum())
-    if total < LEAST or not problems:
+    if total < LEAST or not solved:
         return dict.fromkeys(INTERVALS, NONE)
     pools = [c.pooled() for c in counts]
     values = _numbers(merge(pools))
@@ -146,7 +147,7 @@ def left_out(counts: Sequence[Counts], problems: Sequence[Sequence[Problem]]) ->
             if first >= last:
                 parts.append(pool)
             else:
-                parts.append(count([p.without(first, last) for p in problems[k]], int(frames[k])).pooled())
+                parts.append(count([s.without(first, last) for s in solved[k]], int(frames[k])).pooled())
         answers.append(_numbers(merge(parts)))
     found = {}
     quantile = float(special.stdtrit(BLOCKS - 1, 0.975))

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from dashboard.metrics.tracking.assignment import frame_best, settle
-from dashboard.metrics.tracking.overlap import EPS, Floats, Ints
+from dashboard.metrics.tracking.overlap import EPS, Floats, Ints, Pairs
 from dashboard.metrics.tracking.problem import Problem, together, weights
 
 ALPHAS = np.arange(0.05, 0.99, 0.05)
@@ -16,39 +16,41 @@ _LEAST = ALPHAS - EPS
 _CELLS = 1 << 21  # numbers in a block of full rows
 
 
-def counts(problem: Problem) -> dict[str, Floats]:
-    """Sums at each threshold.
+def matching(problem: Problem) -> Pairs:
+    """Pairs that are matched, for the largest sum of IoU times how well their identities agree over the sequence.
 
-    Boxes are matched for the largest sum of IoU times how well their identities agree over the sequence; a threshold
-    only says which of these pairs count.
+    Two identities agree as far as their boxes overlap in all frames together, over the frames that either is in.
+    """
+    pairs = problem.pairs
+    key, g, t = together(problem, pairs.row, pairs.col)
+    own, its = problem.truth.lengths[g], problem.found.lengths[t]
+    soft = weights(_shares(problem), key, len(g))
+    agreement = soft / np.maximum(own + its - soft, 0.5)  # a number that no pair has may have no frames either
+    return pairs.take(_best(problem, agreement[key] * pairs.value))
+
+
+def counts(problem: Problem, matched: Pairs) -> dict[str, Floats]:
+    """Sums at each threshold, which says which of the matched pairs count.
 
     Returns:
         (19,) each: ``TP``; ``LocA``, their IoUs; ``AssA``, ``AssRe`` and ``AssPr``, over matches c / (g + t - c),
         c / g and c / t, where c counts the matches of the same two identities and g, t the frames in which they are.
     """
-    pairs, size = problem.pairs, len(ALPHAS)
-    none = np.zeros(size)
-    if not len(pairs):
-        return dict.fromkeys(("TP", "LocA", "AssA", "AssRe", "AssPr"), none)
-    key, g, t = together(problem, pairs.row, pairs.col)
-    own, its = problem.truth.lengths[g], problem.found.lengths[t]
-    soft = weights(_shares(problem), key, len(g))
-    agreement = soft / np.maximum(own + its - soft, 0.5)  # a number that no pair has may have no frames either
-    chosen = _matching(problem, agreement[key] * pairs.value)
-    iou = pairs.value[chosen]
-    passed = np.searchsorted(_LEAST, iou, "right")  # at how many thresholds a pair counts
+    size = len(ALPHAS)
+    passed = np.searchsorted(_LEAST, matched.value, "right")  # at how many thresholds a pair counts
 
     def at_least(values: Floats) -> Floats:
         """(..., 20) by how many are passed, to (..., 19) over all that pass each."""
         return np.cumsum(values[..., ::-1], axis=-1)[..., ::-1][..., 1:]
 
-    joint, number = np.unique(key[chosen], return_inverse=True)
+    key, g, t = together(problem, matched.row, matched.col)
+    joint, number = np.unique(key, return_inverse=True)
     cells = np.bincount(number * (size + 1) + passed, minlength=len(joint) * (size + 1)).reshape(-1, size + 1)
     c = at_least(cells.astype(np.float64))
-    g_frames, t_frames = own[joint, None], its[joint, None]
+    g_frames, t_frames = problem.truth.lengths[g[joint], None], problem.found.lengths[t[joint], None]
     return {
         "TP": c.sum(axis=0),
-        "LocA": at_least(weights(iou, passed, size + 1)),
+        "LocA": at_least(weights(matched.value, passed, size + 1)),
         "AssA": (c * c / (g_frames + t_frames - c)).sum(axis=0),
         "AssRe": (c * c / g_frames).sum(axis=0),
         "AssPr": (c * c / t_frames).sum(axis=0),
@@ -110,8 +112,8 @@ def _sums(row: Ints, place: Ints, value: Floats, widths: Ints) -> Floats:
     return out
 
 
-def _matching(problem: Problem, score: Floats) -> Ints:
-    """Positions of the pairs that are matched, ascending."""
+def _best(problem: Problem, score: Floats) -> Ints:
+    """Positions of the pairs of the largest total score in each frame, ascending."""
     pairs, truth, found = problem.pairs, problem.truth, problem.found
     some = np.flatnonzero(score > 0)
     taken, left = settle(pairs.row[some], pairs.col[some], score[some], len(truth), len(found))

@@ -19,7 +19,7 @@ def counts(problem: Problem, threshold: float = THRESHOLD) -> dict[str, float]:
         problem: boxes of one class of one sequence.
         threshold: least IoU of boxes that agree.
     """
-    near = problem.pairs.take(problem.pairs.value >= threshold)
+    near = problem.pairs.at_least(threshold)
     key, g, t = together(problem, near.row, near.col)
     shared = np.bincount(key, minlength=len(g))
     some = np.flatnonzero(shared)

@@ -11,6 +11,7 @@ from dashboard import masks
 from dashboard.metrics.tracking.columns import SequenceTracks
 
 EPS = float(np.finfo(np.float64).eps)
+TINIEST = float(np.nextafter(0, 1))
 _TILE = 1 << 16  # pairs looked at in one go
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -32,9 +33,14 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.row)
 
-    def take(self, keep: NDArray[np.bool_]) -> Pairs:
+    def take(self, keep: NDArray[np.bool_] | Ints) -> Pairs:
         """Some of them."""
         return Pairs(self.row[keep], self.col[keep], self.value[keep])
+
+    def at_least(self, value: float) -> Pairs:
+        """Those of an IoU from ``value`` on."""
+        keep = self.value >= value
+        return self if keep.all() else self.take(keep)
 
     def among(self, rows: NDArray[np.bool_], cols: NDArray[np.bool_]) -> Pairs:
         """Those among some rows of both sides, counted anew from 0.
@@ -117,9 +123,7 @@ def box_overlaps(truth: Floats, found: Floats, truth_at: Ints, found_at: Ints) -
         start = stop
     row, col = (np.concatenate([np.empty(0, np.int64), *parts]) for parts in (found_rows, found_cols))
     value = _iou(truth, found, row, col)
-    positive = value > 0
-    pairs = Pairs(row, col, value)
-    return pairs if positive.all() else pairs.take(positive)
+    return Pairs(row, col, value).at_least(TINIEST)
 
 
 def _iou(truth: Floats, found: Floats, row: Ints, col: Ints) -> Floats:

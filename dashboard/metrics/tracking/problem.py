@@ -85,8 +85,8 @@ class Problem:
         """(F,) frames that have boxes on both sides; TrackEval passes over all others."""
         return (np.diff(self.truth_at) > 0) & (np.diff(self.found_at) > 0)
 
-    def without(self, first: int, last: int) -> Problem:
-        """The same with the frames ``first`` to ``last`` (half-open) cut out."""
+    def without(self, first: int, last: int) -> tuple[Problem, NDArray[np.bool_], NDArray[np.bool_]]:
+        """The same with the frames ``first`` to ``last`` (half-open) cut out, and which rows of both sides stay."""
 
         def cut(side: Side) -> tuple[Side, NDArray[np.bool_]]:
             keep = (side.frame < first) | (side.frame >= last)
@@ -94,7 +94,8 @@ class Problem:
             return replace(kept, frame=kept.frame - (last - first) * (kept.frame >= last)), keep
 
         (truth, rows), (found, cols) = cut(self.truth), cut(self.found)
-        return Problem(self.class_id, self.frames - (last - first), truth, found, self.pairs.among(rows, cols))
+        pairs = self.pairs.among(rows, cols)
+        return Problem(self.class_id, self.frames - (last - first), truth, found, pairs), rows, cols
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +153,7 @@ def _with_distractors(sequence: SequenceTracks, pairs: Pairs) -> Ints:
     """Rows of what was found that are matched with distractors."""
     truth, found = sequence.truth, sequence.found
     distractor = np.asarray(truth.role) == DISTRACTOR
-    near = pairs.take(pairs.value >= THRESHOLD - EPS)
+    near = pairs.at_least(THRESHOLD - EPS)
     taken, left = settle(near.row, near.col, near.value, len(truth), len(found))
     chosen = np.zeros(len(near), bool)
     chosen[taken] = True
