@@ -287,6 +287,7 @@ DATA_SETTINGS = (
     *("masks", "class_list", "palette", "palette_png", "ignore", "ignore_index", "reduce_zero_label"),
     *("ending", "without_mask"),
     *("degrade", "seed", "grey", "input", "target", "without_pair", "alpha", "scale"),
+    *("benchmark", "fps", "stride", "start", "seconds"),
 )
 
 

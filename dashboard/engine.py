@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dashboard.datasets.base import Dataset
-from dashboard.datasets.opening import open_dataset
+from dashboard.datasets.opening import cache_folder, open_dataset
+from dashboard.datasets.videofile import MAX_PUBLIC_MINUTES
 from dashboard.disk import digest_of, friendly_os_errors
 from dashboard.errors import InputError
+from dashboard.films import Films
 from dashboard.jobs import Jobs
 from dashboard.store import Run, Store
 from models.base import LoadOptions, ModelAdapter
@@ -38,6 +40,7 @@ class Engine:
         store: runs on disk.
         jobs: evaluations under way.
         options: how models are loaded unless said otherwise.
+        films: videos for browsers.
         preparing: tab to the job that makes its first results, at the first start.
         public: a server for strangers: no paths of this machine may be typed, no code in weight files may run.
     """
@@ -50,6 +53,7 @@ class Engine:
         self.options = options or LoadOptions()
         self.preparing: dict[str, str] = {}
         self.public = public
+        self.films = Films(cache_folder().parent / "films")
         if public:
             self.options = replace(self.options, allow_code=False)
         self._guard = threading.Lock()
@@ -87,7 +91,8 @@ class Engine:
         key = (source, _stamp(source), format, task, labels_only, tuple(sorted(options.items())))
 
         def make() -> Dataset:
-            return open_dataset(source, format, task, options, labels_only=labels_only)
+            longest = 60.0 * MAX_PUBLIC_MINUTES if self.public else None
+            return open_dataset(source, format, task, options, labels_only=labels_only, longest_s=longest)
 
         return self._kept(self._datasets, key, 8, make)
 

@@ -33,6 +33,7 @@ from dashboard.errors import InputError
 ALLOWED_SUFFIXES = IMAGE_SUFFIXES | {
     *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".names", ".data", ".ini", ".md"),
     *(".npz", ".npy", ".parquet", ".mp4", ".mov", ".avi", ".mkv", ".webm"),
+    *(".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".3gp", ".ogv"),
 }
 _CHUNK = 1 << 20
 _MB = 1_000_000

@@ -36,6 +36,7 @@ def open_dataset(
     cache_dir: str | Path | None = None,
     limits: Limits | None = None,
     labels_only: bool = False,
+    longest_s: float | None = None,
 ) -> Dataset:
     """Open a built-in dataset, a folder, a file or a zip.
 
@@ -47,6 +48,7 @@ def open_dataset(
         cache_dir: where zips are unpacked; default ``cache_folder()``.
         limits: what a zip may hold.
         labels_only: the pictures need not be there (scoring predictions made elsewhere).
+        longest_s: how many seconds videos may last together, where that is limited.
 
     The dataset remembers its ``format`` and the ``options`` given, so that it can be opened again.
 
@@ -70,10 +72,11 @@ def open_dataset(
     if not there:
         raise InputError(f"{text} does not exist: check the path{_near(path)}")
     if not _is_zip(path):
-        return _open_path(path, text, format, task, options or {}, labels_only)
+        return _open_path(path, text, format, task, options or {}, labels_only, longest_s=longest_s)
     unpacked = extract_cached(path, cache_dir or cache_folder(), limits)
     try:
-        dataset = _open_path(unpacked.root, text, format, task, options or {}, labels_only, confine=True)
+        how = (format, task, options or {}, labels_only, True, longest_s)
+        dataset = _open_path(unpacked.root, text, *how)
     except InputError as error:
         raise InputError(str(error).replace(str(unpacked.root), text)) from error
     dataset.name, dataset.source = path.stem + getattr(dataset, "name_suffix", ""), text
@@ -159,6 +162,7 @@ def _open_path(
     options: Mapping[str, str],
     labels_only: bool,
     confine: bool = False,
+    longest_s: float | None = None,
 ) -> Dataset:
     """Open a folder or file that is no zip; ``confine`` forbids paths out of it to formats that hold paths."""
     name = format or _recognise(path, text, task)
@@ -174,6 +178,8 @@ def _open_path(
         implied["confine"] = "true"
     if labels_only:
         implied["require_files"] = "false"
+    if longest_s is not None:
+        implied["longest_s"] = f"{longest_s:g}"
     dataset = chosen.open(path, {**options, **{key: value for key, value in implied.items() if key in known}})
     dataset.format, dataset.options = name, dict(options)  # type: ignore[attr-defined]
     return dataset

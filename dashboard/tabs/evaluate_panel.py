@@ -25,24 +25,34 @@ from dashboard.tabs.common import EVENT, run_choices, shown, toast
 from dashboard.views import ProgressView
 from dashboard.views.strings import STRINGS, t
 from models.load import check_loadable, find_spec, model_rows
+from models.trackers import TRACKERS
 
 LIVE = {
     **{name: name for name in ("top1", "top5", "f1", "precision", "recall", "pixel_accuracy")},
     "miou": "sem_miou",  # only semantic segmentation has it while it runs
     "psnr": "psnr",
+    "boxes": "trk_counts",
 }
 """Numbers shown while a model runs, and under which entry they are explained."""
+USUAL_TRACKER = "bytetrack"
+"""Of a detector that was dropped as a file."""
 IDLE = {"state": "idle", "steps": []}
 PUBLIC_SETTINGS = (
     *("activation", "mean", "std", "normalisation", "input_size", "interpolation", "crop_pct", "arch", "multilabel"),
     *("degrade", "seed", "grey", "sigma", "tile", "overlap"),
+    *("conf", "iou", "max_det", "agnostic_iou", "benchmark", "fps", "stride", "start", "seconds", "split"),
+    *sorted({setting.name for _, tracker in TRACKERS.items() for setting in tracker.settings}),
 )
+DROPPED: Mapping[str, Sequence[str]] = {"tracking": ["video", ".gif", ".ts", ".txt", ".zip"]}
+"""Files of data that a tab takes, where these are not ``USUAL_FILES``."""
+USUAL_FILES = (".zip", ".csv", ".tsv", ".json")
 
 
 def refuse_paths(names: Sequence[str], settings: Mapping[str, str]) -> None:
     """On a public server nothing that a visitor typed is taken for a path, there or not. Raises InputError."""
     for name in names:
-        find_spec(name)
+        if find_spec(name).weights.origin == "file":
+            raise InputError("Paths cannot be typed on a public server: drop the weight file instead.")
     for key in settings:
         if key not in PUBLIC_SETTINGS:
             raise InputError(f"{key} cannot be set on a public server; these can: {', '.join(PUBLIC_SETTINGS)}.")
@@ -82,6 +92,8 @@ class Evaluate:
         if sum(map(bool, (demo, typed, file))) > 1:
             raise InputError("Data was given twice: keep one of built-in dataset, path and dropped file.")
         source = file or typed or (f"demo:{demo}" if demo else "")
+        if task == "tracking":
+            weights = [f"{name}+{USUAL_TRACKER}" for name in weights or []]
         chosen = list(dict.fromkeys([*(names or []), *(weights or [])]))
         if not source:
             raise InputError("Choose a built-in dataset, type a path, or drop a zip.")
@@ -97,6 +109,8 @@ class Evaluate:
         for name in chosen:
             check_loadable(name, task=task)
         only_labels = bool(elsewhere and not chosen)
+        if file and task == "tracking":
+            source = str(self.engine.keep(file))
         dataset = self.engine.dataset(source, None, task, settings_for_data(settings), labels_only=only_labels)
         options = replace(self.engine.options, precision=cast(Any, precision), settings=settings_for_models(settings))
         how = Settings(
@@ -244,7 +258,7 @@ def evaluate_panel(
                 )
                 file = gr.File(
                     label=said("ui.data.file"),
-                    file_types=[".zip", ".csv", ".tsv", ".json"],
+                    file_types=list(DROPPED.get(tab, USUAL_FILES)),
                     elem_id=f"{prefix}-file",
                     elem_classes="lp-drop",
                     height=84,
@@ -270,7 +284,7 @@ def evaluate_panel(
                 )
             gr.Markdown(t("ui.elsewhere"), elem_classes="lp-step")
             elsewhere = gr.File(
-                label=t(f"ui.elsewhere.{tab}"), file_types=[".json", ".zip", ".csv", ".parquet", ".npz"],
+                label=t(f"ui.elsewhere.{tab}"), file_types=[".json", ".zip", ".csv", ".parquet", ".npz", ".txt"],
                 elem_id=f"{prefix}-elsewhere", elem_classes="lp-drop", height=84,
             )  # fmt: skip
         with gr.Column(scale=1, min_width=320):

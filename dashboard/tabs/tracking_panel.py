@@ -44,6 +44,7 @@ def tracking_panel(engine: Engine, app: App) -> gr.Dropdown:
         )  # fmt: skip
     others = gr.Markdown(elem_id="trk-others", elem_classes="lp-help")
     player = TracksView(elem_id="trk-player")
+    filming, film = gr.Timer(1.0, active=False), gr.Markdown(elem_id="trk-film", elem_classes="lp-help")
     with gr.Row(elem_classes="lp-row"):
         with gr.Column(scale=5, min_width=320):
             with gr.Row():
@@ -91,8 +92,9 @@ def tracking_panel(engine: Engine, app: App) -> gr.Dropdown:
 
     def then_film(event: Any) -> Any:
         """The video of the sequence, which may take a while to make; everything else is there already."""
-        return event.success(toast(gather(Controls, do.film)), [state, *live], player, **EVENT)
+        return on(event.success, do.film, [player, filming, film], [state, film])
 
+    on(filming.tick, do.film, [player, filming, film], [state, film])
     then_film(on(focus.input, do.refocused, everything, [state, runs, focus]))
     shown = then_film(on(runs.change, do.rechosen, everything, [state, runs, focus]))
     shown.success(toast(tune.opened), [state], tune.outputs, **EVENT)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.datasets.opening import cache_folder
 from dashboard.datasets.sequences import SequenceInfo, sequences_of
 from dashboard.engine import Engine
-from dashboard.errors import Cancelled, InputError
+from dashboard.errors import InputError
 from dashboard.explore import tracking as explore
 from dashboard.explore.tracking.opened import Opened
-from dashboard.metrics.tracking.columns import Tracks
+from dashboard.films import Making
 from dashboard.store import Run
-from dashboard.types import Detections
-from dashboard.video_writing import Proxy, annotated, proxy
+from dashboard.video_writing import annotated
 from dashboard.views import film_data
 
 
@@ -42,39 +39,40 @@ class Player:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    @property
-    def folder(self) -> Path:
-        """Where videos for browsers are kept."""
-        return cache_folder().parent / "films"
-
-    def value(self, views: Sequence[Opened], sequence: str, agnostic: bool = False, wait: bool = False) -> Any:
-        """A sequence of runs on the same data; ``wait`` until its video is made."""
+    def value(self, views: Sequence[Opened], sequence: str, agnostic: bool = False) -> Any:
+        """A sequence of runs on the same data."""
         if not views:
             return None
-        s = self._shown(views[0].run, sequence, wait)
+        dataset, place = self._sequence(views[0].run, sequence)
+        s = self._stored(views[0].run, sequence) if dataset is None else self._of(dataset, place)
         return explore.tracks_value(views, sequence, agnostic, s.fps, s.times, s.size, s.video, s.note)
 
-    def value_of(
-        self, dataset: Any, place: int, views: Sequence[Opened], others: Sequence[Mapping[str, Any]], wait: bool = False
-    ) -> Any:
+    def value_of(self, dataset: Any, place: int, views: Sequence[Opened], others: Sequence[Mapping[str, Any]]) -> Any:
         """A sequence of a dataset with some runs on it, and panes that are made elsewhere."""
         info: SequenceInfo = sequences_of(dataset)[place]
-        s = self._of(dataset, place, wait)
+        s = self._of(dataset, place)
         panes = [dict(p) for p in others]
         return explore.tracks_value(views, info.name, False, s.fps, s.times, s.size, s.video, s.note, len(info), panes)
 
-    def is_missing(self, run: Run, sequence: str) -> bool:
-        """Whether a video could be made that is not there yet."""
+    def film(self, run: Run, sequence: str) -> Making | None:
+        """The video being made; None if it is there, or there is none to be made."""
         dataset, place = self._sequence(run, sequence)
-        return dataset is not None and self.ready(dataset, place) is None
+        return None if dataset is None else self.film_of(dataset, place)
+
+    def film_of(self, dataset: Any, place: int) -> Making | None:
+        """The same of a dataset that is there."""
+        films = self.engine.films
+        if not sequences_of(dataset)[place].pictures or films.ready(dataset, place) is not None:
+            return None
+        return films.ask(dataset, place)
 
     def annotated(self, view: Opened, sequence: str, path: Path) -> Path:
         """The sequence as a video with its boxes drawn. Raises InputError if the pictures are gone."""
         dataset, place = self._sequence(view.run, sequence)
         if dataset is None:
             raise InputError(f"The pictures of {sequence} are not here: bring them back to where they were.")
-        boxes = boxes_of(view.sequences[view.place(sequence)].tracks.found)
-        return annotated(dataset, place, boxes, path, view.names)
+        found = view.sequences[view.place(sequence)].tracks.found
+        return annotated(dataset, place, found, path, view.names)
 
     def _sequence(self, run: Run, name: str) -> tuple[Any, int]:
         """The run's dataset and a sequence's place in it; None and 0 if its pictures are not here."""
@@ -84,51 +82,29 @@ class Player:
                 return dataset, place
         return None, 0
 
-    def ready(self, dataset: Any, place: int) -> Proxy | None:
-        """The video, if it is made already."""
-        stop = threading.Event()
-        stop.set()
-        try:
-            return proxy(dataset, place, self.folder, cancel=stop)
-        except (Cancelled, InputError):
-            return None
+    @staticmethod
+    def _stored(run: Run, name: str) -> _Shown:
+        """What the run knows itself."""
+        known: dict[str, Any] = next((s for s in run.facts.get("sequences", []) if s.get("name") == name), {})
+        return _Shown(known.get("fps"), None, None, None, "ui.trk.nofilm")
 
-    def _shown(self, run: Run, name: str, wait: bool) -> _Shown:
-        """Rate, size and video of a sequence."""
-        dataset, place = self._sequence(run, name)
-        if dataset is None:
-            stored: dict[str, Any] = next((s for s in run.facts.get("sequences", []) if s.get("name") == name), {})
-            return _Shown(stored.get("fps"), None, None, None, "ui.trk.nofilm")
-        return self._of(dataset, place, wait)
-
-    def _of(self, dataset: Any, place: int, wait: bool) -> _Shown:
-        """The same of a dataset that is there."""
+    def _of(self, dataset: Any, place: int) -> _Shown:
+        """Rate, size and video of a sequence whose dataset is there."""
         info: SequenceInfo = sequences_of(dataset)[place]
-        made, note = self.ready(dataset, place), None
-        if made is None and wait:
-            try:
-                made = proxy(dataset, place, self.folder)
-            except InputError as error:
-                note = str(error)
-        elif made is None:
-            note = "ui.trk.film"
-        video = None
+        if not info.pictures:
+            return _Shown(info.fps, info.size, info.times, None, "ui.trk.nofilm")
+        made, video = self.engine.films.ready(dataset, place), None
         if made is not None:
             with contextlib.suppress(OSError):
                 video = film_data(made.path)
         times = made.times if made is not None else info.times
-        return _Shown(info.fps, info.size, times, video, note)
+        return _Shown(info.fps, info.size, times, video, None)
 
 
-def boxes_of(found: Tracks) -> Callable[[int], Detections]:
-    """A sequence's boxes, frame by frame."""
-    offsets = np.searchsorted(found.frame, np.arange(int(found.frame[-1]) + 2 if len(found) else 1))
-
-    def of(frame: int) -> Detections:
-        if frame + 1 >= len(offsets):
-            return Detections.none()
-        rows = slice(int(offsets[frame]), int(offsets[frame + 1]))
-        scores = None if found.scores is None else found.scores[rows]
-        return Detections(found.xyxy[rows], found.class_ids[rows], scores, track_ids=found.ids[rows])
-
-    return of
+def film_said(making: Making | None) -> str:
+    """How far a video is, for the page."""
+    if making is None:
+        return ""
+    if making.error:
+        return f"⚠ {making.error}"
+    return f"Preparing the video for your browser: {making.done:,} of {making.total:,} frames. Boxes play already."

@@ -18,7 +18,7 @@ from dashboard.explore.tracking.opened import Opened, opened
 from dashboard.store import Run
 from dashboard.tabs.results import harmless, how_measured
 from dashboard.tabs.runs_shown import RunsPanel, names_of
-from dashboard.tabs.tracking_player import Player
+from dashboard.tabs.tracking_player import Player, film_said
 from dashboard.views.strings import t
 
 OUTPUTS = 12  # of ``TrackingResults.show``
@@ -72,7 +72,7 @@ class TrackingResults(RunsPanel[Opened, Controls]):
             return dict(START), *nothing, *(None,) * (OUTPUTS - 7), "", ""
         at = next((k for k, v in enumerate(views) if v.run.id == focus), len(views) - 1)
         names = [s.tracks.name for s in views[at].sequences]
-        sequence = sequence if sequence in names else names[0]
+        sequence = sequence if sequence in names else explore.liveliest(views[at])
         state = {"runs": [v.run.id for v in views], "focus": at, "sequence": sequence}
         kinds = explore.charts(views)
         controls = replace(controls, kind=controls.kind if controls.kind in kinds else kinds[0])
@@ -104,19 +104,20 @@ class TrackingResults(RunsPanel[Opened, Controls]):
         what = controls.what if view.known else "sequence"
         return explore.table_data(view, what, controls.columns, controls.agnostic, state["sequence"])
 
-    def play(self, views: list[Opened], state: dict[str, Any], controls: Controls, wait: bool = False) -> Any:
+    def play(self, views: list[Opened], state: dict[str, Any], controls: Controls) -> Any:
         """The sequence in the player: runs on the same data as the one in focus, that one first among equals."""
         shown = [v for v in views if same_data(v.run, self.in_focus(views, state).run)]
-        return self.player.value(shown, state["sequence"], controls.agnostic, wait)
+        return self.player.value(shown, state["sequence"], controls.agnostic)
 
-    def film(self, state: dict[str, Any], controls: Controls) -> Any:
-        """The same with its video, once that is made; nothing if it was there at once."""
+    def film(self, state: dict[str, Any], said: str, controls: Controls) -> tuple[Any, Any, Any]:
+        """How far the video of the sequence is; once it is there it plays."""
         if not state["runs"]:
-            return gr.skip()
+            return gr.skip(), gr.Timer(active=False), ""
         views = self.opened(state, controls)
-        if not self.player.is_missing(self.in_focus(views, state).run, state["sequence"]):
-            return gr.skip()
-        return self.play(views, state, controls, wait=True)
+        making = self.player.film(self.in_focus(views, state).run, state["sequence"])
+        busy = making is not None and not making.error
+        value = self.play(views, state, controls) if said and making is None else gr.skip()
+        return value, gr.Timer(active=busy), film_said(making)
 
     @staticmethod
     def _left_out(views: list[Opened], at: int) -> str:

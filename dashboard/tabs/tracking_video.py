@@ -20,7 +20,7 @@ from dashboard.jobs import ACTIVE, Work
 from dashboard.tabs import App
 from dashboard.tabs.common import EVENT, toast
 from dashboard.tabs.evaluate_panel import IDLE, job_data, refuse_paths
-from dashboard.tabs.tracking_player import Player
+from dashboard.tabs.tracking_player import Player, film_said
 from dashboard.views import FiguresView, ProgressView, TableView, TracksView
 from dashboard.views.strings import t
 from dashboard.watching import watch
@@ -134,7 +134,7 @@ class Video:
         runs = [opened(self.engine.store.get(i)) for i in ids if not i.startswith(WATCHED)]
         return runs, [get(self.engine.store, i.removeprefix(WATCHED)) for i in ids if i.startswith(WATCHED)]
 
-    def show(self, state: dict[str, Any], sequence: str | None, wait: bool = False) -> tuple[Any, ...]:
+    def show(self, state: dict[str, Any], sequence: str | None) -> tuple[Any, ...]:
         """Figures of the trackers, the list of sequences, the player, and the table of the classifiers."""
         views, watched = self._found(state)
         dataset = self._dataset(state)
@@ -145,7 +145,7 @@ class Video:
         return (
             explore.figures_data(views) if views else None,
             gr.Dropdown(choices=names, value=names[place], visible=len(names) > 1),
-            self.player.value_of(dataset, place, views, panes, wait),
+            self.player.value_of(dataset, place, views, panes),
             labels_table(watched) if watched else None,
         )
 
@@ -153,16 +153,16 @@ class Video:
         """Another sequence plays."""
         return self.show(state, sequence)[2] if state and state["answers"] else gr.skip()
 
-    def film(self, state: dict[str, Any], sequence: str | None) -> Any:
-        """The same with its video, once that is made; nothing if it was there at once."""
+    def film(self, state: dict[str, Any], sequence: str | None, said: str) -> tuple[Any, Any, Any]:
+        """How far the video of the sequence is; once it is there it plays."""
         if not state or not state["answers"]:
-            return gr.skip()
+            return gr.skip(), gr.Timer(active=False), ""
         dataset = self._dataset(state)
         names = [s.name for s in sequences_of(dataset)]
-        place = names.index(sequence) if sequence in names else 0
-        if not sequences_of(dataset)[place].pictures or self.player.ready(dataset, place) is not None:
-            return gr.skip()
-        return self.show(state, sequence, wait=True)[2]
+        making = self.player.film_of(dataset, names.index(sequence) if sequence in names else 0)
+        busy = making is not None and not making.error
+        value = self.show(state, sequence)[2] if said and making is None else gr.skip()
+        return value, gr.Timer(active=busy), film_said(making)
 
 
 def labels_table(watched: Sequence[Watched]) -> Data:
@@ -222,6 +222,7 @@ def video_panel(engine: Engine, app: App) -> None:
     figures_ = FiguresView(elem_id="vid-figures")
     sequence = gr.Dropdown([], label=t("ui.trk.sequence.pick"), visible=False, elem_id="vid-sequence", interactive=True)
     player = TracksView(elem_id="vid-player")
+    filming, film = gr.Timer(1.0, active=False), gr.Markdown(elem_id="vid-film", elem_classes="lp-help")
     table = TableView(elem_id="vid-table")
 
     status = [bar, timer, go, stop]
@@ -232,9 +233,7 @@ def video_panel(engine: Engine, app: App) -> None:
         toast(do.start), given, [state, job, *status], **EVENT
     )
     stop.click(do.stop, job, None, queue=False, **EVENT)
-    timer.tick(toast(do.poll), [state, job], [state, *shown, *status], **EVENT).success(
-        toast(do.film), [state, sequence], player, **EVENT
-    )
-    sequence.input(toast(do.on_sequence), [state, sequence], player, **EVENT).success(
-        toast(do.film), [state, sequence], player, **EVENT
-    )
+    filmed = {"fn": toast(do.film), "inputs": [state, sequence, film], "outputs": [player, filming, film], **EVENT}
+    timer.tick(toast(do.poll), [state, job], [state, *shown, *status], **EVENT).success(**filmed)
+    filming.tick(**filmed)
+    sequence.input(toast(do.on_sequence), [state, sequence], player, **EVENT).success(**filmed)

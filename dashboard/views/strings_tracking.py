@@ -28,7 +28,6 @@ TRACKING: dict[str, tuple[str, str]] = {
     "ui.trk.chart.sequences": ("By sequence", "各序列"),
     "ui.trk.chart.coverage": ("How much of each truth", "每個真實目標被追蹤的比例"),
     "ui.trk.chart.lengths": ("Track lengths", "軌跡長度"),
-    "ui.trk.film": ("Preparing the video for your browser … boxes play already.", "正在為瀏覽器準備影片 … 方框已可播放。"),
     "ui.trk.nofilm": ("There are no pictures to this run (or they have moved): only boxes are shown.", "此執行沒有影像（或已移動）：只顯示方框。"),
     "ui.trk.other": ("Not shown here, since on other data: {models}", "因資料不同而未在此顯示：{models}"),
     "ui.trk.save": ("Take it with you", "匯出"),
@@ -51,7 +50,7 @@ TRACKING: dict[str, tuple[str, str]] = {
     "ui.elsewhere.tracking": ("Drop MOT txt, or a zip with one a sequence: no model runs", "拖入 MOT txt，或每個序列一個 txt 的 zip：不執行模型"),
     "ui.data.path.tracking": ("… or a path on this computer: video, folder of frames, MOTChallenge folder, gt.txt or zip", "… 或本機路徑：影片、影格資料夾、MOTChallenge 資料夾、gt.txt 或 zip"),
     "ui.data.file.tracking": ("… or drop a video, a gt.txt or a zip here", "… 或將影片、gt.txt 或 zip 拖到這裡"),
-    "ui.models.hint.tracking": ("A detector and a tracker, as yolo11n+bytetrack: any detector by name or path, and one of {trackers}.", "偵測器加追蹤器，例如 yolo11n+bytetrack：任何偵測器（名稱或路徑），加上 {trackers} 其中之一。"),
+    "ui.models.hint.tracking": ("A detector and a tracker, as yolo11n+bytetrack: any detector by name or path; trackers are those of the list.", "偵測器加追蹤器，例如 yolo11n+bytetrack：任何偵測器（名稱或路徑）；追蹤器見清單。"),
     "ui.models.file.tracking": ("… or drop a detector's weight file: it is tracked by ByteTrack", "… 或拖入偵測器權重檔：以 ByteTrack 追蹤"),
     "ui.help.data.tracking": (
         "**MOTChallenge**: a folder with `img1/`, `gt/gt.txt` and `seqinfo.ini`, or several of these, or a zip; a lone `gt.txt` does to score tracks made elsewhere.  \n**Video**: mp4, mkv, mov, webm, avi …, or a folder of frames: without truth you see boxes, counts, track lengths and speed.  \n**Settings** of the tracker, one a line: `track_buffer=60`.",

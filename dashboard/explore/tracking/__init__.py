@@ -6,7 +6,7 @@ from dashboard.explore.tracking.charts import CHARTS, MEASURES, chart, charts
 from dashboard.explore.tracking.export import events_table, mot_zip, tracks_table
 from dashboard.explore.tracking.opened import Opened, opened
 from dashboard.explore.tracking.payload import tracks_value
-from dashboard.explore.tracking.tables import COLUMNS, figures_data, other_figures, table_data
+from dashboard.explore.tracking.tables import COLUMNS, figures_data, liveliest, other_figures, table_data
 
 __all__ = [
     "CHARTS",
@@ -17,6 +17,7 @@ __all__ = [
     "charts",
     "events_table",
     "figures_data",
+    "liveliest",
     "mot_zip",
     "opened",
     "other_figures",

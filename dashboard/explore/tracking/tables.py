@@ -114,6 +114,15 @@ def result_table(run: Run, what: str, agnostic: bool) -> tuple[list[str], dict[s
     return names, columns
 
 
+def liveliest(view: Opened) -> str:
+    """The sequence to look at first: the one with most switches; without a truth the first."""
+    names, values = result_table(view.run, "per_sequence", False)
+    known = [s.tracks.name for s in view.sequences]
+    if not names or "IDSW" not in values:
+        return known[0]
+    return names[int(np.argmax(values["IDSW"]))]
+
+
 def table_data(view: Opened, what: str, columns: str, agnostic: bool, sequence: str | None = None) -> Data:
     """One row a sequence (a click plays it) or a class."""
     names, values = result_table(view.run, f"per_{what}", agnostic)

@@ -1,0 +1,93 @@
+"""Videos that browsers play: made once for a sequence, one after another, behind what is on the page already."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dashboard.datasets.sequences import sequences_of
+from dashboard.errors import InputError
+from dashboard.video_writing import Proxy, proxy, ready
+
+MOST_BYTES = 4 << 30
+"""Of copies that are kept; the longest unused go first."""
+
+
+@dataclass
+class Making:
+    """A copy under way.
+
+    Attributes:
+        done, total: frames.
+        future: its end.
+    """
+
+    done: int = 0
+    total: int = 0
+    future: Future[Proxy] | None = None
+
+    @property
+    def error(self) -> str:
+        """Why it failed, in one sentence; "" if it did not, or not yet."""
+        if self.future is None or not self.future.done():
+            return ""
+        problem = self.future.exception()
+        return "" if problem is None else str(problem)
+
+
+class Films:
+    """Copies for browsers in a folder. Safe to use from several threads; holds nothing but what is being made."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._pool: ThreadPoolExecutor | None = None
+        self._guard = threading.Lock()
+        self._making: dict[tuple[str, str], Making] = {}
+
+    def ready(self, dataset: Any, place: int) -> Proxy | None:
+        """The video of a sequence, if it is there: the file itself, or a copy."""
+        try:
+            found = ready(dataset, place, self.folder)
+        except InputError:
+            return None
+        if found is not None and found.path.parent == self.folder:
+            with contextlib.suppress(OSError):
+                os.utime(found.path)
+        return found
+
+    def ask(self, dataset: Any, place: int) -> Making:
+        """Have a copy made, if nobody has yet; how far it is."""
+        info = sequences_of(dataset)[place]
+        key = (dataset.fingerprint, info.name)
+        with self._guard:
+            known = self._making.get(key)
+            if known is not None and not (known.future is not None and known.future.done() and not known.error):
+                return known
+            made = self._making[key] = Making(0, len(info))
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(1, thread_name_prefix="films")
+            made.future = self._pool.submit(self._make, dataset, place, made)
+            return made
+
+    def _make(self, dataset: Any, place: int, made: Making) -> Proxy:
+        def told(done: int, total: int) -> None:
+            made.done, made.total = done, total
+
+        found = proxy(dataset, place, self.folder, told)
+        self._make_room(found.path)
+        return found
+
+    def _make_room(self, newest: Path) -> None:
+        """Take away the copies that were not looked at for longest, while there is too much."""
+        with contextlib.suppress(OSError):
+            files = sorted(((f.stat().st_mtime, f.stat().st_size, f) for f in self.folder.glob("*.mp4")), reverse=True)
+            spent = 0
+            for _, size, file in files:
+                spent += size
+                if spent > MOST_BYTES and file != newest:
+                    file.unlink(missing_ok=True)
