@@ -154,7 +154,7 @@ def _length(place: Place, fact: Facts, rows: Rows | None, required: bool) -> int
 
 def _tracks(rows: Rows, rules: Rules, length: int, fact: Facts) -> Tracks:
     """True tracks by frame, checked."""
-    check_rows(rows, length, fact.length_from, "a file of true tracks")
+    check_rows(rows, None if fact.length is None else length, fact.length_from, "a file of true tracks")
     flat = (rows.values[:, 4] == 0) | (rows.values[:, 5] == 0)
     if flat.any():
         row = int(flat.argmax())

@@ -57,7 +57,7 @@ class Scenario:
 
 
 SCENARIOS = (
-    Scenario("calm", 1, ("bounce", "sine", "bounce", "linear", "arrive"), (34, 56), (0.5, 1.2)),
+    Scenario("calm", 12, ("bounce", "sine", "bounce", "linear", "arrive"), (34, 56), (0.5, 1.2)),
     Scenario("crossing", 2, ("bounce",) * 8 + ("arrive",), (30, 46), (1.5, 3.0), twins=True),
     Scenario(
         "occluder", 3, ("sine", "linear", "bounce", "linear", "sine", "leave", "arrive"), bars=((147, 30), (60, 16))
