@@ -12,6 +12,7 @@ from dashboard.metrics.tracking.columns import SequenceTracks
 
 EPS = float(np.finfo(np.float64).eps)
 TINIEST = float(np.nextafter(0, 1))
+"""The least number above 0."""
 _TILE = 1 << 16  # pairs looked at in one go
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -68,15 +69,13 @@ def overlaps(sequence: SequenceTracks) -> Pairs:
         return box_overlaps(truth.xyxy, found.xyxy, begins, ends)
     if sequence.size is None:
         raise ValueError(f"size must be given for {sequence.name}: it has masks")
-    rows, cols, values = [], [], []
+    parts = []
     for f in np.flatnonzero((np.diff(begins) > 0) & (np.diff(ends) > 0)).tolist():
         a, b, c, d = begins[f], begins[f + 1], ends[f], ends[f + 1]
         value = masks.iou(truth.masks[a:b], found.masks[c:d], sequence.size)
         row, col = np.nonzero(value > 0)
-        rows.append(row + a)
-        cols.append(col + c)
-        values.append(value[row, col])
-    return _joined(rows, cols, values)
+        parts.append((row + a, col + c, value[row, col]))
+    return _joined(parts)
 
 
 def box_overlaps(truth: Floats, found: Floats, truth_at: Ints, found_at: Ints) -> Pairs:
@@ -99,9 +98,9 @@ def box_overlaps(truth: Floats, found: Floats, truth_at: Ints, found_at: Ints) -
     rows = np.minimum(truth_at[frame + 1] - first, per)
     used = rows > 0
     first, rows, frame = first[used], rows[used], frame[used]
-    found_rows: list[Ints] = []
-    found_cols: list[Ints] = []
+    parts: list[tuple[Ints, Ints, Floats]] = []
     sides = [np.append(side, np.full((1, 4), np.nan), axis=0).T.copy() for side in (truth, found)]
+    areas = [(s[2] - s[0]) * (s[3] - s[1]) for s in sides]
     start = 0
     while start < len(frame):
         wide = np.maximum.accumulate(rows[start : start + 512])
@@ -116,22 +115,20 @@ def box_overlaps(truth: Floats, found: Floats, truth_at: Ints, found_at: Ints) -
         meet &= b[2][:, None] > a[0][:, :, None]
         meet &= a[3][:, :, None] > b[1][:, None]
         meet &= b[3][:, None] > a[1][:, :, None]
-        at = np.flatnonzero(meet)
-        row, col = np.divmod(at, j.shape[1])
-        found_rows.append(i.ravel()[row])
-        found_cols.append(j[row // i.shape[1], col])
+        row, place = np.divmod(np.flatnonzero(meet), j.shape[1])
+        col = j[row // i.shape[1], place]
+        row = i.ravel()[row]
+        parts.append((row, col, _iou(sides, areas, row, col)))
         start = stop
-    row, col = (np.concatenate([np.empty(0, np.int64), *parts]) for parts in (found_rows, found_cols))
-    value = _iou(truth, found, row, col)
-    return Pairs(row, col, value).at_least(TINIEST)
+    return _joined(parts).at_least(TINIEST)
 
 
-def _iou(truth: Floats, found: Floats, row: Ints, col: Ints) -> Floats:
-    """(P,) IoU of overlapping boxes."""
-    area, other = ((side[:, 2] - side[:, 0]) * (side[:, 3] - side[:, 1]) for side in (truth, found))
-    a, b = truth[row].T, found[col].T
-    both = (np.minimum(a[2], b[2]) - np.maximum(a[0], b[0])) * (np.minimum(a[3], b[3]) - np.maximum(a[1], b[1]))
-    own, its = area[row], other[col]
+def _iou(sides: list[Floats], areas: list[Floats], row: Ints, col: Ints) -> Floats:
+    """(P,) IoU of overlapping boxes, given as (4, N) and (N,)."""
+    (left, top, right, bottom), (its_left, its_top, its_right, its_bottom) = sides
+    both = np.minimum(right[row], its_right[col]) - np.maximum(left[row], its_left[col])
+    both *= np.minimum(bottom[row], its_bottom[col]) - np.maximum(top[row], its_top[col])
+    own, its = areas[0][row], areas[1][col]
     union = own + its - both
     fine = (own > EPS) & (its > EPS) & (union > EPS)
     if fine.all():
@@ -145,6 +142,6 @@ def _padded(first: Ints, count: Ints, none: int) -> Ints:
     return np.where(step < count[:, None], first[:, None] + step, none)
 
 
-def _joined(rows: list[Ints], cols: list[Ints], values: list[Floats]) -> Pairs:
-    none = np.empty(0, np.int64)
-    return Pairs(np.concatenate([none, *rows]), np.concatenate([none, *cols]), np.concatenate([np.empty(0), *values]))
+def _joined(parts: list[tuple[Ints, Ints, Floats]]) -> Pairs:
+    row, col = (np.concatenate([np.empty(0, np.int64), *(p[k] for p in parts)]) for k in (0, 1))
+    return Pairs(row, col, np.concatenate([np.empty(0), *(p[2] for p in parts)]))
