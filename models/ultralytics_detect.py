@@ -88,6 +88,7 @@ class UltralyticsDetector(TorchDetector):
         from models import class_names
 
         self._masked = TASKS[kind] == "instance-segmentation"
+        self._wants_masks = self._masked and options.task != "detection"  # they cost as much as the network, if small
         self._normalised = kind == "RTDETRDetectionModel"  # its boxes are fractions of the picture
         self._thresholds = Thresholds(max_det=100 if self._masked else 300).with_settings(options.settings)
         self._multi_label = flag_setting(options.settings, "multi_label", True)
@@ -138,11 +139,11 @@ class UltralyticsDetector(TorchDetector):
                 found = self.network(self.batch([items[place].pixels for place in places]))[0]
                 boxes, masks = found if self._masked else (found, None)
                 boxes = boxes.float()
-                masks = None if masks is None else masks.float()
+                masks = masks.float() if masks is not None and self._wants_masks else None
             for number, place in enumerate(places):
                 rows[place] = boxes[number]
                 prototypes[place] = None if masks is None else masks[number]
-        return Outputs(rows, prototypes if self._masked else (), [item.size for item in items])
+        return Outputs(rows, prototypes if self._wants_masks else (), [item.size for item in items])
 
     def postprocess(self, outputs: Outputs) -> list[Prediction]:
         """Suppress, undo the letterbox, clip to the picture; masks as run lengths at the picture's resolution."""
@@ -185,7 +186,7 @@ class UltralyticsDetector(TorchDetector):
         else:
             boxes = self._geometry.restore(found[:, :4], size)
         answer = result(self.spec.name, boxes, found[:, 4], found[:, 5], size)
-        if not self._masked:
+        if not self._wants_masks:
             return answer
         prototypes = outputs.prototypes[place].cpu().numpy()
         masks = yolo_output.instance_masks(found[:, 6:], prototypes, answer.xyxy, self._geometry.place(size), size)

@@ -141,11 +141,12 @@ def _geometry(height: int, width: int) -> ResizeCrop:
 def import_ultralytics() -> Any:
     """``ultralytics.nn.tasks``, with the side effects of the import undone."""
     with _lock:
+        import cv2
         import PIL.Image
         import torch
 
         before = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS")}
-        threads, opener = torch.get_num_threads(), PIL.Image.open
+        threads, opener, of_opencv = torch.get_num_threads(), PIL.Image.open, cv2.getNumThreads()
         os.environ.setdefault("ULTRALYTICS_SAFE_LOAD", "1")
         os.environ.setdefault("YOLO_AUTOINSTALL", "0")
         os.environ.setdefault("YOLO_OFFLINE", "1")
@@ -157,6 +158,7 @@ def import_ultralytics() -> Any:
         finally:
             PIL.Image.open = opener
             torch.set_num_threads(threads)
+            cv2.setNumThreads(of_opencv)
             if before["OMP_NUM_THREADS"] is None:
                 os.environ.pop("OMP_NUM_THREADS", None)
         return tasks
