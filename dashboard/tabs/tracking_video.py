@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 import numpy as np
@@ -34,7 +34,11 @@ MOST = 4
 WATCHED = "watched:"
 EXAMPLE = "demo:tracks"
 FIRST = ("bytetrack", "botsort")
-COLUMNS = ("load_s", "cold_start", "warm_p50", "throughput", "label_flicker", "label_run", "label_confidence")
+ALONE = "none"
+"""In place of a tracker: what the detector finds in every frame, nothing linked."""
+SPEED = ("load_s", "cold_start", "warm_p50", "throughput")
+STEADY = ("label_flicker", "label_run", "label_confidence", "trk_counts", "blink", "class_flips", "box_jitter")
+RATES = ("label_flicker", "label_confidence", "blink", "class_flips", "box_jitter")
 
 
 class Video:
@@ -65,10 +69,11 @@ class Video:
             raise InputError("Two videos were given: keep the dropped one or the path.")
         if not (file or typed):
             raise InputError("Drop a video, type a path, or use the example video.")
-        names = [f"{(detector or '').strip()}+{name}" for name in trackers or []]
-        labels = list(classifiers or [])
-        if names and not (detector or "").strip():
+        finder = (detector or "").strip()
+        if trackers and not finder:
             raise InputError("Choose a detector: trackers follow what it finds.")
+        names = [f"{finder}+{name}" for name in trackers or [] if name != ALONE]
+        labels = [*([finder] if ALONE in (trackers or []) else []), *(classifiers or [])]
         if not 1 <= len(names) + len(labels) <= MOST:
             raise InputError(f"Choose one to {MOST} trackers and classifiers together, not {len(names) + len(labels)}.")
         if self.engine.public:
@@ -76,12 +81,13 @@ class Video:
         for name in names:
             check_loadable(name, task="tracking")
         for name in labels:
-            check_loadable(name, task="classification")
+            check_loadable(name, task="detection" if name == finder else "classification")
         source = str(self.engine.keep(file)) if file else typed
         options = {"seconds": f"{seconds:g}"} if seconds and source != EXAMPLE else {}
         dataset = self.engine.dataset(source, None, "tracking", options)
         works = [(f"{name} · {dataset.name}", self._tracking(name, dataset)) for name in names]
-        works += [(f"{name} · {dataset.name}", self._labelling(name, dataset)) for name in labels]
+        tasks = {name: "detection" if name == finder else None for name in labels}
+        works += [(f"{name} · {dataset.name}", self._labelling(name, dataset, tasks[name])) for name in labels]
         started = self.engine.jobs.start(works, owner=f"{request.session_hash or ''}-video")
         state = {"source": source, "options": options, "answers": []}
         return state, started.id, *self._status(started.id)
@@ -93,10 +99,10 @@ class Video:
 
         return work
 
-    def _labelling(self, name: str, dataset: Any) -> Work:
+    def _labelling(self, name: str, dataset: Any, task: str | None) -> Work:
         def work(say: Any, cancel: Any) -> str:
             begin = time.perf_counter()
-            adapter: ModelAdapter[Any, Any] = self.engine.model(name)
+            adapter: ModelAdapter[Any, Any] = self.engine.model(name, task=task)
             spent = time.perf_counter() - begin
             fresh = spent if spent > 0.05 else None  # else it was loaded before, and its first frame is no cold start
             return WATCHED + watch(adapter, dataset, self.engine.store, say, cancel, fresh).id
@@ -166,19 +172,22 @@ class Video:
 
 
 def labels_table(watched: Sequence[Watched]) -> Data:
-    """One row a classifier: cold and warm speed, and how steady its answers are."""
+    """One row a model without tracker: cold and warm speed, and how steady its answers are."""
     heads: list[Data] = [{"label": "ui.vid.model", "kind": "name"}]
     rows = []
     found = [figures(w) for w in watched]
-    for name in COLUMNS:
+    names = [n for n in (*SPEED, *STEADY) if any(n in f for f in found)]
+    for name in names:
         known = [f[name] for f in found if name in f and np.isfinite(f[name])]
-        rate = name in ("label_flicker", "label_confidence")
-        head: Data = {"explain": name, "kind": "rate" if rate else "short"}
+        rate = name in RATES
+        head: Data = {"kind": "rate" if rate else "short", "short": f"ui.short.{name}"}
+        if name not in ("load_s", "warm_p50"):
+            head["explain"] = name
         if not rate:
             head["range"] = [0.0, max([1e-9, *known])]
         heads.append(head)
     for one, numbers in zip(watched, found, strict=True):
-        rows.append([one.model, *(json_number(float(numbers.get(n, np.nan))) for n in COLUMNS)])
+        rows.append([one.model, *(json_number(float(numbers.get(n, np.nan))) for n in names)])
     return {"key": " ".join(w.id for w in watched), "columns": heads, "rows": rows, "still": True}
 
 
@@ -204,7 +213,8 @@ def video_panel(engine: Engine, app: App) -> None:
                     info=t("ui.vid.detector.hint"), elem_id="vid-detector", min_width=200,
                 )  # fmt: skip
                 trackers = gr.Dropdown(
-                    available_trackers(), value=list(FIRST), multiselect=True, max_choices=MOST,
+                    cast(Any, [*((n, n) for n in available_trackers()), (t("ui.vid.alone"), ALONE)]),
+                    value=list(FIRST), multiselect=True, max_choices=MOST,
                     label=t("ui.vid.trackers"), elem_id="vid-trackers", min_width=200,
                 )  # fmt: skip
             with gr.Row():
