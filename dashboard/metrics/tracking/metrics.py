@@ -64,7 +64,7 @@ class Collected(ABC):
         """Results by name. Raises ValueError without data."""
 
     def _tables(self, names: Sequence[str], numbers: Numbers) -> dict[str, Any]:
-        """``scores``, ``per_class`` and ``per_sequence`` of some numbers."""
+        """``scores``, ``per_class`` and ``per_sequence``; of several classes ``per_sequence_agnostic``, too."""
         found = self.joined()
         values = {name: float(value[0]) for name, value in numbers(found.whole.pooled(), found.whole.frames).items()}
         ends = {name: found.intervals[name] for name in names if name in found.intervals}
@@ -73,15 +73,7 @@ class Collected(ABC):
             values |= {f"{name}{AGNOSTIC}": float(other[name][0]) for name in names}
         plain = [name.removesuffix(AGNOSTIC) for name in values]
         rows = found.whole.rows(len(self.class_names))
-        sequences = [c.pooled() for c in found.counts]
-        stacked = Counts(
-            np.arange(len(sequences)),
-            np.concatenate([c.plain for c in sequences]),
-            np.concatenate([c.alpha for c in sequences]),
-            found.whole.frames,
-        )
-        own = {"frames": np.array([c.frames for c in sequences])}
-        return {
+        results = {
             "scores": Scalars(
                 values,
                 ends,
@@ -89,10 +81,11 @@ class Collected(ABC):
                 {k: p not in scores.LOWER for k, p in zip(values, plain, strict=True) if p not in ("PT", "PTR")},
             ),
             "per_class": ClassTable(self.class_names, _columns(rows, names, numbers(rows, rows.frames))),
-            "per_sequence": ClassTable(
-                list(found.names), own | _columns(stacked, names, numbers(stacked, own["frames"]))
-            ),
+            "per_sequence": _by_sequence(found.names, found.counts, names, numbers),
         }
+        if len(found.whole.classes) > 1:
+            results[f"per_sequence{AGNOSTIC}"] = _by_sequence(found.names, found.agnostic, names, numbers)
+        return results
 
 
 class Clear(Collected):
@@ -130,6 +123,15 @@ class Hota(Collected):
                 areas={name: results["scores"].values[name] for name in names},
             )
         }
+
+
+def _by_sequence(titles: Sequence[str], counts: Sequence[Counts], names: Sequence[str], numbers: Numbers) -> ClassTable:
+    """A row a sequence, its classes pooled."""
+    pooled = [c.pooled() for c in counts]
+    frames = np.array([c.frames for c in counts])
+    plain, alpha = np.concatenate([c.plain for c in pooled]), np.concatenate([c.alpha for c in pooled])
+    stacked = Counts(np.arange(len(pooled)), plain, alpha, int(frames.sum()))
+    return ClassTable(list(titles), {"frames": frames} | _columns(stacked, names, numbers(stacked, frames)))
 
 
 def _columns(counts: Counts, names: Sequence[str], found: Mapping[str, Floats]) -> dict[str, Any]:
