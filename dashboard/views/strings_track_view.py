@@ -19,6 +19,7 @@ TRACK_VIEW: dict[str, tuple[str, str]] = {
     "ui.tv.tail.long": ("Frames that a trail goes back", "軌跡回溯的影格數"),
     "ui.tv.score": ("Score", "分數"),
     "ui.tv.score.how": ("Boxes below this score are hidden in the picture; matches and counts stay as they were measured", "低於此分數的框在畫面中隱藏；配對與計數維持量測結果"),
+    "ui.tv.hidden": ("{n} hidden", "隱藏 {n}"),
     "ui.tv.find": ("Id", "編號"),
     "ui.tv.find.how": ("A number and Enter: the true identity of this number; p12: the predicted one", "輸入數字後按 Enter：該編號的真實身分；p12：預測身分"),
     "ui.tv.find.none": ("No identity {id} here.", "此處沒有身分 {id}。"),

@@ -287,9 +287,11 @@ def values(folder: Path) -> dict[str, dict[str, Any]]:
     one, two = pane("scenes+bytetrack", first_tracker(), 41.2), pane("scenes+ocsort <b>", second_tracker(), 88.0)
     pair = payload("street", [one, two], video=file("even.mp4"), note="made of blocks")
     failed = {"title": "yolo+none", "found": None, "error": "yolo+none has no tracks: <i>out of memory</i>."}
+    renamed = {**two, "stages": {"detect": 9.0, "track": 1.0}, "fps": 100.0}
     four = [one, two, {**one, "title": "yolo11n+botsort"}, {**two, "title": "yolo11n+sort"}]
     return {
         "pair": pair,
+        "again": {**pair, "panes": [one, renamed]},
         "four": payload("four", four, video=file("even.mp4")),
         "one": payload("one", [one], video=file("even.mp4")),
         "varied": payload("varied", [one], video=file("varied.mp4"), times=pack(times, "f8")),

@@ -49,6 +49,7 @@ const load = () => {
   if (m && (fresh || JSON.stringify(old.mark) !== JSON.stringify(m))) choose(m.pane, m.event, false);
   else if (wanted !== null && wanted !== undefined) go(wanted);
   else if (fresh) seek(0);
+  else later("main");
   later("story");
 };
 const look = () => {
@@ -62,9 +63,9 @@ const focusPane = () => panes[ui.focus];
 const STAGE_COLOURS = ["#56b4e9", "#e69f00", "#009e73"];
 const gauge = (p) => {
   if (!p.stages && !p.fps) return "";
-  const ms = STAGES.map((s) => Number(p.stages?.[s] ?? 0)), sum = ms.reduce((a, b) => a + b, 0) || 1;
-  const said = p.stages ? STAGES.map((s, k) => `${T(`stage.${s}`)} ${ms[k].toFixed(1)} ms`).join(" · ") : "";
-  return `<span class="speed" title="${L.esc(said)}">${p.stages ? `<span class="gauge" role="img" aria-label="${L.esc(said)}">${ms.map((x, k) => `<i style="flex:${x / sum};background:${STAGE_COLOURS[k]}"></i>`).join("")}</span>` : ""}${p.fps ? `<b>${Number(p.fps).toFixed(p.fps < 10 ? 1 : 0)}</b> ${L.esc(T("fps"))}` : ""}</span>`;
+  const given = STAGES.map((s, k) => [s, Number(p.stages?.[s]), STAGE_COLOURS[k]]).filter(([s, ms]) => (p.stages?.[s] ?? null) !== null && ms >= 0), sum = given.reduce((all, [, ms]) => all + ms, 0) || 1;
+  const said = given.map(([s, ms]) => `${T(`stage.${s}`)} ${ms.toFixed(1)} ms`).join(" · ");
+  return `<span class="speed" title="${L.esc(said)}">${p.stages ? `<span class="gauge" role="img" aria-label="${L.esc(said)}">${given.map(([, ms, colour]) => `<i style="flex:${ms / sum};background:${colour}"></i>`).join("")}</span>` : ""}${p.fps ? `<b>${Number(p.fps).toFixed(p.fps < 10 ? 1 : 0)}</b> ${L.esc(T("fps"))}` : ""}</span>`;
 };
 const head = (p) => `<header><b title="${L.esc(text(p.title))}">${markOf(p)}${L.esc(text(p.title))}</b>${gauge(p)}<span class="count"></span></header>`;
 const build = () => {
@@ -141,10 +142,11 @@ const position = () => {
 const counts = () => {
   const f = ui.shown;
   for (const p of panes) {
-    const s = p.series, said = p.error ? "" : s.tp ? `<span title="${L.esc(T("tp.how"))}">${s.tp[f]} ${L.esc(T("tp"))}</span> · <span class="fp" title="${L.esc(T("fp.how"))}">${s.fp[f]} ${L.esc(T("fp"))}</span> · <span class="fn" title="${L.esc(T("fn.how"))}">${s.fn[f]} ${L.esc(T("fn"))}</span>` : s.count ? L.esc(T("count", { n: s.count[f] })) : "";
+    const s = p.series, under = hidden(p, f), measured = p.error ? "" : s.tp ? `<span title="${L.esc(T("tp.how"))}">${s.tp[f]} ${L.esc(T("tp"))}</span> · <span class="fp" title="${L.esc(T("fp.how"))}">${s.fp[f]} ${L.esc(T("fp"))}</span> · <span class="fn" title="${L.esc(T("fn.how"))}">${s.fn[f]} ${L.esc(T("fn"))}</span>` : s.count ? L.esc(T("count", { n: s.count[f] })) : "", said = measured + (under ? `${measured && " · "}<span title="${L.esc(T("score.how"))}">${L.esc(T("hidden", { n: under }))}</span>` : "");
     if (p.saying !== said) { p.saying = said; p.counter.innerHTML = said; }
   }
 };
+const hidden = (p, f) => { let n = 0; if (p.found && (ui.t > 0 || ui.off.size)) for (let j = p.found.off[f]; j < p.found.off[f + 1]; j++) n += rankOf(p, j, p.told) === HIDDEN; return n; };
 const paintAll = () => {
   if (!v || !panes.length) return;
   for (const p of panes) paint(p);
@@ -167,7 +169,7 @@ const draw = () => {
   const now = todo;
   frame = 0; todo = {};
   if (!v || !panes.length) return;
-  if (now.main) paintAll();
+  if (now.main) { sharpen(); paintAll(); }
   if (now.story) { storyHead(); eventList(); }
   if (now.story || now.time) { drawTime(); drawLanes(); playhead(); }
 };

@@ -21,7 +21,7 @@ const hatched = (g) => {
   return hatch;
 };
 const drawMark = (g, kind, x, y, r, on) => {
-  g.lineWidth = on ? 2.5 : 1.5;
+  g.lineWidth = on ? 2.5 : r < 5 ? 1 : 1.5;
   const edge = on ? tint.chosen : tint.dark ? "#f4f4f5" : "#18181b", fill = tint.dark ? "#18181b" : "#ffffff";
   if (kind === SWITCH) { diamond(g, x, y, r); g.fillStyle = fill; g.fill(); g.strokeStyle = edge; g.stroke(); }
   else if (kind === FRAGMENT) { g.beginPath(); g.arc(x, y, r - 1, 0, 7); g.fillStyle = fill; g.fill(); g.strokeStyle = edge; g.stroke(); }
@@ -63,15 +63,16 @@ const drawSegments = (g, l, y, W) => {
   }
 };
 const drawMarks = (g, p, l, y) => {
-  const e = p.events, seen = [-9, -9, -9];
+  const e = p.events, seen = [-9, -9, -9], here = l.marks.filter((k) => e.frame[k] >= ui.a && e.frame[k] < ui.b);
+  const room = here.length > 1 ? (xOf(e.frame[here[here.length - 1]]) - xOf(e.frame[here[0]])) / here.length : 99, r = room < 9 ? 3 : 5; // many: small, so that the lane is seen
   let last = null;
-  for (const round of [false, true]) for (const k of l.marks) { // switches on top
-    if (e.frame[k] < ui.a || e.frame[k] >= ui.b || (e.kind[k] === SWITCH) !== round) continue;
+  for (const round of [false, true]) for (const k of here) { // switches on top
+    if ((e.kind[k] === SWITCH) !== round) continue;
     const x = xOf(e.frame[k] + (ui.b - ui.a < axisWidth() / 4 ? 0.5 : 0));
     if (ui.mark && ui.mark.pane === p.i && ui.mark.event === k) { last = [e.kind[k], x]; continue; }
-    if (x - seen[e.kind[k]] < 3) continue; // the list has them all
+    if (x - seen[e.kind[k]] < r) continue; // the list has them all
     seen[e.kind[k]] = x;
-    drawMark(g, e.kind[k], x, y, 5, false);
+    drawMark(g, e.kind[k], x, y, r, false);
   }
   if (last) drawMark(g, last[0], last[1], y, 7, true);
 };

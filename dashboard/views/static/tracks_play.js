@@ -29,11 +29,19 @@ const capture = () => {
   let picture = e, at = null;
   if (!e || e.readyState < 2 || !e.videoWidth) return null;
   try { picture = new VideoFrame(e); at = picture.timestamp / 1e6; } catch { picture = e; }
-  if (film.still?.width !== e.videoWidth || film.still.height !== e.videoHeight) film.still = new OffscreenCanvas(e.videoWidth, e.videoHeight);
-  film.still.getContext("2d", { alpha: false }).drawImage(picture, 0, 0, e.videoWidth, e.videoHeight);
+  const part = sharpness(e), w = Math.round(e.videoWidth * part), h = Math.round(e.videoHeight * part);
+  if (film.still?.width !== w || film.still.height !== h) film.still = new OffscreenCanvas(w, h);
+  film.still.getContext("2d", { alpha: false }).drawImage(picture, 0, 0, w, h);
   picture.close?.();
   return at;
 };
+// As many pixels as panes show, so that all of them together cost little more than one.
+const sharpness = (e) => {
+  const a = lead()?.canvas ? placeOf(lead()) : null;
+  return a ? Math.min(1, Math.ceil((8 * a.s * v.width * Math.min(2, devicePixelRatio || 1)) / e.videoWidth) / 8) : 1;
+};
+// After zooming in, the picture anew, finer.
+const sharpen = () => { const e = film.video; if (film.ready && film.still && !film.busy && !ui.playing && Math.round(e.videoWidth * sharpness(e)) > film.still.width) capture(); };
 const show = (f) => { ui.shown = f; paintAll(); };
 const pump = () => {
   if (film.busy || film.want === null) return;

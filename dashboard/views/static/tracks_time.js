@@ -2,7 +2,8 @@
 const LEFT = 66, RIGHT = 40, TOP = 15, FOOT = 17; // room for labels, pixels
 const INKS = { tp: "#7fb8a6", fn: "#ffa51f", fp: "#e5483a", idsw: "#a855f7", count: "#8fb8e2", born: "#2a9d7c", ended: "#cc79a7", confidence: "#4a90d9", changed: "#a855f7" };
 const axis = q(".axis"), plot = q(".plot"), timeCanvas = q("canvas.time"), tip = q(".tip"), hoverLine = q(".hover");
-const axisWidth = () => Math.max(40, axis.clientWidth - LEFT - RIGHT);
+let axisRoom = 0; // of the axis, as it was last drawn: asking the page at each frame would make it lay itself out
+const axisWidth = () => Math.max(40, (axisRoom ||= axis.clientWidth) - LEFT - RIGHT);
 const xOf = (f) => LEFT + ((f - ui.a) / (ui.b - ui.a)) * axisWidth();
 const frameOfX = (x) => clampFrame(Math.floor(ui.a + ((x - LEFT) / axisWidth()) * (ui.b - ui.a)));
 // How a pane's series are drawn: stacked above the line, below it, ticks on top, and a line on the right axis.
@@ -38,6 +39,7 @@ const binned = (values, columns) => {
 };
 const nice = (span, room) => { const raw = Math.max(1, span / room), ten = 10 ** Math.floor(Math.log10(raw)), x = raw / ten; return Math.max(1, Math.round(ten * (x <= 1 ? 1 : x <= 2 ? 2 : x <= 5 ? 5 : 10))); };
 const drawTime = () => {
+  axisRoom = axis.clientWidth;
   const p = focusPane(), w = axis.clientWidth, h = plot.clientHeight, dpr = Math.min(2, devicePixelRatio || 1), g = timeCanvas.getContext("2d"), W = axisWidth(), columns = Math.max(1, Math.floor(W)), s = planned(p);
   sized(timeCanvas, w, h, dpr);
   g.setTransform(dpr, 0, 0, dpr, 0, 0); g.clearRect(0, 0, w, h);
@@ -92,12 +94,14 @@ const drawLine = (g, p, s, columns, top, floor) => {
 const diamond = (g, x, y, r) => { g.beginPath(); g.moveTo(x, y - r); g.lineTo(x + r, y); g.lineTo(x, y + r); g.lineTo(x - r, y); g.closePath(); };
 const drawTicks = (g, values, colour, columns, floor) => {
   const b = binned(values, columns);
-  let last = -9;
+  let last = -9, often = 0;
+  for (let c = 0; c < columns; c++) often += b.top[c] > 0;
+  const lines = 8 * often < columns || ui.b - ui.a < columns; // many lines would cover what they point at
   g.fillStyle = colour;
   for (let c = 0; c < columns; c++) {
     if (!(b.top[c] > 0) || (c && ui.b - ui.a < columns && b.top[c] === b.top[c - 1] && frameOfX(LEFT + c) === frameOfX(LEFT + c - 1))) continue;
     const x = ui.b - ui.a < columns ? xOf(frameOfX(LEFT + c + 0.5) + 0.5) : LEFT + c + 0.5;
-    g.globalAlpha = 0.4; g.fillRect(x - 0.5, TOP, 1, floor - TOP); g.globalAlpha = 1;
+    if (lines) { g.globalAlpha = 0.4; g.fillRect(x - 0.5, TOP, 1, floor - TOP); g.globalAlpha = 1; }
     if (x - last >= 5) { diamond(g, x, 7, 4.5); g.fill(); last = x; }
   }
 };
