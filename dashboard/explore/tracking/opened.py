@@ -46,6 +46,10 @@ class Opened:
         """Whether more than one class is counted, so that it matters whether classes have to agree."""
         return self.run.metrics.get("MOTA_agnostic") is not None
 
+    def has(self, name: str) -> bool:
+        """Whether it has frames of that sequence."""
+        return any(s.tracks.name == name for s in self.sequences)
+
     def place(self, name: str | None) -> int:
         """Where the sequence of that name stands; 0 for one that is not there."""
         return next((k for k, s in enumerate(self.sequences) if s.tracks.name == name), 0)

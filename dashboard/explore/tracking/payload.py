@@ -53,16 +53,18 @@ def tracks_value(
         frames: how many the sequence has; those that the runs have seen, if that is more.
         others: panes made elsewhere, after those of the runs; four are shown in all.
     """
-    at = [(v, v.place(sequence)) for v in views[:MOST_PANES]]
-    stored = [v.sequences[k] for v, k in at]
+    at = [(v, v.place(sequence) if v.has(sequence) else None) for v in views[:MOST_PANES]]
+    stored = [v.sequences[k] for v, k in at if k is not None]
     frames = max([frames, *(s.tracks.frames for s in stored)])
     height, width = (
         size
         or next((s.tracks.size for s in stored if s.tracks.size), None)
         or _extent([s.tracks.found for s in stored])
     )
-    truth = next((s.tracks.truth for s in stored if s.known), None)
-    panes = [*(_pane(v, k, frames, agnostic) for v, k in at), *others][:MOST_PANES]
+    known = [s.tracks for s in stored if s.known]
+    truth = max(known, key=lambda tracks: tracks.frames).truth if known else None  # a run may have stopped earlier
+    panes = [*(_unseen(v) if k is None else _pane(v, k, frames, agnostic) for v, k in at), *others]
+    panes = panes[:MOST_PANES]
     return {
         "key": f"{sequence} {int(agnostic)} {' '.join(p['title'] for p in panes)} {' '.join(v.run.id for v in views)}",
         "title": sequence,
@@ -92,6 +94,11 @@ def _objects(tracks: Tracks, frames: int) -> Data:
         "score": None if tracks.scores is None else packed(np.round(tracks.scores * 255), "u1"),
         "role": None if tracks.role is None else packed(tracks.role, "u1"),
     }
+
+
+def _unseen(view: Opened) -> Data:
+    """A run that ended before this sequence."""
+    return {"title": view.label, "run": view.run.id, "found": None, "error": "ui.trk.unseen"}
 
 
 def _pane(view: Opened, place: int, frames: int, agnostic: bool) -> Data:
