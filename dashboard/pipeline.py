@@ -135,8 +135,8 @@ def measure_latency(adapter: ModelAdapter[Any, Any], dataset: Dataset, budget_s:
     """Batch-1 latency over a few of the dataset's pictures, decoding left out, stages timed apart.
 
     Returns:
-        ``latency_ms``: p50, p90, p99 of preprocess + forward + postprocess; ``stages_ms``: the median of each stage, and
-        of reading a picture (``decode``).
+        ``latency_ms``: p50, p90, p99 of preprocess + forward + postprocess; ``stages_ms``: the median of each stage,
+        and of reading a picture (``decode``).
     """
     images = []
     for index in range(min(len(dataset), 16)):

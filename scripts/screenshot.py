@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from playwright.sync_api import sync_playwright  # noqa: E402
+from playwright.sync_api import Page, sync_playwright  # noqa: E402
 
 from tests.e2e.conftest import ARGUMENTS, chromium, start_app, stop_app  # noqa: E402
 
@@ -39,9 +39,23 @@ def main() -> None:
                 page.evaluate("scrollTo(0, 0)")
                 page.screenshot(path=DOCS / file, full_page=True)
                 print(f"docs/{file}: {(DOCS / file).stat().st_size / 1e3:.0f} kB")
+            tracking(page)
             browser.close()
         finally:
             stop_app(process)
+
+
+def tracking(page: Page) -> None:
+    """The tracking tab at an identity switch."""
+    page.get_by_role("tab", name="Video and tracking", exact=True).click()
+    page.wait_for_selector("#trk-figures .card", timeout=600_000)
+    page.wait_for_selector("#trk-player [data-kind=switch]", timeout=60_000)
+    page.wait_for_timeout(8000)  # its video is made
+    page.locator("#trk-player [data-kind=switch]").first.click()
+    page.wait_for_timeout(4000)
+    page.evaluate("scrollTo(0, 0)")
+    page.screenshot(path=DOCS / "tracking.png", full_page=True)
+    print(f"docs/tracking.png: {(DOCS / 'tracking.png').stat().st_size / 1e3:.0f} kB")
 
 
 if __name__ == "__main__":

@@ -232,7 +232,7 @@ def test_facts_timing_and_strict_json(store):
     assert facts["facts"]["dataset_facts"]["fingerprint"] == "data-1"
     assert {"wall_s", "model_s", "pipeline_efficiency", "throughput_per_s", "latency_ms"} <= run.timing.keys()
     assert {"p50", "p90", "p99"} == run.timing["latency_ms"].keys()
-    assert {"preprocess", "forward", "postprocess"} == run.timing["stages_ms"].keys()
+    assert {"preprocess", "forward", "postprocess", "decode"} == run.timing["stages_ms"].keys()
     assert 0 < run.timing["pipeline_efficiency"] <= 1
     assert run.environment["device"] == "cpu"
     assert run.timing["pipeline_efficiency"] == run.timing["model_s"] / run.timing["wall_s"]
