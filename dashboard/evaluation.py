@@ -206,7 +206,7 @@ class _Evaluation:
             raise Cancelled("Stopped before it began.")
         task = self.model.task
         with friendly_os_errors(self.draft.store.root):
-            if not self.draft.parts() and not self.settings.restart:
+            if not self.settings.restart:
                 self.known_timing = task.begin(self.draft, self.adapter, self.key)
         done = self._take_up()
         todo = [i for i in range(self.total) if i not in done]

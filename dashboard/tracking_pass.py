@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections import deque
@@ -18,7 +19,7 @@ from dashboard.datasets.base import Dataset
 from dashboard.datasets.images import big_ones_alone
 from dashboard.detection_parts import object_lists
 from dashboard.errors import Cancelled, InputError
-from dashboard.predictions import compact
+from dashboard.predictions import compact, part_facts
 from dashboard.store import Draft
 from dashboard.tracking_parts import DETECTED, FOUND, has_tracks, side_of, without_tracks
 from dashboard.types import Detections, Image
@@ -26,14 +27,32 @@ from dashboard.types import Detections, Image
 AHEAD = 4  # frames read before the tracker asks for them
 
 
-def take_over(draft: Draft, predictions: Path) -> None:
-    """Another run's detections and truth as the first part of ``draft``. Raises OSError, ArrowInvalid, ValueError."""
+def take_over(draft: Draft, predictions: Path, timing: Mapping[str, Any] | None = None) -> None:
+    """Another run's detections and truth as the first part of ``draft``, with what they cost it.
+
+    Raises:
+        OSError, ValueError: the file is damaged, or without detections.
+    """
     file = pq.ParquetFile(predictions)
     names = [n for n in file.schema_arrow.names if not n.startswith(f"{FOUND}_")]
     if f"{DETECTED}_x0" not in names:
         raise ValueError("no detections are stored")
     target = draft.next_part()
-    _write(target, (file.read_row_group(g, columns=names) for g in range(file.num_row_groups)))
+    facts = {"timing": json.dumps(timing, default=str)} if timing else {}
+    _write(target, (file.read_row_group(g, columns=names) for g in range(file.num_row_groups)), facts)
+
+
+def timing_taken_over(draft: Draft) -> Mapping[str, Any] | None:
+    """The timing that ``take_over`` was given at an earlier try; None if nothing was taken over."""
+    for part in draft.parts():
+        try:
+            facts = part_facts(part)
+        except (OSError, ValueError):  # cut short when the machine went down
+            return None
+        if "timing" in facts:
+            found: Mapping[str, Any] = json.loads(facts["timing"])
+            return found
+    return None
 
 
 def track_all(
@@ -65,13 +84,14 @@ def track_all(
         for other in parts:
             if other != whole[-1]:
                 other.unlink()
-        kept = pq.read_schema(whole[-1]).metadata or {}
-        return {k: float(kept.get(k.encode(), b"nan")) for k in ("frames", "track_s", "look_s")}
+        kept = part_facts(whole[-1])
+        return {k: float(kept.get(k, "nan")) for k in ("frames", "track_s", "look_s")}
     raw = draft.path / "detections.parquet"
     compact(parts, raw)
-    clock = {"frames": 0.0, "track_s": 0.0, "look_s": 0.0}
+    clock: dict[str, Any] = {"frames": 0.0, "track_s": 0.0, "look_s": 0.0}
     try:
         target = draft.next_part()
+        clock |= _carried(parts)
         _write(target, _tracked(raw, tracker, dataset, say, cancelled, clock), clock)
     finally:
         tracker.reset()
@@ -81,13 +101,21 @@ def track_all(
     return clock
 
 
+def _carried(parts: Sequence[Path]) -> dict[str, Any]:
+    """What is known of the time that the detections in some parts took, for the part that comes in their place."""
+    facts = [part_facts(part) for part in parts]
+    known: dict[str, Any] = {k: sum(float(f.get(k, 0)) for f in facts) for k in ("wall_s", "model_s")}
+    timing = next((f["timing"] for f in facts if "timing" in f), None)
+    return known if timing is None else {**known, "timing": timing}
+
+
 def _tracked(
     raw: Path,
     tracker: Any,
     dataset: Dataset | None,
     say: Callable[[str, int, int], None],
     cancelled: Callable[[], bool],
-    clock: dict[str, float],
+    clock: dict[str, Any],
 ) -> Iterator[pa.Table]:
     """The stored tables, one a row group, with the tracks."""
     file = pq.ParquetFile(raw)
@@ -125,7 +153,7 @@ def _tracked(
 
 
 def _frames(
-    dataset: Dataset | None, index: Sequence[int], wanted: bool, clock: dict[str, float]
+    dataset: Dataset | None, index: Sequence[int], wanted: bool, clock: dict[str, Any]
 ) -> Iterator[Image | None]:
     """The pictures at some positions, read ahead; None each where nobody looks at them."""
     if not wanted:
@@ -153,19 +181,20 @@ def _frames(
                 future.cancel()
 
 
-def _write(target: Path, tables: Iterator[pa.Table], facts: dict[str, float] | None = None) -> None:
+def _write(target: Path, tables: Iterator[pa.Table], facts: Mapping[str, Any]) -> None:
     """Tables as one part, whole or absent; ``facts``, as they are at the end, travel in its metadata."""
     temporary = target.with_suffix(".tmp")
     writer: pq.ParquetWriter | None = None
     try:
         for table in tables:
             if writer is None:
-                schema = table.schema.remove_metadata()
-                writer = pq.ParquetWriter(temporary, schema, compression="lz4", use_dictionary=False)
+                schema, how = table.schema.remove_metadata(), {"compression": "lz4", "use_dictionary": False}
+                # with a schema of Arrow's own in the file, what is added at the end would not be read with it
+                writer = pq.ParquetWriter(temporary, schema, store_schema=False, **how)
             writer.write_table(table)
         if writer is None:
             raise InputError("There are no frames to track in: check the data.")
-        writer.add_key_value_metadata({k: str(v) for k, v in (facts or {}).items()})
+        writer.add_key_value_metadata({k: str(v) for k, v in facts.items()})
         writer.close()
         os.replace(temporary, target)
     finally:

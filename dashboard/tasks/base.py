@@ -94,12 +94,12 @@ class Task:
         """Take over answers that another run of ``draft.store`` has already, as a part.
 
         Args:
-            draft: of the run that begins; it has no parts yet.
+            draft: of the run that begins, without parts, or that goes on, with those of an earlier try.
             adapter: the model.
             key: what a run is known by (``evaluation.plan``).
 
         Returns:
-            The timing of the run that they are from, or None if there are none.
+            The timing of the run that they are, or were at an earlier try, taken from; None if there is none.
         """
         del draft, adapter, key
         return None

@@ -27,7 +27,7 @@ from dashboard.results import MetricResult, Scalars
 from dashboard.store import Draft
 from dashboard.tasks.base import Say, Task
 from dashboard.tracking_parts import StoredSequence, TrackingPart, stored_sequences
-from dashboard.tracking_pass import take_over, track_all
+from dashboard.tracking_pass import take_over, timing_taken_over, track_all
 from dashboard.types import Detections
 from models.base import ModelAdapter, ModelSpec
 from models.trackers import make_tracker
@@ -111,15 +111,18 @@ class TrackingTask(Task):
 
     def begin(self, draft: Draft, adapter: ModelAdapter[Any, Any], key: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Detections of the same detector on the same data, stored by another tracker's run."""
+        if draft.parts():
+            return timing_taken_over(draft)
         shared: Any = adapter
         wanted = detections_key(shared.detector.fingerprint, key)
         for run in draft.store.runs("tracking"):
             if run.facts.get("detections") == wanted and run.predictions_path.is_file():
                 try:
-                    take_over(draft, run.predictions_path)
+                    timing = {**run.timing, "detections_of": run.id}
+                    take_over(draft, run.predictions_path, timing)
                 except (OSError, ValueError):  # damaged, or without detections: detect anew
                     continue
-                return {**run.timing, "detections_of": run.id}
+                return timing
         return None
 
     def complete(
