@@ -25,6 +25,7 @@ from dashboard.labels import match_classes, read_class_names
 from dashboard.metrics.tracking.columns import Tracks
 
 SYNONYMS = {"pedestrian": "pedestrian, person", "person": "person, pedestrian"}
+"""MOTChallenge's people are COCO's."""
 NAMES = "classes.txt"  # beside the tracks: names behind their class numbers
 _SCORE, _CLASS = 6, 7  # columns, from 0
 

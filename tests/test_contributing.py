@@ -1,4 +1,4 @@
-"""CONTRIBUTING's worked examples, taken from the page and run: a metric and a model, each in one file and one line."""
+"""CONTRIBUTING's worked examples, taken from the page and run: a metric, a model and a tracker, each in one file and one line."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from dashboard.metrics import METRICS
 from dashboard.metrics.batch import ClassificationBatch
 from dashboard.registry import Registry
 from dashboard.store import Store
+from dashboard.types import Detections
 from models.base import LoadOptions
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-METRIC, METRIC_LINE, MODEL, MODEL_LINE = BLOCKS
+METRIC, METRIC_LINE, MODEL, MODEL_LINE, TRACKER, TRACKER_LINE = BLOCKS
 
 
 @pytest.fixture
@@ -47,6 +48,28 @@ def test_the_metric_line_registers_it() -> None:
     registry: Registry[type] = Registry("metric")
     exec(METRIC_LINE, {"METRICS": registry})
     assert registry.facts("gmean") == METRICS.facts("confusion")
+
+
+def test_the_tracker_follows(folder: Path) -> None:
+    (folder / "contributed_nearest.py").write_text(TRACKER, "utf-8")
+    tracker = importlib.import_module("contributed_nearest").Nearest({"reach": "5"})
+
+    def frame(*lefts: float) -> dict[float, int]:
+        boxes = [[x, 0.0, x + 10, 10.0] for x in lefts]
+        found = tracker.update(Detections(boxes, np.zeros(len(lefts)), np.ones(len(lefts))), size=(50, 200))
+        return dict(zip(found.xyxy[:, 0].tolist(), found.track_ids.tolist(), strict=True))
+
+    assert frame(0, 100) == {0: 1, 100: 2}
+    assert frame(104, 3) == {3: 1, 104: 2}  # both moved less than 5 px
+    assert frame(20, 104) == {20: 3, 104: 2}  # the first jumped: somebody new
+    tracker.reset()
+    assert frame(20) == {20: 1}
+
+
+def test_the_tracker_line_registers_it() -> None:
+    registry: Registry[type] = Registry("tracker")
+    exec(TRACKER_LINE, {"TRACKERS": registry})
+    assert registry.names() == ["nearest-centre"]
 
 
 def test_the_model_evaluates_from_the_command_line(tmp_path: Path) -> None:

@@ -26,14 +26,12 @@ from dashboard.predictions import Part
 from dashboard.results import MetricResult, Scalars
 from dashboard.store import Draft
 from dashboard.tasks.base import Say, Task
+from dashboard.tracking_import import SYNONYMS
 from dashboard.tracking_parts import StoredSequence, TrackingPart, stored_sequences
 from dashboard.tracking_pass import take_over, timing_taken_over, track_all
 from dashboard.types import Detections
 from models.base import ModelAdapter, ModelSpec
 from models.trackers import make_tracker
-
-SYNONYMS = {"pedestrian": "pedestrian, person", "person": "person, pedestrian"}
-"""MOTChallenge's people are COCO's."""
 
 
 class TrackingTask(Task):
