@@ -1,4 +1,4 @@
-"""CONTRIBUTING's worked examples, taken from the page and run: a metric, a model and a tracker, each in one file and one line."""
+"""CONTRIBUTING's worked examples, taken from the page and run: a metric, a model, a tracker, each a file and a line."""
 
 from __future__ import annotations
 
