@@ -11,6 +11,7 @@ import gradio as gr
 
 from dashboard.engine import Engine
 from dashboard.errors import InputError
+from dashboard.explore.overview import same_data
 from dashboard.finishing import out_of_date, refresh
 from dashboard.jobs import ACTIVE
 from dashboard.store import Run
@@ -62,7 +63,7 @@ class RunsPanel(ABC, Generic[V, C]):
         if wanted and any(r.id == wanted for r in self.engine.store.runs() if r.task in self.tasks):
             return [wanted]
         runs = self._visible()
-        same = [r for r in runs if r.task == runs[0].task and r.dataset == runs[0].dataset]
+        same = [r for r in runs if r.task == runs[0].task and same_data(r, runs[0])]
         return [r.id for r in reversed(same[: self.at_first])]
 
     def views(self, ids: Sequence[str] | None, controls: C | None) -> list[V]:

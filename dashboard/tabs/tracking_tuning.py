@@ -86,9 +86,13 @@ class Tuning:
         run = self.focused(state)
         if run is None:
             raise InputError("Choose a run first.")
+        if not can_retrack(run):
+            raise InputError(f"{run.model} has no stored detections to track on: put a run of a detector in focus.")
         numbers, choices = parted(name)
         settings: dict[str, str] = {}
         for s, value in zip(numbers, given, strict=False):
+            if value is None:
+                raise InputError(f"{s.name} is empty: give a number in {s.low:g}..{s.high:g}, or go back to Defaults.")
             settings[s.name] = str(int(value)) if s.kind == "int" else f"{float(value):g}"
         for s, value in zip(choices, given[NUMBERS:], strict=False):
             settings[s.name] = str(value)
