@@ -125,6 +125,18 @@ def test_a_click_on_a_switch_plays_that_moment_with_both_identities(view: Page) 
         assert any(near(c, (255, 255, 255), 60) for c in beside)
 
 
+def test_who_lost_it_is_drawn_where_it_was_last(browser: Browser, address: str) -> None:
+    page, problems = opened(browser, address, reduced_motion="reduce")
+    mark(page, 95, "lost", 4).click()
+    page.wait_for_function(SHOWN % 95)
+    assert state(page, "ids") == "|4"
+    x0, y0, _, y1 = (c + 1 for c in box_at(4, 94))
+    edge = [page.evaluate(COLOUR, [0, x0, y0 + t * (y1 - y0) / 40]) for t in range(10, 30)]
+    assert any(c[1] > c[0] + 60 and c[1] > c[2] + 60 for c in edge)  # 14 is green
+    page.context.close()
+    assert problems == []
+
+
 @pytest.mark.parametrize("name", ["pair", "varied"])
 def test_the_picture_is_the_frame_that_is_named(view: Page, name: str) -> None:
     show(view, name)
@@ -526,7 +538,7 @@ def test_nothing_overflows_or_jumps(browser: Browser, address: str, width: int, 
         tops.append(top())
     assert len(set(tops)) == 1
     inner = page.locator("#view").evaluate(
-        "(e) => [...e.querySelectorAll('header, .transport, .bar, .axis, .list')]"
+        "(e) => [...e.querySelectorAll('header, .transport, .bar, .axis, .list, .seg')]"
         ".every((x) => x.scrollWidth <= x.clientWidth + 1)"
     )
     assert inner

@@ -3,7 +3,7 @@ const TRUE_LOOK = LOOK[TRUTH], FALSE_LOOK = { color: "#ff5c4d", dash: [], mark: 
 const HIDDEN = 0, DIM = 1, CLEAR = 2, STRONG = 3;
 // What is emphasised in a pane at a frame: the row of the truth, rows of what was found, and what is said of them.
 const emphasis = (p, f) => {
-  const s = ui.sel, out = { truth: -1, rows: [], label: null };
+  const s = ui.sel, out = { truth: -1, rows: [], label: null, gone: [] };
   if (!s) return out;
   const o = p.found, first = o ? o.off[f] : 0, end = o ? o.off[f + 1] : 0;
   const holdersOf = (row) => { if (row >= 0 && p.match) for (let j = first; j < end; j++) if (p.match[j] === row) out.rows.push(j); };
@@ -15,6 +15,7 @@ const emphasis = (p, f) => {
     if (e && o) {
       const at = e.frame[k], own = p.i === ui.mark.pane, pair = own ? [e.from[k], e.to[k]] : holders(p, s.true, at);
       pair.forEach(add);
+      out.gone = pair.filter((id) => id >= 0 && rowOf(o, f, id) < 0);
       out.label = pairText(pair, own ? e.kind[k] : null);
     }
     return out;
@@ -50,6 +51,7 @@ const paint = (p) => {
   const told = emphasis(p, f), labels = [];
   p.told = told;
   if (ui.trails && (p.found || p === alone)) drawTrails(g, p, f, a, told);
+  for (const id of told.gone) drawGone(g, p.found, id, f, a, labels);
   const shown = drawTruth(g, p, f, a, told, labels);
   drawFound(g, p, f, a, told, labels);
   if (told.label && shown) labels.push({ ...shown, text: told.label, color: "#ffffff", always: true });
@@ -137,6 +139,18 @@ const drawTrails = (g, p, f, a, told) => {
     g.stroke();
   }
   g.globalAlpha = 1;
+};
+// One of a mark's two that is not in this frame any more: where it was last, and how it came there.
+const drawGone = (g, o, id, f, a, labels) => {
+  let from = f, j = -1;
+  while (j < 0 && from > 0 && f - from < 50) j = rowOf(o, --from, id);
+  if (j < 0) return;
+  const { prev, frame } = trailOf(o);
+  g.setLineDash([3, 4]); g.lineWidth = 3; g.strokeStyle = colourOf(id); g.beginPath();
+  for (let k = j; k >= 0 && frame[k] + ui.tail >= f; k = prev[k]) g.lineTo(((o.box[4 * k] + o.box[4 * k + 2]) / 2) * a.s + a.x, o.box[4 * k + 3] * a.s + a.y);
+  g.stroke();
+  if (onPane(o.box, 4 * j, a, at4)) { lineOf(g, at4, { color: colourOf(id), dash: [3, 4] }, 2); labels.push({ x: at4[0], y: at4[1] + at4[3] + LINE, w: at4[2], h: at4[3], color: colourOf(id), text: String(id), always: true }); }
+  g.setLineDash([]);
 };
 // What a classifier says of a frame: its surest classes as bars.
 const drawTop = (g, l, f, a) => {

@@ -64,7 +64,7 @@ const drawSegments = (g, l, y, W) => {
 };
 const drawMarks = (g, p, l, y) => {
   const e = p.events, seen = [-9, -9, -9], here = l.marks.filter((k) => e.frame[k] >= ui.a && e.frame[k] < ui.b);
-  const room = here.length > 1 ? (xOf(e.frame[here[here.length - 1]]) - xOf(e.frame[here[0]])) / here.length : 99, r = room < 9 ? 3 : 5; // many: small, so that the lane is seen
+  const room = here.length > 4 ? (xOf(e.frame[here[here.length - 1]]) - xOf(e.frame[here[0]])) / here.length : 99, r = room < 9 ? 3 : 5; // many: small, so that the lane is seen
   let last = null;
   for (const round of [false, true]) for (const k of here) { // switches on top
     if ((e.kind[k] === SWITCH) !== round) continue;

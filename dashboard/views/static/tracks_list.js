@@ -50,6 +50,8 @@ const choose = (i, k, playing = true) => {
   const f = e.frame[k], span = ui.b - ui.a;
   if (ui.focus !== i) { ui.focus = i; storyHead(); eventList(); }
   if (f < ui.a || f >= ui.b) window_(f - span / 2, f + span / 2);
+  const seen = p.view.getBoundingClientRect();
+  if (seen.bottom < 80 || seen.top > innerHeight - 80) p.view.scrollIntoView({ block: "nearest" }); // a narrow page: far above
   reveal(e.true[k]); pressed(); later("time"); showEvent(k);
   q(".sr").textContent = markText(p, k);
   if (playing && !calmly()) { if (ui.playing) { ui.playing = false; film.video?.pause(); } play(around(f)); }
