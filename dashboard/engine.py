@@ -21,6 +21,7 @@ from dashboard.errors import InputError
 from dashboard.films import Films
 from dashboard.jobs import Jobs
 from dashboard.store import Run, Store
+from dashboard.watching_stored import everything
 from models.base import LoadOptions, ModelAdapter
 from models.load import load_model
 
@@ -116,6 +117,17 @@ class Engine:
                 finally:
                     temporary.unlink(missing_ok=True)
         return target
+
+    def drop_unused_videos(self) -> None:
+        """Take away kept videos that no run and nothing that was watched is about any more."""
+        kept = self.store.root / "videos"
+        facts = [r.facts.get("dataset_facts", {}) for r in self.store.runs("tracking")]
+        facts += [w.facts.get("dataset_facts", {}) for w in everything(self.store)]
+        used = {Path(str(f.get("source", ""))).parent for f in facts}
+        with contextlib.suppress(OSError):
+            for folder in kept.iterdir() if kept.is_dir() else ():
+                if folder not in used and time.time() - folder.stat().st_mtime > 3600:  # its run may be under way
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def pictures(self, run: Run) -> Dataset | None:
         """The dataset behind a run, or None if it has moved or changed (the numbers stay, the pictures are gone)."""

@@ -15,6 +15,7 @@ import gradio as gr
 
 from dashboard.engine import Engine
 from dashboard.errors import InputError
+from dashboard.explore.tracking.opened import label_of
 from dashboard.store import Run
 
 _UPLOADS = os.environ.get("GRADIO_TEMP_DIR") or os.path.join(tempfile.gettempdir(), "gradio")
@@ -56,14 +57,15 @@ def _built_in(run: Run) -> bool:
 
 def run_choices(runs: Sequence[Run]) -> list[tuple[str, str]]:
     """Runs for a list, as (label, id): model and dataset, with the size or the time where that is not enough."""
-    short = Counter((r.model, r.dataset) for r in runs)
-    sized = Counter((r.model, r.dataset, r.samples) for r in runs)
+    short = Counter((label_of(r), r.dataset) for r in runs)
+    sized = Counter((label_of(r), r.dataset, r.samples) for r in runs)
 
     def label(run: Run) -> str:
-        text = f"{run.model} · {run.dataset}"
-        if short[run.model, run.dataset] > 1:
+        name = label_of(run)
+        text = f"{name} · {run.dataset}"
+        if short[name, run.dataset] > 1:
             text += f" · {run.samples:,}"
-        if sized[run.model, run.dataset, run.samples] > 1:
+        if sized[name, run.dataset, run.samples] > 1:
             text += f" · {run.created_at[:19].replace('T', ' ')}"
         return text
 

@@ -10,11 +10,27 @@ import pandas as pd
 
 from dashboard.engine import Engine
 from dashboard.errors import InputError
+from dashboard.explore.tracking.opened import label_of
 from dashboard.tabs import TAB_OF, App
 from dashboard.tabs.common import EVENT, run_choices, toast, visible
 from dashboard.views.strings import t
 
-COLUMNS = ("top1", "top5", "f1_macro", "auroc_macro", "ece", "map", "map_50", "f1", "miou")
+COLUMNS = (
+    "top1",
+    "top5",
+    "f1_macro",
+    "auroc_macro",
+    "ece",
+    "map",
+    "map_50",
+    "f1",
+    "miou",
+    "psnr",
+    "ssim",
+    "HOTA",
+    "MOTA",
+    "IDF1",
+)
 SKIP = (gr.skip(), gr.skip())
 
 
@@ -27,7 +43,7 @@ class Runs:
     def table(self) -> pd.DataFrame:
         """One row a run, newest first."""
         rows = [
-            {"run": r.id, "task": r.task, "model": r.model, "dataset": r.dataset, "images": r.samples}
+            {"run": r.id, "task": r.task, "model": label_of(r), "dataset": r.dataset, "images": r.samples}
             | {c: None if r.metrics.get(c) is None else round(r.metrics[c], 4) for c in COLUMNS}  # type: ignore[call-overload,arg-type]
             | {"created": r.created_at[:16].replace("T", " ")}
             for r in visible(self.engine)
@@ -64,6 +80,7 @@ class Runs:
             raise InputError("Runs cannot be deleted on a public server.")
         if run_id:
             self.engine.store.delete(run_id)
+            self.engine.drop_unused_videos()
         return (
             self.table(),
             None,

@@ -59,7 +59,7 @@ def tracks_value(
     height, width = (
         size
         or next((s.tracks.size for s in stored if s.tracks.size), None)
-        or _extent([s.tracks.found for s in stored])
+        or _extent([side for s in stored for side in (s.tracks.found, s.tracks.truth)])
     )
     known = [s.tracks for s in stored if s.known]
     truth = max(known, key=lambda tracks: tracks.frames).truth if known else None  # a run may have stopped earlier
