@@ -100,12 +100,15 @@ class Engine:
     def keep(self, upload: str) -> Path:
         """A dropped file where it stays: uploads are taken away after some hours, and a run's video should not be.
 
-        On a public server it stays where it is: nobody else's disk is filled by strangers.
+        On a public server it stays where it is, that is, goes after some hours: strangers fill nobody's disk. A text
+        file is put into a folder called "dropped", after which its sequence is named.
         """
         source = Path(upload)
-        if self.public:
+        text = source.suffix.lower() == ".txt"
+        if self.public and not text:
             return source
-        folder = self.store.root / "videos" / digest_of(source)[:16]
+        place = source.parent if self.public else self.store.root / "videos" / digest_of(source)[:16]
+        folder = place / "dropped" if text else place
         target = folder / source.name
         if not target.is_file():
             with friendly_os_errors(self.store.root):
@@ -123,7 +126,7 @@ class Engine:
         kept = self.store.root / "videos"
         facts = [r.facts.get("dataset_facts", {}) for r in self.store.runs("tracking")]
         facts += [w.facts.get("dataset_facts", {}) for w in everything(self.store)]
-        used = {Path(str(f.get("source", ""))).parent for f in facts}
+        used = {above for f in facts for above in Path(str(f.get("source", ""))).parents}
         with contextlib.suppress(OSError):
             for folder in kept.iterdir() if kept.is_dir() else ():
                 if folder not in used and time.time() - folder.stat().st_mtime > 3600:  # its run may be under way
