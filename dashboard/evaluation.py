@@ -13,7 +13,7 @@ from dashboard.datasets.base import Dataset
 from dashboard.disk import friendly_os_errors
 from dashboard.environment import describe_environment
 from dashboard.errors import Cancelled, InputError
-from dashboard.finishing import dataset_facts, finish, out_of_date, refresh
+from dashboard.finishing import dataset_facts, finish, model_facts, out_of_date, refresh
 from dashboard.inference import Inference
 from dashboard.labels import ClassMap
 from dashboard.pipeline import decoded, default_workers, measure_latency
@@ -24,7 +24,6 @@ from models.base import ModelAdapter, serves
 
 PART_SECONDS = 5.0  # at most this much work is lost in a crash
 PART_BYTES = 2 << 20
-MODEL_FACTS = ("family", "source", "license", "paper", "preprocessing")
 MAX_SKIPPED = 0.5  # more unreadable pictures than this is an error, not a detail
 
 
@@ -199,6 +198,7 @@ class _Evaluation:
         self.live = self.model.task.live(self.class_names, dataset)
         self.key = _key(adapter, dataset, settings, classes)
         self.known_timing: Mapping[str, Any] | None = None
+        self.stage_began = 0.0
 
     def run(self) -> Run:
         """Predict what is missing, then score everything."""
@@ -228,7 +228,10 @@ class _Evaluation:
 
     def _say_stage(self, stage: str, done: int, total: int) -> None:
         """How far what comes after the model is."""
-        self.say(Progress(stage, done, total, live=self.live.values(), skipped=len(self.skipped)))
+        self.stage_began = self.stage_began or time.perf_counter()
+        rate = done / max(time.perf_counter() - self.stage_began, 1e-3)
+        left = (total - done) / rate if rate else None
+        self.say(Progress(stage, done, total, rate, left, self.live.values(), len(self.skipped), self.resumed))
 
     def _take_up(self) -> set[int]:
         """Go on where an earlier try stopped: its samples and its clock."""
@@ -333,8 +336,7 @@ class _Evaluation:
             "class_names": list(self.class_names),
             "class_ids": list(self.class_ids),
             "used_classes": sorted({int(i) for i in self.classes.to_model if i >= 0}),
-            "model_facts": {name: getattr(spec, name) for name in MODEL_FACTS}
-            | {"fingerprint": self.adapter.fingerprint, "notes": dict(self.adapter.notes)},
+            "model_facts": model_facts(self.adapter),
             "dataset_facts": dataset_facts(self.dataset),
             "classes_matched_by": self.classes.how,
             "settings": {"batch_size": self.model.batch_size, "limit": limit, "seed": self.settings.seed},

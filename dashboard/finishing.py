@@ -21,6 +21,7 @@ from dashboard.predictions import compact
 from dashboard.results import MetricResult, Scalars
 from dashboard.store import Draft, Run, Store
 from dashboard.tasks import task_of
+from models.base import ModelAdapter
 
 
 def compute_metrics(
@@ -39,6 +40,13 @@ def compute_metrics(
         Results by ``metric.result`` name, and the number of samples.
     """
     return task_of(task).compute(predictions, class_names, task, multilabel, rows_path)
+
+
+def model_facts(adapter: ModelAdapter[Any, Any]) -> dict[str, Any]:
+    """What a run keeps of its model."""
+    known = ("family", "source", "license", "paper", "preprocessing")
+    found = {name: getattr(adapter.spec, name) for name in known}
+    return found | {"fingerprint": adapter.fingerprint, "notes": dict(adapter.notes)}
 
 
 def dataset_facts(dataset: Dataset) -> dict[str, Any]:
