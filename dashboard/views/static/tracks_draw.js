@@ -43,7 +43,8 @@ const paint = (p) => {
   sized(p.canvas, a.w, a.h, dpr);
   g.setTransform(dpr, 0, 0, dpr, 0, 0);
   g.fillStyle = tint.stage; g.fillRect(0, 0, a.w, a.h);
-  if (film.still) { g.imageSmoothingEnabled = a.s * (v.width / film.still.width) < 3; g.drawImage(film.still, a.x, a.y, v.width * a.s, v.height * a.s); }
+  if (film.still?.width === Math.round(v.width * a.s * dpr)) { g.setTransform(1, 0, 0, 1, 0, 0); g.drawImage(film.still, Math.round(a.x * dpr), Math.round(a.y * dpr)); g.setTransform(dpr, 0, 0, dpr, 0, 0); } // just copied
+  else if (film.still) { g.imageSmoothingEnabled = a.s * (v.width / film.still.width) < 3; g.drawImage(film.still, a.x, a.y, v.width * a.s, v.height * a.s); }
   else { g.fillStyle = tint.plain; g.fillRect(a.x, a.y, v.width * a.s, v.height * a.s); }
   g.font = `${FONT}${tint.font}`; g.textBaseline = "middle"; g.textAlign = "left"; g.lineJoin = "round";
   const f = ui.shown;

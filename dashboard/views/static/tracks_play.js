@@ -37,8 +37,8 @@ const capture = () => {
 };
 // As many pixels as panes show, so that all of them together cost little more than one.
 const sharpness = (e) => {
-  const a = lead()?.canvas ? placeOf(lead()) : null;
-  return a ? Math.min(1, Math.ceil((8 * a.s * v.width * Math.min(2, devicePixelRatio || 1)) / e.videoWidth) / 8) : 1;
+  const a = lead()?.canvas ? placeOf(lead()) : null, part = a ? (a.s * v.width * Math.min(2, devicePixelRatio || 1)) / e.videoWidth : 1;
+  return Math.min(1, ui.k > 1 ? Math.ceil(8 * part) / 8 : Math.max(part, 1 / e.videoWidth)); // while zooming not anew at each step
 };
 // After zooming in, the picture anew, finer.
 const sharpen = () => { const e = film.video; if (film.ready && film.still && !film.busy && !ui.playing && Math.round(e.videoWidth * sharpness(e)) > film.still.width) capture(); };
