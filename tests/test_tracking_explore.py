@@ -297,6 +297,21 @@ def untrue(tmp_path_factory: pytest.TempPathFactory) -> Opened:
     return opened(tracked(root, data=data))
 
 
+def test_a_video_in_which_nothing_is_found_plays(tmp_path: Path) -> None:
+    data_in(tmp_path)
+    for name in LENGTHS:
+        (tmp_path / "clips" / name / "gt" / "gt.txt").unlink()
+    data = open_dataset(tmp_path / "clips", task="tracking", options={"class_list": "names.txt"})
+    view = opened(tracked(tmp_path, settings={"track_high_thresh": "1", "new_track_thresh": "1"}, data=data))
+    assert not any(len(s.tracks.found) for s in view.sequences)
+    pane = explore.tracks_value([view], "A")["panes"][0]
+    assert pane["lanes"] == []
+    assert unpacked(pane["series"]["count"], "u2").tolist() == [0] * 12
+    assert explore.chart([view], "lengths", "HOTA")["data"]
+    json.dumps([explore.figures_data([view]), explore.table_data(view, "sequence", "summary", False)], allow_nan=False)
+    assert list(explore.tracks_table(view).columns[:3]) == ["sequence", "frame", "id"]
+
+
 def test_other_panes_follow_and_there_are_four_at_most(views: list[Opened]) -> None:
     other = {"title": "classifier", "found": None}
     value = explore.tracks_value(views, "A", others=[other] * 3)
@@ -454,7 +469,7 @@ def test_tracks_that_were_exported_score_the_same(root: Path, views: list[Opened
 
 
 def test_the_same_run_is_read_once(views: list[Opened]) -> None:
-    assert opened(views[0].run).sequences is views[0].sequences
+    assert opened(views[0].run) is opened(views[0].run)
     assert views[0].story(0) is views[0].story(0)
     assert views[0].story(0) is not views[0].story(0, agnostic=True)
 

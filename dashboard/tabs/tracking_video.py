@@ -25,6 +25,7 @@ from dashboard.views import FiguresView, ProgressView, TableView, TracksView
 from dashboard.views.strings import t
 from dashboard.watching import watch
 from dashboard.watching_pane import pane
+from dashboard.watching_parts import BOXES
 from dashboard.watching_stored import Watched, figures, get
 from models.base import ModelAdapter
 from models.load import check_loadable, model_rows
@@ -148,10 +149,13 @@ class Video:
         place = names.index(sequence) if sequence in names else 0
         info = sequences_of(dataset)[place]
         panes = [pane(w, info.start, info.stop) for w in watched]
+        player = self.player.value_of(dataset, place, views, panes)
+        if not views:
+            player["class_names"] = next((list(w.class_names) for w in watched if w.kind == BOXES), [])
         return (
             explore.figures_data(views) if views else None,
             gr.Dropdown(choices=names, value=names[place], visible=len(names) > 1),
-            self.player.value_of(dataset, place, views, panes),
+            player,
             labels_table(watched) if watched else None,
         )
 

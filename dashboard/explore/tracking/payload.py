@@ -155,7 +155,7 @@ def _loose(found: Tracks, frames: int) -> Data:
     order = np.lexsort((found.frame, found.ids))
     ids, when = found.ids[order], found.frame[order]
     begins = np.flatnonzero(np.diff(ids, prepend=np.iinfo(np.int64).min))
-    ends = np.append(begins[1:], len(ids))
+    ends = np.append(begins[1:], len(ids))[: len(begins)]
     born = np.bincount(when[begins], minlength=frames) if len(ids) else np.zeros(frames, int)
     ended = np.bincount(when[ends - 1], minlength=frames) if len(ids) else np.zeros(frames, int)
     lanes = []
