@@ -327,11 +327,9 @@ class _Evaluation:
 
     def _facts(self) -> dict[str, Any]:
         """What is recorded beside the numbers."""
-        spec = self.adapter.spec
-        limit = self.settings.limit
         return {
             "task": self.dataset.task,
-            "model": spec.name,
+            "model": self.adapter.spec.name,
             "dataset": self.dataset.name,
             "class_names": list(self.class_names),
             "class_ids": list(self.class_ids),
@@ -339,7 +337,7 @@ class _Evaluation:
             "model_facts": model_facts(self.adapter),
             "dataset_facts": dataset_facts(self.dataset),
             "classes_matched_by": self.classes.how,
-            "settings": {"batch_size": self.model.batch_size, "limit": limit, "seed": self.settings.seed},
+            "settings": {"batch_size": self.model.batch_size, "limit": self.settings.limit, "seed": self.settings.seed},
             "skipped": [{"id": name, "reason": why} for _, (name, why) in sorted(self.skipped.items())],
             "notes": self.model.notes,
             "environment": describe_environment(self.adapter.device),
