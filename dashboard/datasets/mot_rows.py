@@ -23,6 +23,8 @@ MOST_FRAMES = 2_000_000  # of one sequence: 22 hours at 25 frames a second
 MUST = 8  # columns that have to be finite where they are there: frame, id, x, y, w, h, confidence or flag, class
 ORDER = "frame,id,x,y,w,h"
 _WHOLE = 2**53  # from here on float64 skips whole numbers
+_FARTHEST = 1e9  # pixels: beyond them areas lose their small digits, and then are no numbers
+_MOST_COLUMNS = 100
 _HEADERS = (  # names under which the first six columns go
     *({"frame", "frame_id", "frame_index", "frame_number"}, {"id", "track_id", "tracking_id", "identity", "object_id"}),
     *({"x", "left", "bb_left", "x_min", "xmin", "x1"}, {"y", "top", "bb_top", "y_min", "ymin", "y1"}),
@@ -77,15 +79,14 @@ def read_rows(file: str | Path) -> Rows:
         InputError: naming the file and line: too few columns, or not as many as in the first line, what is no number.
     """
     text = read_text(file)
-    written = re.finditer(r"[^\r\n]*[^\s][^\r\n]*", text)
-    first = next(written, None)
-    header = first is not None and _is_header(first[0], file)
-    start = first.end() if first is not None and header else 0
+    first, end = _next_line(text, 0)
+    header = bool(first) and _is_header(first, file)
+    start = end if header else 0
     if header:
-        first = next(written, None)
-    if first is None:
+        first, end = _next_line(text, end)
+    if not first:
         return Rows(str(file), np.empty((0, 6)), text, header)
-    values = _fast(text[start:], first[0])
+    values = _fast(text[start:], first)
     if values is None:
         values = _slow(text, file, header)
     return Rows(str(file), values, text, header)
@@ -95,9 +96,11 @@ def looks_like_rows(file: Path) -> bool:
     """Whether a file begins like boxes of MOTChallenge: six numbers or more in its first line; never raises."""
     try:
         with open(file, "rb") as stream:
-            head = stream.read(4096).decode("utf-8-sig", "replace")
+            data = stream.read(4096)
     except OSError:
         return False
+    wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")  # UTF-16, as spreadsheets write it
+    head = data.decode("utf-16" if wide else "utf-8-sig", "replace")
     lines = [line for line in head.splitlines() if line.strip()]
     for line in lines[:2]:  # the first may be a header
         cells = _cells(line)
@@ -130,10 +133,13 @@ def check_rows(rows: Rows, frames: int | None, length_from: str, tracked: str) -
         (width < 0, "width", "is negative: boxes are x,y,w,h in pixels, correct it"),
         (height < 0, "height", "is negative: boxes are x,y,w,h in pixels, correct it"),
     ]
+    values = {"x": rows.values[:, 2], "y": rows.values[:, 3], "width": width, "height": height}
+    far = f"is more than {_FARTHEST:g} pixels away: correct it"
+    faults += [(np.abs(value) > _FARTHEST, name, far) for name, value in values.items()]
     found = [(int(flags.argmax()), name, why) for flags, name, why in faults if flags.any()]
     if found:
         row, name, why = min(found)
-        value = {"frame": frame, "identity": identity, "width": width, "height": height}[name][row]
+        value = {"frame": frame, "identity": identity, **values}[name][row]
         raise InputError(f"{rows.where(row)}: the {name} {value:.15g} {why}")
     twice = first_twice(frame.astype(np.int64), identity.astype(np.int64))
     if twice is not None:
@@ -173,16 +179,27 @@ def _beyond(frames: int | None, length_from: str) -> str:
     return f"is past the last, {frames} ({length_from}): is it another sequence's? Correct it, or the length"
 
 
+def _next_line(text: str, start: int) -> tuple[str, int]:
+    """The first line from ``start`` on that is not blank, and where it ends; an empty one if there is none."""
+    ink = re.compile(r"\S").search(text, start)
+    if ink is None:
+        return "", len(text)
+    begin = 1 + max(text.rfind(end, start, ink.start()) for end in "\r\n")
+    stop = re.compile(r"[\r\n]|$").search(text, ink.start())
+    assert stop is not None
+    return text[max(begin, start) : stop.start()], stop.start()
+
+
 def _lines(text: str) -> list[str]:
     """Lines as Arrow counts them: ended by a line feed, a carriage return or both."""
     return re.split(r"\r\n|\r|\n", text)
 
 
 def _cells(line: str) -> list[str]:
-    """The cells of a line; one empty one after a last comma is none."""
+    """The cells of a line; one empty one after a last comma is none. Beyond the most, they are one."""
     if "," not in line:
-        return line.split()
-    cells = [cell.strip() for cell in line.split(",")]
+        return line.split(None, _MOST_COLUMNS)
+    cells = [cell.strip() for cell in line.split(",", _MOST_COLUMNS)]
     return cells if cells[-1] else cells[:-1]
 
 
@@ -205,10 +222,12 @@ def _fast(text: str, first: str) -> NDArray[np.float64] | None:
     from pyarrow import csv
 
     count = len(_cells(first))
-    if count < 6 or '"' in first:
+    if not 6 <= count <= _MOST_COLUMNS or '"' in first:
         return None
     if "," not in first:
-        text = re.sub(r"[ \t]+", ",", re.sub(r"(?m)^[ \t]+|[ \t]+$", "", text))
+        if "," in text:
+            return None
+        text = re.sub(r"(?m)^,|,$", "", re.sub(r"[ \t]+", ",", text))  # in this order: linear in long gaps
     how = csv.ConvertOptions(column_types={f"f{k}": pa.float64() for k in range(count)}, null_values=[])
     names = csv.ReadOptions(autogenerate_column_names=True)
     try:
@@ -241,6 +260,8 @@ def _slow(text: str, file: str | Path, header: bool) -> NDArray[np.float64]:
             raise InputError(
                 f"{where} has {len(cells)} columns, but a box needs at least 6, {ORDER}: add what is missing"
             )
+        if len(cells) > _MOST_COLUMNS:
+            raise InputError(f"{where} has more than {_MOST_COLUMNS} columns, but a box is {ORDER},...: is it a table?")
         if out and len(cells) != len(out[0]):
             raise InputError(f"{where} has {len(cells)} columns, but line {begun} has {len(out[0])}: correct it")
         if not out:

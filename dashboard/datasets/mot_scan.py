@@ -17,6 +17,7 @@ from dashboard.textfiles import read_text
 INFO = "seqinfo.ini"
 PICTURES = "img1"
 _PARTS = frozenset({PICTURES, "gt", "det"})  # of a sequence: no sequences in them
+_LONGEST_NAME = 255  # of a file system
 _DEPTH = 6  # folders that a sequence may lie in
 _UNPACKED = re.compile(r"-[0-9a-f]{16}$")  # what the cache adds to a zip's name
 
@@ -120,8 +121,9 @@ def read_facts(place: Place) -> Facts:
     file = place.folder / INFO
     said = _parse(file) if file.is_file() else {}
     folder = place.folder / said.get("imdir", PICTURES)
-    if not inside(folder, place.folder):
-        raise InputError(f"{file}: imDir={said['imdir'][:60]} leads out of the sequence's folder: correct it")
+    if len(folder.name) > _LONGEST_NAME or not inside(folder, place.folder):
+        why = "leads out of the sequence's folder" if len(folder.name) <= _LONGEST_NAME else "is too long for a folder"
+        raise InputError(f"{file}: imDir={said['imdir'][:60]} {why}: correct it")
     length = _whole(file, said, "seqLength", MOST_FRAMES)
     width, height = (_whole(file, said, key, 1_000_000) for key in ("imWidth", "imHeight"))
     pictures, note = _numbered(folder)

@@ -270,6 +270,10 @@ TRUTHS = [
     ("1,1e30,1,1,2,2\n", r"line 1: the identity 1e\+30 is not a whole number"),
     ("x,y,w,h,id,frame\n", "its first line, 'x,y,w,h,id,frame', is no box and not the names frame,id"),
     ("1,1,1,1,2,2\0\n", "is not a text file"),
+    ("1,1,1,1,2,2\n2,1,1,1e150,2,2\n", r"line 2: the y 1e\+150 is more than 1e\+09 pixels away: correct it"),
+    ("1,1,1,1,1e299,2\n", r"line 1: the width 1e\+299 is more than 1e\+09 pixels away"),
+    ("1," * 3_000_000 + "1\n", "line 1 has more than 100 columns"),
+    ("1,1,1,1,2,2\n" + "1 " * 1000, "line 2 has more than 100 columns"),
 ]
 INFOS = [
     ("seqLength=3\n", r"seqinfo.ini is no seqinfo.ini \(File contains no section headers"),
@@ -280,6 +284,7 @@ INFOS = [
     ("[Sequence]\nseqLength=3\nframeRate=-5\n", "frameRate=-5 is not a number above 0"),
     ("[Sequence]\nseqLength=3\nframeRate=nan\n", "frameRate=nan is not a number above 0"),
     ("[Sequence]\nseqLength=3\nimDir=../../elsewhere\n", "imDir=../../elsewhere leads out of the sequence's folder"),
+    ("[Sequence]\nseqLength=3\nimDir=" + "a" * 5000, "imDir=a{60} is too long for a folder"),
 ]
 
 
@@ -329,7 +334,15 @@ class TestBadInput:
         folder = sequence(tmp_path / "A")
         for encoding in ("utf-8-sig", "utf-16"):
             (folder / "gt" / "gt.txt").write_bytes(BOX.encode(encoding))
-            assert opened(folder).truth_tracks(0).xyxy.tolist() == [[10, 20, 40, 60]]
+            for path in (folder, folder / "gt" / "gt.txt"):
+                assert opened(path).truth_tracks(0).xyxy.tolist() == [[10, 20, 40, 60]]
+
+    @pytest.mark.parametrize("text", ["{}\n" + BOX, "1{}1 10 20 30 40", "1 1 10 20 30 40{}", "{}1 1 10 20 30 40"])
+    def test_long_gaps_take_no_longer_than_others(self, tmp_path, text):
+        folder = sequence(tmp_path / "A", text.format(" " * 2_000_000))
+        started = time.perf_counter()
+        assert opened(folder).truth_tracks(0).xyxy.tolist() == [[10, 20, 40, 60]]
+        assert time.perf_counter() - started < 5  # quadratic it would be hours
 
 
 def test_moving_or_packing_a_single_sequence_keeps_its_fingerprint(tmp_path):
