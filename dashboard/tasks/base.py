@@ -10,6 +10,7 @@ import numpy as np
 
 from dashboard.datasets.base import Dataset
 from dashboard.labels import ClassMap, match_classes
+from dashboard.metrics import METRICS
 from dashboard.predictions import Part
 from dashboard.results import MetricResult
 from models.base import ModelAdapter, ModelSpec
@@ -35,6 +36,16 @@ class Live(Protocol):
     def values(self) -> Mapping[str, float]:
         """Numbers so far, by name; none without data."""
         ...
+
+
+def computed(whole: Any, class_names: Sequence[str], task: str, multilabel: bool) -> dict[str, MetricResult]:
+    """Every registered metric of a task, drawn from what was counted once, by ``metric.result`` name."""
+    results: dict[str, MetricResult] = {}
+    for name, make in METRICS.items(task=task, multilabel=multilabel):
+        metric: Any = make(class_names)  # type: ignore[call-arg]
+        metric.take(whole)
+        results |= {f"{name}.{key}": value for key, value in metric.compute().items()}
+    return results
 
 
 class Task:

@@ -15,14 +15,13 @@ from dashboard.datasets.base import Dataset
 from dashboard.detection_parts import DetectionPart, detection_batches
 from dashboard.errors import InputError
 from dashboard.labels import ClassMap
-from dashboard.metrics import METRICS
 from dashboard.metrics.detection.columns import DetectionBatch
 from dashboard.metrics.detection.evidence import evidence, join
 from dashboard.metrics.detection.matching import match
 from dashboard.metrics.detection.operating import Point, counts
 from dashboard.predictions import Part
 from dashboard.results import MetricResult
-from dashboard.tasks.base import Task
+from dashboard.tasks.base import Task, computed
 from dashboard.types import Detections
 from models.base import ModelSpec
 
@@ -51,14 +50,8 @@ class DetectionTask(Task):
 
     def check(self, spec: ModelSpec, dataset: Dataset, answers: Sequence[Any]) -> None:
         """Raises InputError for answers that are no detections, past the class names, or without wanted masks."""
+        check_objects(spec, answers)
         for answer in answers:
-            if not isinstance(answer, Detections) or answer.scores is None:
-                raise InputError(f"{spec.name} did not answer with scored objects: it does not fit {spec.task}.")
-            if len(answer) and answer.class_ids.max() >= len(spec.class_names):
-                raise InputError(
-                    f"{spec.name} answered with class {answer.class_ids.max()}, but has {len(spec.class_names)} class "
-                    "names: give as many names as it has classes."
-                )
             if self.masked and len(answer) and answer.masks is None:
                 raise InputError(f"{spec.name} gives boxes without masks: evaluate it for detection.")
 
@@ -105,18 +98,25 @@ class DetectionTask(Task):
         whole = join(parts)
         if rows_path is not None:
             pq.write_table(pa.concat_tables(rows), rows_path, compression="zstd")
-        results: dict[str, MetricResult] = {}
-        for name, make in METRICS.items(task=task, multilabel=multilabel):
-            metric: Any = make(class_names)  # type: ignore[call-arg]
-            metric.take(whole)
-            results |= {f"{name}.{key}": value for key, value in metric.compute().items()}
-        return results, whole.images
+        return computed(whole, class_names, task, multilabel), whole.images
 
 
 class InstanceSegmentationTask(DetectionTask):
     """Masks, and the boxes around them."""
 
     masked = True
+
+
+def check_objects(spec: ModelSpec, answers: Sequence[Any]) -> None:
+    """Raises InputError for answers that are no scored detections, or past the class names."""
+    for answer in answers:
+        if not isinstance(answer, Detections) or answer.scores is None:
+            raise InputError(f"{spec.name} did not answer with scored objects: it does not fit {spec.task}.")
+        if len(answer) and answer.class_ids.max() >= len(spec.class_names):
+            raise InputError(
+                f"{spec.name} answered with class {answer.class_ids.max()}, but has {len(spec.class_names)} class "
+                "names: give as many names as it has classes."
+            )
 
 
 def _renumbered(truth: Detections, classes: ClassMap, masked: bool) -> Detections:

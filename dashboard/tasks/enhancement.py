@@ -16,13 +16,12 @@ from dashboard.datasets.base import Dataset
 from dashboard.enhancement_parts import EnhancementPart, enhancement_batches
 from dashboard.errors import InputError
 from dashboard.labels import ClassMap
-from dashboard.metrics import METRICS
 from dashboard.metrics.enhancement.columns import EnhancementBatch
 from dashboard.metrics.enhancement.measured import Measured, join, measured
 from dashboard.pipeline import default_workers
 from dashboard.predictions import Part
 from dashboard.results import MetricResult
-from dashboard.tasks.base import Task
+from dashboard.tasks.base import Task, computed
 from dashboard.types import EnhancedImage
 from models.base import ModelAdapter, ModelSpec
 
@@ -100,12 +99,7 @@ class EnhancementTask(Task):
         whole = join(parts)
         if rows_path is not None:
             pq.write_table(pa.concat_tables(rows), rows_path, compression="zstd")
-        results: dict[str, MetricResult] = {}
-        for name, make in METRICS.items(task=task, multilabel=multilabel):
-            metric: Any = make(class_names)  # type: ignore[call-arg]
-            metric.take(whole)
-            results |= {f"{name}.{key}": value for key, value in metric.compute().items()}
-        return results, len(whole.ids)
+        return computed(whole, class_names, task, multilabel), len(whole.ids)
 
 
 def at_scale(adapter: ModelAdapter[Any, Any], scale: int, data: str) -> ModelAdapter[Any, Any]:

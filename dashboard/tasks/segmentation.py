@@ -16,7 +16,6 @@ from dashboard.classmaps import ClassIds
 from dashboard.datasets.base import Dataset
 from dashboard.errors import InputError
 from dashboard.labels import ClassMap
-from dashboard.metrics import METRICS
 from dashboard.metrics.segmentation.columns import SegmentationBatch
 from dashboard.metrics.segmentation.counting import pair_counts
 from dashboard.metrics.segmentation.counts import count, join
@@ -26,7 +25,7 @@ from dashboard.predictions import Part
 from dashboard.results import MetricResult
 from dashboard.segmentation_parts import SegmentationPart, segmentation_batches
 from dashboard.segmentation_rows import counts_table
-from dashboard.tasks.base import Task
+from dashboard.tasks.base import Task, computed
 from dashboard.types import Segmentation, class_dtype, ignore_of
 from models.base import ModelSpec
 
@@ -120,12 +119,7 @@ class SegmentationTask(Task):
         whole = join(parts)
         if rows_path is not None:
             pq.write_table(pa.concat_tables(rows), rows_path, compression="zstd")
-        results: dict[str, MetricResult] = {}
-        for name, make in METRICS.items(task=task, multilabel=multilabel):
-            metric: Any = make(class_names)  # type: ignore[call-arg]
-            metric.take(whole)
-            results |= {f"{name}.{key}": value for key, value in metric.compute().items()}
-        return results, len(whole.sizes)
+        return computed(whole, class_names, task, multilabel), len(whole.sizes)
 
 
 _NOT = 65535

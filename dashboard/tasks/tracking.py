@@ -16,16 +16,15 @@ from numpy.typing import NDArray
 
 from dashboard.datasets.base import Dataset
 from dashboard.datasets.sequences import sequences_of
-from dashboard.errors import InputError
 from dashboard.labels import ClassMap, match_classes
-from dashboard.metrics import METRICS
 from dashboard.metrics.tracking.evidence import evidence, join
 from dashboard.metrics.tracking.story import story
 from dashboard.metrics.tracking.unsupervised import SHORT, Unsupervised, unsupervised
 from dashboard.predictions import Part
 from dashboard.results import MetricResult, Scalars
 from dashboard.store import Draft
-from dashboard.tasks.base import Say, Task
+from dashboard.tasks.base import Say, Task, computed
+from dashboard.tasks.detection import check_objects
 from dashboard.tracking_import import SYNONYMS
 from dashboard.tracking_parts import StoredSequence, TrackingPart, stored_sequences
 from dashboard.tracking_pass import take_over, timing_taken_over, track_all
@@ -64,14 +63,8 @@ class TrackingTask(Task):
 
     def check(self, spec: ModelSpec, dataset: Dataset, answers: Sequence[Any]) -> None:
         """Raises InputError for answers that are no detections, or past the class names."""
-        for answer in answers:
-            if not isinstance(answer, Detections) or answer.scores is None:
-                raise InputError(f"{spec.name} did not answer with scored objects: it does not fit tracking.")
-            if len(answer) and answer.class_ids.max() >= len(spec.class_names):
-                raise InputError(
-                    f"{spec.name} answered with class {answer.class_ids.max()}, but has {len(spec.class_names)} class "
-                    "names: give as many names as it has classes."
-                )
+        del dataset
+        check_objects(spec, answers)
 
     def part(
         self,
@@ -174,11 +167,7 @@ class TrackingTask(Task):
             pq.write_table(pa.concat_tables(rows), rows_path, compression="zstd")
         results: dict[str, MetricResult] = {"watched.scores": watched_scores(loose)}
         if parts:
-            whole = join(parts)
-            for name, make in METRICS.items(task=task, multilabel=multilabel):
-                metric: Any = make(class_names)  # type: ignore[call-arg]
-                metric.take(whole)
-                results |= {f"{name}.{key}": value for key, value in metric.compute().items()}
+            results |= computed(join(parts), class_names, task, multilabel)
         return results, frames
 
 

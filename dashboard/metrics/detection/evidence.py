@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dashboard.metrics import collected
 from dashboard.metrics.detection.boundary import boundary_iou
 from dashboard.metrics.detection.columns import DetectionBatch, Floats, Ints, Kind
 from dashboard.metrics.detection.matching import Matches, match
@@ -128,40 +129,15 @@ def restrict(matches: Matches, images: NDArray[np.bool_]) -> Matches:
 TRUTH_COLUMNS = ("truth_image", "truth_class", "counted")
 
 
-class Collected:
-    """A metric that is computed from all evidence at the end. Base class; ``compute`` is the metric's own.
+class Collected(collected.Collected[DetectionBatch, Evidence]):
+    """A metric that is computed from all evidence at the end."""
 
-    Args:
-        class_names: (C,) names.
-    """
+    join = staticmethod(join)
 
-    def __init__(self, class_names: Sequence[str]) -> None:
-        self.class_names = list(class_names)
-        self.parts: list[Evidence] = []
-
-    def update(self, batch: DetectionBatch) -> None:
-        """Take in a batch. Raises ValueError for a class number past the names."""
+    def evidence(self, batch: DetectionBatch) -> Evidence:
+        """Who matched whom. Raises ValueError for a class number past the names."""
         for name, objects in (("found", batch.found), ("truth", batch.truth)):
             if len(objects) and not 0 <= objects.classes.min() <= objects.classes.max() < len(self.class_names):
                 worst = int(objects.classes[np.abs(objects.classes - 0.5).argmax()])
                 raise ValueError(f"{name}.classes must be in 0..{len(self.class_names) - 1}, got {worst}")
-        if len(batch):
-            self.take(evidence(batch))
-
-    def take(self, found: Evidence) -> None:
-        """Take in what a batch's matching gave."""
-        self.parts.append(found)
-
-    def merge(self, other: Any) -> Any:
-        """A new metric over both inputs' images, this one's first. Raises ValueError if the classes differ."""
-        if self.class_names != other.class_names:
-            raise ValueError("only metrics over the same classes can be merged")
-        merged = type(self)(self.class_names)
-        merged.parts = [*self.parts, *other.parts]
-        return merged
-
-    def joined(self) -> Evidence:
-        """Everything so far. Raises ValueError without data."""
-        found = join(self.parts)
-        self.parts = [found]
-        return found
+        return evidence(batch)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from dashboard.metrics import collected
 from dashboard.metrics.enhancement.columns import EnhancementBatch
 from dashboard.metrics.enhancement.measured import FIDELITY, LOSSES, PLAIN, WHOLE, Measured, join, measured
 from dashboard.metrics.intervals import NONE, Interval
@@ -26,43 +25,17 @@ BOUNDS |= {"ms_ssim": (0.0, 1.0), "ssim_loss": (0.0, 2.0)}
 BINS = 20
 
 
-class Collected(ABC):
-    """A metric that is computed from the numbers of all images at the end.
+class Collected(collected.Collected[EnhancementBatch, Measured]):
+    """A metric that is computed from the numbers of all images at the end. There are no classes."""
 
-    Args:
-        class_names: none; there are no classes.
-    """
+    join = staticmethod(join)
 
     def __init__(self, class_names: Sequence[str] = ()) -> None:
-        self.class_names = list(class_names)
-        self.parts: list[Measured] = []
+        super().__init__(class_names)
 
-    def update(self, batch: EnhancementBatch) -> None:
-        """Take in a batch. Raises ValueError for a reference of another size."""
-        if len(batch):
-            self.take(measured(batch))
-
-    def take(self, numbers: Measured) -> None:
-        """Take in what was measured."""
-        self.parts.append(numbers)
-
-    def merge(self, other: Any) -> Any:
-        """A new metric over both inputs' images, this one's first. Raises ValueError if the classes differ."""
-        if self.class_names != other.class_names:
-            raise ValueError("only metrics over the same classes can be merged")
-        merged = type(self)(self.class_names)
-        merged.parts = [*self.parts, *other.parts]
-        return merged
-
-    def joined(self) -> Measured:
-        """Everything so far. Raises ValueError without data."""
-        found = join(self.parts)
-        self.parts = [found]
-        return found
-
-    @abstractmethod
-    def compute(self) -> Mapping[str, MetricResult]:
-        """Results by name. Raises ValueError without data."""
+    def evidence(self, batch: EnhancementBatch) -> Measured:
+        """Its numbers. Raises ValueError for a reference of another size."""
+        return measured(batch)
 
 
 class Fidelity(Collected):

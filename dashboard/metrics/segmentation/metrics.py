@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dashboard.metrics import collected
 from dashboard.metrics.intervals import FEW, NONE, normal_mean
 from dashboard.metrics.segmentation.bootstrap import intervals
 from dashboard.metrics.segmentation.columns import SegmentationBatch
@@ -32,45 +32,16 @@ OTHER = "other"
 """The last column of the confusion matrix: pixels given a class that the data does not have, or none."""
 
 
-class Collected(ABC):
-    """A metric that is computed from the counts of all images at the end.
+class Collected(collected.Collected[SegmentationBatch, Counts]):
+    """A metric that is computed from the counts of all images at the end."""
 
-    Args:
-        class_names: (C,) names.
-    """
+    join = staticmethod(join)
 
-    def __init__(self, class_names: Sequence[str]) -> None:
-        self.class_names = list(class_names)
-        self.parts: list[Counts] = []
-
-    def update(self, batch: SegmentationBatch) -> None:
-        """Take in a batch. Raises ValueError for numbers past the class names, or maps of different sizes."""
+    def evidence(self, batch: SegmentationBatch) -> Counts:
+        """Its counts. Raises ValueError for numbers past the class names, or maps of different sizes."""
         if batch.classes != len(self.class_names):
             raise ValueError(f"classes must be {len(self.class_names)}, as the class names, got {batch.classes}")
-        if len(batch):
-            self.take(count(batch))
-
-    def take(self, counts: Counts) -> None:
-        """Take in what was counted."""
-        self.parts.append(counts)
-
-    def merge(self, other: Any) -> Any:
-        """A new metric over both inputs' images, this one's first. Raises ValueError if the classes differ."""
-        if self.class_names != other.class_names:
-            raise ValueError("only metrics over the same classes can be merged")
-        merged = type(self)(self.class_names)
-        merged.parts = [*self.parts, *other.parts]
-        return merged
-
-    def joined(self) -> Counts:
-        """Everything so far. Raises ValueError without data."""
-        found = join(self.parts)
-        self.parts = [found]
-        return found
-
-    @abstractmethod
-    def compute(self) -> Mapping[str, MetricResult]:
-        """Results by name. Raises ValueError without data."""
+        return count(batch)
 
 
 class PixelConfusion(Collected):

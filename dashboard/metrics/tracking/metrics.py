@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from dashboard.metrics import collected
 from dashboard.metrics.tracking import scores
 from dashboard.metrics.tracking.columns import SequenceTracks
 from dashboard.metrics.tracking.counts import PLAIN, Counts, merge
@@ -23,45 +23,20 @@ Numbers = Callable[[Counts, Any], Mapping[str, Floats]]
 """From counts and the frames behind each row to numbers by name."""
 
 
-class Collected(ABC):
-    """A metric that is computed from the counts of all sequences at the end.
+class Collected(collected.Collected[Sequence[SequenceTracks], Evidence]):
+    """A metric that is computed from the counts of all sequences at the end."""
 
-    Args:
-        class_names: (C,) names.
-    """
+    join = staticmethod(join)
 
-    def __init__(self, class_names: Sequence[str]) -> None:
-        self.class_names = list(class_names)
-        self.parts: list[Evidence] = []
-
-    def update(self, batch: Sequence[SequenceTracks]) -> None:
-        """Take in some sequences. Raises ValueError for class numbers past the class names."""
-        if len(batch):
-            self.take(evidence(batch))
+    def evidence(self, batch: Sequence[SequenceTracks]) -> Evidence:
+        """The counts of some sequences."""
+        return evidence(batch)
 
     def take(self, found: Evidence) -> None:
         """Take in what was counted. Raises ValueError for class numbers past the class names."""
         for counts in found.counts:
             counts.rows(len(self.class_names))
-        self.parts.append(found)
-
-    def merge(self, other: Any) -> Any:
-        """A new metric over both inputs' sequences, this one's first. Raises ValueError if the classes differ."""
-        if self.class_names != other.class_names:
-            raise ValueError("only metrics over the same classes can be merged")
-        merged = type(self)(self.class_names)
-        merged.parts = [*self.parts, *other.parts]
-        return merged
-
-    def joined(self) -> Evidence:
-        """Everything so far. Raises ValueError without data."""
-        found = join(self.parts)
-        self.parts = [found]
-        return found
-
-    @abstractmethod
-    def compute(self) -> Mapping[str, MetricResult]:
-        """Results by name. Raises ValueError without data."""
+        super().take(found)
 
     def _tables(self, names: Sequence[str], numbers: Numbers) -> dict[str, Any]:
         """``scores``, ``per_class`` and ``per_sequence``; of several classes ``per_sequence_agnostic``, too."""
