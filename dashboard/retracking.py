@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import pyarrow as pa
+
 from dashboard.datasets.base import Dataset
 from dashboard.disk import friendly_os_errors
 from dashboard.environment import describe_environment
@@ -73,7 +75,7 @@ def retrack(
     def write(draft: Draft) -> Run:
         draft.restart()
         try:
-            take_over(draft, run.predictions_path)
+            _take_over(draft, run)
             timing = {**run.timing, "detections_of": run.timing.get("detections_of") or run.id}
             timing |= track_all(draft, tracker, dataset, told, cancel.is_set)
             told("scoring", run.samples, run.samples)
@@ -84,6 +86,15 @@ def retrack(
 
     with friendly_os_errors(store.root), store.draft(run_id) as draft:
         return write(draft)
+
+
+def _take_over(draft: Draft, run: Run) -> None:
+    """The run's detections. Raises InputError if their file is damaged."""
+    try:
+        take_over(draft, run.predictions_path)
+    except pa.ArrowInvalid as error:
+        why = " ".join(str(error).split())[:200]
+        raise InputError(f"{run.predictions_path} is damaged ({why}): delete that run, start anew.") from error
 
 
 def _facts(run: Run, tracker: Tracker, name: str, fingerprint: str, key: Mapping[str, Any]) -> dict[str, Any]:

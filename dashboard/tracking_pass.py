@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections import deque
+from collections import ChainMap, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -88,11 +88,11 @@ def track_all(
         return {k: float(kept.get(k, "nan")) for k in ("frames", "track_s", "look_s")}
     raw = draft.path / "detections.parquet"
     compact(parts, raw)
-    clock: dict[str, Any] = {"frames": 0.0, "track_s": 0.0, "look_s": 0.0}
+    clock = {"frames": 0.0, "track_s": 0.0, "look_s": 0.0}
+    facts = ChainMap[str, Any](clock, _carried(parts))
     try:
         target = draft.next_part()
-        clock |= _carried(parts)
-        _write(target, _tracked(raw, tracker, dataset, say, cancelled, clock), clock)
+        _write(target, _tracked(raw, tracker, dataset, say, cancelled, clock), facts)
     finally:
         tracker.reset()
         raw.unlink(missing_ok=True)
@@ -115,7 +115,7 @@ def _tracked(
     dataset: Dataset | None,
     say: Callable[[str, int, int], None],
     cancelled: Callable[[], bool],
-    clock: dict[str, Any],
+    clock: dict[str, float],
 ) -> Iterator[pa.Table]:
     """The stored tables, one a row group, with the tracks."""
     file = pq.ParquetFile(raw)
@@ -153,7 +153,7 @@ def _tracked(
 
 
 def _frames(
-    dataset: Dataset | None, index: Sequence[int], wanted: bool, clock: dict[str, Any]
+    dataset: Dataset | None, index: Sequence[int], wanted: bool, clock: dict[str, float]
 ) -> Iterator[Image | None]:
     """The pictures at some positions, read ahead; None each where nobody looks at them."""
     if not wanted:
