@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -244,8 +245,8 @@ def _fast(text: str, first: str) -> NDArray[np.float64] | None:
 
 def _slow(text: str, file: str | Path, header: bool) -> NDArray[np.float64]:
     """(N, C) values, line by line. Raises InputError naming the first line that is wrong."""
-    out: list[list[float]] = []
-    begun = 0
+    out = array("d")  # a list of lists has eight times the size
+    begun = width = 0
     for number, line in enumerate(_lines(text), 1):
         cells = _cells(line) if line.strip() else []
         if not cells:
@@ -262,12 +263,12 @@ def _slow(text: str, file: str | Path, header: bool) -> NDArray[np.float64]:
             )
         if len(cells) > _MOST_COLUMNS:
             raise InputError(f"{where} has more than {_MOST_COLUMNS} columns, but a box is {ORDER},...: is it a table?")
-        if out and len(cells) != len(out[0]):
-            raise InputError(f"{where} has {len(cells)} columns, but line {begun} has {len(out[0])}: correct it")
-        if not out:
-            begun = number
+        if begun and len(cells) != width:
+            raise InputError(f"{where} has {len(cells)} columns, but line {begun} has {width}: correct it")
+        if not begun:
+            begun, width = number, len(cells)
         wrong = next((c for k, c in enumerate(cells) if not (is_number(c) or (k >= MUST and c.lower() == "nan"))), None)
         if wrong is not None:
             raise InputError(f"{where}: {wrong!r:.40} is not a finite number: correct it")
-        out.append(list(map(float, cells)))
-    return np.array(out, np.float64).reshape(-1, len(out[0]) if out else 6)
+        out.extend(map(float, cells))
+    return np.array(out, np.float64).reshape(-1, width or 6)
