@@ -138,6 +138,11 @@ def areas(masks: Sequence[bytes], size: Size) -> NDArray[np.float64]:
     return np.concatenate([np.empty(0), *(np.asarray(coco.area(p), np.float64).reshape(-1) for p in pieces)])
 
 
+def union(masks: Sequence[bytes], size: Size) -> bytes:
+    """The pixels of one mask or several as one."""
+    return coco.merge(_dicts(masks, size))["counts"]
+
+
 def boxes(masks: Sequence[bytes], size: Size) -> NDArray[np.float64]:
     """(N, 4) xyxy boxes tight around each mask; zeros for an empty one."""
     if not len(masks):

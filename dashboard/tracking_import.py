@@ -1,7 +1,8 @@
 """A tracker's output made elsewhere: MOTChallenge text, one file a sequence, found beside the truth and checked.
 
 Layouts: one text file where the dataset has one sequence; else a folder or zip with ``SEQUENCE.txt`` each, at any depth
-(MOTChallenge's ``data/SEQUENCE.txt`` too). A line is ``frame,id,x,y,w,h[,score[,class[,...]]]``, frames from 1.
+(MOTChallenge's ``data/SEQUENCE.txt`` too). A line is ``frame,id,x,y,w,h[,score[,class[,...]]]``, frames from 1;
+beside a truth of masks it is MOTS' ``frame id class height width rle`` (``dashboard.tracking_import_masks``).
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from dashboard.datasets.base import Dataset
 from dashboard.datasets.boxes import listed
 from dashboard.datasets.files import natural_key, unusable, walk
 from dashboard.datasets.mot_rows import Rows, boxes, check_rows, in_order, looks_like_rows, read_rows
+from dashboard.datasets.mots_rows import looks_like_masks
 from dashboard.datasets.sequences import SequenceInfo, sequences_of
 from dashboard.errors import InputError, did_you_mean
 from dashboard.importing import opened_folder
 from dashboard.labels import match_classes, read_class_names
 from dashboard.metrics.tracking.columns import Tracks
+from dashboard.tracking_import_masks import check_kind, read_mask_tracks, rules_of
 
 SYNONYMS = {"pedestrian": "pedestrian, person", "person": "person, pedestrian"}
 """MOTChallenge's people are COCO's."""
@@ -77,16 +80,15 @@ def import_tracks(
             names = read_class_names(root / NAMES)
             notes.append(f"Class numbers are those of {NAMES} beside the tracks.")
     try:
-        rows = [None if file is None else read_rows(file) for file in files]
-        for one, sequence in zip(rows, sequences, strict=True):
-            if one is not None:
-                where = f"of the truth's sequence {sequence.name}"
-                check_rows(one, len(sequence), where, "a tracker's output")
-        classes = _classes(rows, truth, names, partial, notes)
-        scored = _scored(rows, notes)
-        tracks = [
-            Tracks.none() if one is None else _tracks(one, of, scored) for one, of in zip(rows, classes, strict=True)
-        ]
+        check_kind(files, truth)
+        rules = rules_of(truth)
+        if rules is None:
+            tracks = _boxes(files, truth, names, partial, notes)
+        else:
+            known = dict(zip(rules.numbers, range(len(rules.numbers)), strict=True))
+            if names is not None:
+                known = {n: k for n, k in enumerate(_matched(truth, names, partial, notes).tolist(), 1) if k >= 0}
+            tracks = read_mask_tracks(files, sequences, rules, known, notes)
     except InputError as error:
         raise InputError(str(error).replace(str(root), str(path))) from error
     finally:
@@ -101,6 +103,19 @@ def import_tracks(
         if files[place] is not None:
             notes += _doubts(tracks[place], sequence, _truth(truth, place))
     return ImportedTracks(tracks, tuple(notes))
+
+
+def _boxes(
+    files: Sequence[Path | None], truth: Dataset, names: Sequence[str] | None, partial: bool, notes: list[str]
+) -> list[Tracks]:
+    """The boxes of each sequence; none where there is no file."""
+    rows = [None if file is None else read_rows(file) for file in files]
+    for one, sequence in zip(rows, sequences_of(truth), strict=True):
+        if one is not None:
+            check_rows(one, len(sequence), f"of the truth's sequence {sequence.name}", "a tracker's output")
+    classes = _classes(rows, truth, names, partial, notes)
+    scored = _scored(rows, notes)
+    return [Tracks.none() if one is None else _tracks(one, of, scored) for one, of in zip(rows, classes, strict=True)]
 
 
 def _the_only(path: Path, sequences: Sequence[SequenceInfo], partial: bool) -> list[Path | None]:
@@ -130,7 +145,7 @@ def _by_name(
         shown = file.relative_to(root).as_posix()
         k = place.get(file.stem.lower())
         if k is None:
-            (others if looks_like_rows(file) else beside).append(shown)
+            (others if looks_like_rows(file) or looks_like_masks(file) else beside).append(shown)
             continue
         before = found[k]
         if before is not None:

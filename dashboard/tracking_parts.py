@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from dashboard.detection_parts import CROWD, IGNORE, object_lists
-from dashboard.metrics.tracking.columns import ASIDE, COUNTED, DISTRACTOR, SequenceTracks, Tracks
+from dashboard.metrics.tracking.columns import ASIDE, DISTRACTOR, SequenceTracks, Tracks
 from dashboard.types import Detections
 
 DETECTED, FOUND, TRUE = "det", "found", "true"
@@ -214,8 +214,8 @@ def _stored(table: pa.Table, name: str) -> StoredSequence:
 
 def _tracks(side: Side, frames: NDArray[np.int64], role: bool = False) -> Tracks:
     """A side's rows with their frames."""
-    flags = side.flags
-    roles = np.where(flags & IGNORE, DISTRACTOR, np.where(flags & CROWD, ASIDE, COUNTED)).astype(np.uint8)
+    flags = side.flags  # both at once: a region
+    roles = ((flags & IGNORE > 0) * DISTRACTOR + (flags & CROWD > 0) * ASIDE).astype(np.uint8)
     return Tracks(
         np.repeat(frames, np.diff(side.offsets)),
         side.tracks,

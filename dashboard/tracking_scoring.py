@@ -20,6 +20,7 @@ from dashboard.predictions import OBJECT_ROWS, write_part
 from dashboard.store import Draft, Run, Store
 from dashboard.tasks.tracking import sequence_facts
 from dashboard.tracking_import import ImportedTracks, import_tracks
+from dashboard.tracking_import_masks import rules_of
 from dashboard.tracking_parts import TrackingPart
 from dashboard.types import Detections
 
@@ -39,7 +40,8 @@ def score_tracks(
 
     Args:
         truth: the dataset.
-        predictions: a MOTChallenge text file, or a folder or zip with one a sequence (``dashboard.tracking_import``).
+        predictions: a text file of MOTChallenge or MOTS, or a folder or zip with one a sequence
+            (``dashboard.tracking_import``).
         store: where the run goes; the same predictions on the same data are scored once.
         name: what to call the model behind them; default the file's name.
         classes: a file of names behind the predictions' class numbers.
@@ -77,7 +79,7 @@ def _part(truth: Dataset, sequence: SequenceInfo, found: ImportedTracks, place: 
     frames = np.arange(positions.start, positions.stop) - sequence.start
     true = [targets[i] for i in positions]
     tracks = found.sequences[place]
-    masked = tracks.masks is not None and all(t.masks is not None for t in true)
+    masked = rules_of(truth) is not None
     offsets = np.searchsorted(tracks.frame, np.append(frames, frames[-1] + 1))
     size = sequence.size or (0, 0)
     return TrackingPart(
@@ -86,22 +88,19 @@ def _part(truth: Dataset, sequence: SequenceInfo, found: ImportedTracks, place: 
         [sequence.name] * len(positions),
         frames,
         np.tile(np.array(size, np.int64), (len(positions), 1)),
-        found=[
-            _detections(tracks, slice(a, b), sequence.size if masked else None, masked)
-            for a, b in pairwise(offsets.tolist())
-        ],
+        found=[_detections(tracks, slice(a, b), sequence.size) for a, b in pairwise(offsets.tolist())],
         truth=true,
         masked=masked,
     )
 
 
-def _detections(tracks: Tracks, rows: slice, size: tuple[int, int] | None, masked: bool) -> Detections:
+def _detections(tracks: Tracks, rows: slice, size: tuple[int, int] | None) -> Detections:
     """One frame's tracks."""
     return Detections(
         tracks.xyxy[rows],
         tracks.class_ids[rows],
         np.ones(rows.stop - rows.start) if tracks.scores is None else tracks.scores[rows],
-        list(tracks.masks[rows]) if masked and tracks.masks is not None else None,
+        None if tracks.masks is None else list(tracks.masks[rows]),
         size,
         track_ids=tracks.ids[rows],
     )

@@ -1,8 +1,10 @@
-"""``mot``: MOTChallenge's folders of sequences, or a single gt.txt."""
+"""``mot``: MOTChallenge's folders of sequences, or a single gt.txt, of boxes or (MOTS) of masks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,6 +16,15 @@ from dashboard.datasets.mot_dataset import MotDataset
 from dashboard.datasets.mot_rows import MOST_FRAMES, Rows, boxes, check_rows, in_order, read_rows
 from dashboard.datasets.mot_rules import Rules, choose, roles
 from dashboard.datasets.mot_scan import INFO, Facts, Place, find, looks_right, missing_frames, read_facts
+from dashboard.datasets.mots_rows import MaskRows, check_masks, read_masks
+from dashboard.datasets.mots_rules import (
+    MaskRules,
+    all_masks,
+    check_classes,
+    choose_masks,
+    mask_tracks,
+    named_kitti,
+)
 from dashboard.datasets.sequences import SequenceInfo
 from dashboard.datasets.sizes import read_size
 from dashboard.errors import InputError
@@ -30,13 +41,14 @@ class Mot:
     Boxes are x, y, x + width, y + height as they stand in the file, as TrackEval takes them (MOTChallenge's own tools
     count pixels from 1). MOT15 to MOT20 are told by their names, else by their columns; of MOT16, MOT17 and MOT20
     pedestrians count, and distractors are treated as TrackEval does. Others (DanceTrack, SportsMOT, one's own) are
-    custom: every class that occurs counts.
+    custom: every class that occurs counts. Masks (MOTSChallenge, KITTI MOTS) are told by their lines, and may also be
+    files SEQUENCE.txt side by side.
     """
 
     task = "tracking"
     suffixes = (".txt",)
     options: ClassVar[Mapping[str, str]] = {
-        "benchmark": "auto (default), MOT15, MOT16, MOT17, MOT20 or custom: which boxes of the truth count",
+        "benchmark": "auto (default), MOT15, MOT16, MOT17, MOT20 or custom; MOTS or KITTI-MOTS of masks: what counts",
         "class_list": "a file of class names, one a line, the first is class 1: custom data with several classes",
         "split": "only sequences in folders of that name (train, test, val)",
         "fps": "frames a second, where no seqinfo.ini says it (default 25)",
@@ -62,22 +74,22 @@ class Mot:
             names = read_class_names(file, unique=True)
         rate = _rate(options)
         facts = [read_facts(place) for place in places]
-        rows = [None if place.truth is None else read_rows(place.truth) for place in places]
-        chosen = choose(
-            options.get("benchmark", "auto"), [str(p.folder.resolve()) for p in places], rows, names, str(path)
-        )
+        wanted = options.get("benchmark", "auto")
+        masked = all_masks([place.truth for place in places if place.truth is not None])
+        truths = (_masks if masked else _boxes)(places, facts, wanted, names, str(path))
         sequences: list[SequenceInfo] = []
         tracks: list[Tracks | None] = []
         files: list[str] = []
-        for place, fact, one, rules in zip(places, facts, rows, chosen, strict=True):
-            length = _length(place, fact, one, required)
-            tracks.append(None if one is None else _tracks(one, rules, length, fact))
+        for place, fact, one in zip(places, facts, truths, strict=True):
+            length = _length(place, fact, one.last, required)
+            tracks.append(None if one.tracks is None else one.tracks(length))
             shown = [str(fact.folder / fact.pictures[n]) if n in fact.pictures else "" for n in range(1, length + 1)]
-            size = fact.size or (read_size(next(file for file in shown if file)) if any(shown) else None)
+            size = one.size or fact.size or (read_size(next(file for file in shown if file)) if any(shown) else None)
             start = len(files)
             files += shown
             rate_here = fact.fps or rate or FPS
             sequences.append(SequenceInfo(place.name, start, len(files), rate_here, size, pictures=all(shown)))
+        chosen = [one.rules for one in truths]
         warnings += _remarks(places, facts, tracks, sequences, files, chosen, rate)
         return MotDataset(
             name=places[0].name if path.is_file() else path.resolve().name,
@@ -89,8 +101,64 @@ class Mot:
             benchmark=" and ".join(sorted({rules.benchmark for rules in chosen})),
             recipe=_recipe(chosen),
             class_names=chosen[0].class_names,
+            mask_rules=chosen[0] if isinstance(chosen[0], MaskRules) else None,
             warnings=warnings,
         )
+
+
+@dataclass(frozen=True)
+class _Truth:
+    """The truth of a sequence: its rules, the last frame that has any (from 1), its tracks if there are N frames."""
+
+    rules: Rules | MaskRules
+    last: int = 0
+    size: tuple[int, int] | None = None
+    tracks: Callable[[int], Tracks] | None = None
+
+
+def _boxes(
+    places: Sequence[Place], facts: Sequence[Facts], wanted: str, names: Sequence[str] | None, where: str
+) -> list[_Truth]:
+    """The truth of boxes, and what counts."""
+    rows = [None if place.truth is None else read_rows(place.truth) for place in places]
+    chosen = choose(wanted, [str(p.folder.resolve()) for p in places], rows, names, where)
+    out = []
+    for one, rules, fact in zip(rows, chosen, facts, strict=True):
+        last = int(min(max(one.values[:, 0].max(), 0), MOST_FRAMES)) if one is not None and len(one) else 0
+        out.append(_Truth(rules, last, tracks=None if one is None else partial(_tracks, one, rules, fact)))
+    return out
+
+
+def _masks(
+    places: Sequence[Place], facts: Sequence[Facts], wanted: str, names: Sequence[str] | None, where: str
+) -> list[_Truth]:
+    """The truth of masks, and what counts."""
+    del where
+    rows = [None if place.truth is None else read_masks(place.truth) for place in places]
+    kitti = any(named_kitti(str(p.folder.resolve())) for p in places) or any(fact.from_0 for fact in facts)
+    informed = any((place.folder / INFO).is_file() for place in places)
+    file = next(str(place.truth) for place in places if place.truth is not None)
+    rules = choose_masks(wanted, rows, names, kitti, informed, file)
+    out = []
+    for one, place, fact in zip(rows, places, facts, strict=True):
+        if one is None:
+            out.append(_Truth(rules))
+            continue
+        if one.size is not None and fact.size is not None and one.size != fact.size:
+            raise InputError(
+                f"{one.where(0)}: the mask is of a picture of {one.size[0]} x {one.size[1]} pixels, but {INFO} of "
+                f"{place.name} says {fact.size[0]} x {fact.size[1]} (height x width): correct one of them"
+            )
+        last = int(one.values[:, 0].max()) - rules.first + 1 if len(one) else 0
+        out.append(_Truth(rules, min(max(last, 0), MOST_FRAMES), one.size, partial(_mask_tracks, one, rules, fact)))
+    return out
+
+
+def _mask_tracks(rows: MaskRows, rules: MaskRules, fact: Facts, length: int) -> Tracks:
+    """True tracks of masks by frame, checked."""
+    check_masks(rows, rules.first, None if fact.length is None else length, fact.length_from, truth=True)
+    check_classes(rows, rules)
+    return mask_tracks(rows, rules.first, {number: k for k, number in enumerate(rules.numbers)}, truth=True)
 
 
 def _chosen(places: list[Place], path: Path, split: str | None) -> tuple[list[Place], list[str]]:
@@ -127,12 +195,11 @@ def _rate(options: Mapping[str, str]) -> float | None:
     return rate
 
 
-def _length(place: Place, fact: Facts, rows: Rows | None, required: bool) -> int:
+def _length(place: Place, fact: Facts, last: int, required: bool) -> int:
     """Frames of a sequence. Raises InputError if it has none, or a picture is missing that is needed."""
-    last = 0 if rows is None or not len(rows) else rows.values[:, 0].max()
     length = fact.length or 0
     if fact.length is None or (fact.length_from != INFO and not required):
-        length = max(length, int(min(max(last, 0), MOST_FRAMES)))
+        length = max(length, last)
     if not length:
         raise InputError(
             f"{place.truth or place.folder} has no boxes, and without pictures or {INFO} nothing says how long the "
@@ -152,7 +219,7 @@ def _length(place: Place, fact: Facts, rows: Rows | None, required: bool) -> int
     return length
 
 
-def _tracks(rows: Rows, rules: Rules, length: int, fact: Facts) -> Tracks:
+def _tracks(rows: Rows, rules: Rules, fact: Facts, length: int) -> Tracks:
     """True tracks by frame, checked."""
     check_rows(rows, None if fact.length is None else length, fact.length_from, "a file of true tracks")
     flat = (rows.values[:, 4] == 0) | (rows.values[:, 5] == 0)
@@ -172,7 +239,7 @@ def _remarks(
     tracks: Sequence[Tracks | None],
     sequences: Sequence[SequenceInfo],
     files: Sequence[str],
-    chosen: Sequence[Rules],
+    chosen: Sequence[Rules | MaskRules],
     rate: float | None,
 ) -> list[str]:
     """What was assumed, and what is missing."""
@@ -185,6 +252,11 @@ def _remarks(
     empty = [place.name for place, one in zip(places, tracks, strict=True) if one is not None and not len(one)]
     if empty:
         out.append(f"The truth of {listed(empty)} is empty: every box that a tracker gives there is wrong.")
+    if isinstance(chosen[0], MaskRules):
+        out.append(
+            "The truth is masks: a tracker's masks are compared with them, and the player shows the boxes around them. "
+            "A detector's boxes are compared with those boxes, and regions to ignore do nothing then."
+        )
     bare = [one.name for one in sequences if not one.pictures]
     if bare:
         gone = files.count("")
@@ -192,8 +264,8 @@ def _remarks(
     return out
 
 
-def _recipe(chosen: Sequence[Rules]) -> str:
+def _recipe(chosen: Sequence[Rules | MaskRules]) -> str:
     """How truth is read, in a sentence."""
-    return "Boxes are x, y, x + width, y + height as they stand in the file. " + " ".join(
-        dict.fromkeys(rules.sentence for rules in chosen)
-    )
+    boxes = "Boxes are x, y, x + width, y + height as they stand in the file."
+    sentences = dict.fromkeys(rules.sentence for rules in chosen)
+    return " ".join(sentences if isinstance(chosen[0], MaskRules) else [boxes, *sentences])

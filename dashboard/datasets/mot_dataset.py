@@ -13,10 +13,11 @@ import numpy as np
 
 from dashboard.datasets.files import _file_digest
 from dashboard.datasets.images import read_image
+from dashboard.datasets.mots_rules import MaskRules
 from dashboard.datasets.sequences import SequenceInfo
 from dashboard.datasets.tracks_frames import FrameTruths
 from dashboard.errors import InputError
-from dashboard.metrics.tracking.columns import Tracks
+from dashboard.metrics.tracking.columns import REGION, Tracks
 from dashboard.types import Image, Sample
 
 _BLOCK = 256  # files a thread takes at a time
@@ -28,6 +29,7 @@ class MotDataset:
     Attributes:
         benchmark: the rules by which truth counts, "MOT17" or "custom".
         recipe: a sentence on them.
+        mask_rules: how masks are read, if the truth is masks; None for boxes.
         files: (N,) pictures of the frames; "" where there is none.
     """
 
@@ -49,11 +51,12 @@ class MotDataset:
         benchmark: str,
         recipe: str,
         class_names: Sequence[str],
+        mask_rules: MaskRules | None = None,
         warnings: Sequence[str] = (),
     ) -> None:
         self.name, self.source, self.warnings = name, source, tuple(warnings)
         self.sequences, self.files, self.class_names = tuple(sequences), list(files), tuple(class_names)
-        self.benchmark, self.recipe = benchmark, recipe
+        self.benchmark, self.recipe, self.mask_rules = benchmark, recipe, mask_rules
         self.has_truth = any(one is not None for one in tracks)
         self.ids = [f"{one.name}/{frame + 1:06d}" for one in self.sequences for frame in range(len(one))]
         self._keys, self._tracks = list(keys), list(tracks)
@@ -66,7 +69,7 @@ class MotDataset:
         seen = np.zeros(len(self.class_names), bool)
         for tracks in self._tracks:
             if tracks is not None:
-                seen[tracks.class_ids] = True
+                seen[tracks.class_ids if tracks.role is None else tracks.class_ids[tracks.role != REGION]] = True
         return seen.tolist()
 
     def __len__(self) -> int:
@@ -103,6 +106,8 @@ class MotDataset:
             if tracks is not None:
                 for values in (tracks.frame, tracks.ids, tracks.class_ids, tracks.xyxy, tracks.role):
                     digest.update(b"-" if values is None else np.ascontiguousarray(values).tobytes())
+                if tracks.masks is not None:
+                    digest.update(f"{one.size}".encode() + b"\0".join(tracks.masks))
         files = [file for file in self.files if file]
         blocks = [files[i : i + _BLOCK] for i in range(0, len(files), _BLOCK)]
         with ThreadPoolExecutor(8) as pool:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dashboard.datasets.boxes import inside, listed
-from dashboard.datasets.files import is_ignored, is_image, is_text, natural_key, subfolders
+from dashboard.datasets.files import is_ignored, is_image, is_text, natural_key, subfolders, unusable, walk
 from dashboard.datasets.mot_rows import MOST_FRAMES, looks_like_rows
+from dashboard.datasets.mots_rows import looks_like_masks
 from dashboard.errors import InputError
 from dashboard.textfiles import read_text
 
@@ -18,6 +19,7 @@ INFO = "seqinfo.ini"
 PICTURES = "img1"
 _PARTS = frozenset({PICTURES, "gt", "det"})  # of a sequence: no sequences in them
 _LONGEST_NAME = 255  # of a file system
+_KITTI_PICTURES = ("image_02", "images")
 _DEPTH = 6  # folders that a sequence may lie in
 _UNPACKED = re.compile(r"-[0-9a-f]{16}$")  # what the cache adds to a zip's name
 
@@ -31,12 +33,14 @@ class Place:
         key: the folder's path from where the paths of the sequences part, so that wrapping folders do not matter.
         name: for people; the folder's.
         truth: the file of true tracks, or None.
+        pictures: the folder of the pictures, where it is not one in ``folder``.
     """
 
     folder: Path
     key: str
     name: str
     truth: Path | None
+    pictures: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,16 @@ class Facts:
     folder: Path
     note: str = ""
 
+    @property
+    def from_0(self) -> bool:
+        """Whether the pictures are numbered from 0, as KITTI's are."""
+        return 1 in self.pictures and _number(self.pictures[1]) == 0
+
 
 def find(path: Path, packed: bool = False) -> list[Place]:
     """Every sequence at a path, in natural order: a file of truth, a sequence's folder, or folders of such.
+
+    Masks (MOTS) may also be files ``SEQUENCE.txt`` side by side, as those of KITTI MOTS are.
 
     Args:
         path: a file or folder.
@@ -89,7 +100,7 @@ def find(path: Path, packed: bool = False) -> list[Place]:
         elif depth < _DEPTH:
             waiting += [(here / name, depth + 1) for name in subfolders(here) if is_text(name) and name not in _PARTS]
     if not found:
-        return []
+        return _side_by_side(path)
     shared = os.path.commonpath([folder.parent for folder in found]) if len(found) > 1 else found[0]
     keys = {folder: folder.relative_to(shared).as_posix() for folder in found}
     found.sort(key=lambda folder: natural_key(keys[folder]))
@@ -106,7 +117,7 @@ def looks_right(path: Path) -> bool:
     """Whether a path holds a sequence with truth, seqinfo.ini or a folder img1; never raises."""
     try:
         if path.is_file():
-            return path.suffix.lower() == ".txt" and looks_like_rows(path)
+            return path.suffix.lower() == ".txt" and (looks_like_rows(path) or looks_like_masks(path))
         return path.is_dir() and bool(find(path))
     except (InputError, OSError):
         return False
@@ -120,8 +131,8 @@ def read_facts(place: Place) -> Facts:
     """
     file = place.folder / INFO
     said = _parse(file) if file.is_file() else {}
-    folder = place.folder / said.get("imdir", PICTURES)
-    if len(folder.name) > _LONGEST_NAME or not inside(folder, place.folder):
+    folder = place.pictures or place.folder / said.get("imdir", PICTURES)
+    if place.pictures is None and (len(folder.name) > _LONGEST_NAME or not inside(folder, place.folder)):
         why = "leads out of the sequence's folder" if len(folder.name) <= _LONGEST_NAME else "is too long for a folder"
         raise InputError(f"{file}: imDir={said['imdir'][:60]} {why}: correct it")
     length = _whole(file, said, "seqLength", MOST_FRAMES)
@@ -144,6 +155,25 @@ def read_facts(place: Place) -> Facts:
 def missing_frames(facts: Facts, length: int) -> list[int]:
     """Frames, from 1, without a picture."""
     return [number for number in range(1, length + 1) if number not in facts.pictures]
+
+
+def _side_by_side(path: Path) -> list[Place]:
+    """Files of masks, ``SEQUENCE.txt``, at any depth, with their pictures where KITTI MOTS has them."""
+    files = [Path(e.path) for e in walk(str(path)) if e.name.lower().endswith(".txt") and not unusable(e)]
+    masked = {file.parent for file in files if looks_like_masks(file)}
+    if not masked:
+        return []
+    files = [f for f in files if f.parent in masked and (looks_like_masks(f) or not f.stat().st_size)]
+    files.sort(key=lambda file: natural_key(str(file)))
+    shared = os.path.commonpath([file.parent for file in files])
+    found = []
+    for file in files:
+        where = file.relative_to(shared).with_suffix("")
+        around = [file.parent, *([file.parent.parent] if file.parent != path else [])]  # not above what was given
+        folders = [top / part / file.stem for top in around for part in (*_KITTI_PICTURES, "")]
+        pictures = next((folder for folder in folders if _has_pictures(folder)), None)
+        found.append(Place(file.with_suffix(""), where.as_posix(), "-".join(where.parts), file, pictures))
+    return found
 
 
 def _plain(name: str, packed: bool) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.datasets.sequences import SequenceInfo
-from dashboard.metrics.tracking.columns import ASIDE, DISTRACTOR, Tracks
+from dashboard.metrics.tracking.columns import ASIDE, DISTRACTOR, REGION, Tracks
 from dashboard.types import Detections
 
 
@@ -47,11 +47,13 @@ class FrameTruths(Sequence[Detections | None]):
             self._offsets[k] = tracks.offsets(len(one))
         here = slice(*self._offsets[k][index - one.start : index - one.start + 2])
         role = None if tracks.role is None else tracks.role[here]
+        masked = tracks.masks is not None and one.size is not None
         return Detections(
             xyxy=tracks.xyxy[here],
             class_ids=tracks.class_ids[here],
+            masks=list(tracks.masks[here]) if masked and tracks.masks is not None else None,
             size=one.size,
-            crowd=None if role is None else role == ASIDE,
-            ignore=None if role is None else role == DISTRACTOR,
+            crowd=None if role is None else (role == ASIDE) | (role == REGION),
+            ignore=None if role is None else (role == DISTRACTOR) | (role == REGION),
             track_ids=tracks.ids[here],
         )

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-COUNTED, DISTRACTOR, ASIDE = 0, 1, 2
-"""Roles of a true box: counted; a distractor, whose partner is taken away before counting; neither of both."""
+COUNTED, DISTRACTOR, ASIDE, REGION = 0, 1, 2, 3
+"""Roles of a true box: counted; a distractor, whose partner is taken away before counting; neither of both; a region
+in which unmatched masks are taken away."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +24,7 @@ class Tracks:
         class_ids: (N,) int64.
         xyxy: (N, 4) float64 pixels, half-open.
         scores: (N,) float64 in 0..1, or None.
-        role: (N,) uint8 of a truth (``COUNTED``, ``DISTRACTOR``, ``ASIDE``), or None if all count.
+        role: (N,) uint8 of a truth (``COUNTED``, ``DISTRACTOR``, ``ASIDE``, ``REGION``), or None if all count.
         masks: N masks as COCO's compressed run lengths, or None.
 
     Raises:

@@ -67,10 +67,12 @@ def overlaps(sequence: SequenceTracks) -> Pairs:
     begins, ends = truth.offsets(sequence.frames), found.offsets(sequence.frames)
     if truth.masks is None or found.masks is None:
         return box_overlaps(truth.xyxy, found.xyxy, begins, ends)
-    if sequence.size is None:
+    both = np.flatnonzero((np.diff(begins) > 0) & (np.diff(ends) > 0)).tolist()
+    if both and sequence.size is None:
         raise ValueError(f"size must be given for {sequence.name}: it has masks")
     parts = []
-    for f in np.flatnonzero((np.diff(begins) > 0) & (np.diff(ends) > 0)).tolist():
+    for f in both:
+        assert sequence.size is not None
         a, b, c, d = begins[f], begins[f + 1], ends[f], ends[f + 1]
         value = masks.iou(truth.masks[a:b], found.masks[c:d], sequence.size)
         row, col = np.nonzero(value > 0)

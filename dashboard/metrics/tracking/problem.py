@@ -8,8 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from dashboard import masks
 from dashboard.metrics.tracking.assignment import frame_best, settle
-from dashboard.metrics.tracking.columns import COUNTED, DISTRACTOR, SequenceTracks
+from dashboard.metrics.tracking.columns import COUNTED, DISTRACTOR, REGION, SequenceTracks
 from dashboard.metrics.tracking.overlap import EPS, Floats, Ints, Pairs, overlaps
 
 ANY = -1
@@ -138,6 +139,9 @@ def prepare(sequence: SequenceTracks) -> Prepared:
     As MOTChallenge's preprocessing in TrackEval (``MotChallenge2DBox`` with ``DO_PREPROC``): frame by frame, all true
     boxes of whatever class and role are matched with all found ones at IoU 0.5, for the largest sum of IoU; what was
     matched with a distractor is taken away, then all truth that is not counted.
+
+    As MOTS' in TrackEval (``MOTSChallenge``, ``KittiMOTS``): a found mask more than half of which lies in a region is
+    taken away, unless it is matched with truth of its class at IoU 0.5. Regions do nothing where there are no masks.
     """
     truth, found = sequence.truth, sequence.found
     pairs = overlaps(sequence)
@@ -146,14 +150,40 @@ def prepare(sequence: SequenceTracks) -> Prepared:
         counted = truth.role == COUNTED
         if (truth.role == DISTRACTOR).any():
             stays[_with_distractors(sequence, pairs)] = False
+        if truth.masks is not None and found.masks is not None and (truth.role == REGION).any():
+            stays[_in_regions(sequence, pairs)] = False
     return Prepared(sequence, pairs, counted, stays)
 
 
 def _with_distractors(sequence: SequenceTracks, pairs: Pairs) -> Ints:
     """Rows of what was found that are matched with distractors."""
+    distractor = np.asarray(sequence.truth.role) == DISTRACTOR
+    matched = _matched(sequence, pairs.at_least(THRESHOLD - EPS))
+    return matched.col[distractor[matched.row]]
+
+
+def _in_regions(sequence: SequenceTracks, pairs: Pairs) -> Ints:
+    """Rows of found masks that are matched with nothing and lie for more than half in the regions of their frame."""
+    truth, found, size = sequence.truth, sequence.found, sequence.size
+    assert truth.masks is not None
+    assert found.masks is not None
+    regions = np.flatnonzero(np.asarray(truth.role) == REGION)
+    counts = (np.asarray(truth.role) == COUNTED)[pairs.row] & (truth.class_ids[pairs.row] == found.class_ids[pairs.col])
+    inside = np.zeros(len(found), bool)
+    found_at = found.offsets(sequence.frames)
+    for f in np.unique(truth.frame[regions]).tolist():
+        rows = slice(*found_at[f : f + 2])
+        if size is not None and rows.start < rows.stop:
+            region = masks.union([truth.masks[i] for i in regions[truth.frame[regions] == f]], size)
+            share = masks.iou(found.masks[rows], [region], size, np.ones(1, bool))[:, 0]
+            inside[rows] = share > THRESHOLD + EPS
+    inside[_matched(sequence, pairs.take(counts).at_least(THRESHOLD - EPS)).col] = False
+    return np.flatnonzero(inside)
+
+
+def _matched(sequence: SequenceTracks, near: Pairs) -> Pairs:
+    """Of pairs that may be matched, those that are: frame by frame, for the largest sum of IoU."""
     truth, found = sequence.truth, sequence.found
-    distractor = np.asarray(truth.role) == DISTRACTOR
-    near = pairs.at_least(THRESHOLD - EPS)
     taken, left = settle(near.row, near.col, near.value, len(truth), len(found))
     chosen = np.zeros(len(near), bool)
     chosen[taken] = True
@@ -163,7 +193,7 @@ def _with_distractors(sequence: SequenceTracks, pairs: Pairs) -> Ints:
         part = slice(*np.searchsorted(frame, [f, f + 1]))
         shape = int(truth_at[f + 1] - truth_at[f]), int(found_at[f + 1] - found_at[f])
         chosen[part] = frame_best(near.row[part] - truth_at[f], near.col[part] - found_at[f], near.value[part], shape)
-    return near.col[chosen & distractor[near.row]]
+    return near.take(chosen)
 
 
 def _side(frame: Ints, ids: Ints, keep: NDArray[np.bool_]) -> Side:
