@@ -109,6 +109,7 @@ def test_another_tracker_needs_no_detector(store):
     assert other.batches == []
     assert changed.metrics["IDSW"] == 0
     assert changed.facts["tracker"]["changed"] == {"max_age": 2}
+    assert changed.timing["detections_of"] == first.id  # whose detector ran
 
 
 def test_what_needs_the_detector_again(store):

@@ -109,7 +109,7 @@ class TrackingTask(Task):
         for run in draft.store.runs("tracking"):
             if run.facts.get("detections") == wanted and run.predictions_path.is_file():
                 try:
-                    timing = {**run.timing, "detections_of": run.id}
+                    timing = {**run.timing, "detections_of": run.timing.get("detections_of") or run.id}
                     take_over(draft, run.predictions_path, timing)
                 except (OSError, ValueError):  # damaged, or without detections: detect anew
                     continue
