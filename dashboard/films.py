@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ from dashboard.video_writing import Proxy, proxy, ready
 
 MOST_BYTES = 4 << 30
 """Of copies that are kept; the longest unused go first."""
+AGAIN_S = 20.0
+"""Before what failed is tried again: a page that asks every second should tell why, not try every second."""
 
 
 @dataclass
@@ -25,11 +29,19 @@ class Making:
     Attributes:
         done, total: frames.
         future: its end.
+        ended: when that was, of ``time.monotonic``.
     """
 
     done: int = 0
     total: int = 0
     future: Future[Proxy] | None = None
+    ended: float = math.inf
+
+    @property
+    def stands(self) -> bool:
+        """Whether nothing has to be begun: it is under way, or has failed just now."""
+        busy = self.future is None or not self.future.done()
+        return busy or (bool(self.error) and time.monotonic() - self.ended < AGAIN_S)
 
     @property
     def error(self) -> str:
@@ -66,7 +78,7 @@ class Films:
         key = (dataset.fingerprint, info.name)
         with self._guard:
             known = self._making.get(key)
-            if known is not None and not (known.future is not None and known.future.done() and not known.error):
+            if known is not None and known.stands:
                 return known
             made = self._making[key] = Making(0, len(info))
             if self._pool is None:
@@ -78,9 +90,12 @@ class Films:
         def told(done: int, total: int) -> None:
             made.done, made.total = done, total
 
-        found = proxy(dataset, place, self.folder, told)
-        self._make_room(found.path)
-        return found
+        try:
+            found = proxy(dataset, place, self.folder, told)
+            self._make_room(found.path)
+            return found
+        finally:
+            made.ended = time.monotonic()
 
     def _make_room(self, newest: Path) -> None:
         """Take away the copies that were not looked at for longest, while there is too much."""
