@@ -13,6 +13,7 @@ import pytest
 from dashboard import films
 from dashboard.datasets.opening import open_dataset
 from dashboard.datasets.videofile import open_video
+from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.films import Films, Making
 from dashboard.video_writing import Proxy
@@ -178,3 +179,54 @@ def test_looking_at_a_copy_keeps_it(made):
     first = made.ready(data, 0).path
     assert time.time() - first.stat().st_mtime < 100
     assert max(files(made), key=lambda f: f.stat().st_mtime) == first
+
+
+# --- dropped files --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dropped(tmp_path) -> Path:
+    (tmp_path / "upload").mkdir()
+    return film(tmp_path / "upload" / "my film.mp4", count=5)
+
+
+def test_a_dropped_video_stays_when_the_upload_goes(tmp_path, dropped):
+    engine = Engine(tmp_path / "store")
+    content = dropped.read_bytes()
+    kept = engine.keep(str(dropped))
+    assert kept.name == "my film.mp4"
+    assert kept.is_relative_to(tmp_path / "store" / "videos")
+    written = kept.stat().st_mtime_ns
+    assert engine.keep(str(dropped)) == kept
+    assert kept.stat().st_mtime_ns == written  # the same is not copied again
+    dropped.unlink()
+    assert kept.read_bytes() == content
+    assert len(engine.dataset(str(kept), task="tracking")) == 5
+    other = film(dropped, count=6)  # another film of the same name
+    assert engine.keep(str(other)) != kept
+    assert [len(open_video(f)) for f in (kept, engine.keep(str(other)))] == [5, 6]
+
+
+def test_dropped_twice_at_once(tmp_path, dropped):
+    engine, meet = Engine(tmp_path / "store"), threading.Barrier(4)
+
+    def keep(_: int) -> Path:
+        meet.wait(20)
+        return engine.keep(str(dropped))
+
+    with ThreadPoolExecutor(4) as pool:
+        kept = set(pool.map(keep, range(4)))
+    assert len(kept) == 1
+    assert [f.name for f in (tmp_path / "store" / "videos").rglob("*") if f.is_file()] == ["my film.mp4"]
+
+
+def test_strangers_fill_no_disk_and_bring_no_long_films(tmp_path, dropped, monkeypatch):
+    engine = Engine(tmp_path / "store", public=True)
+    assert engine.keep(str(dropped)) == dropped
+    assert not (tmp_path / "store" / "videos").exists()
+    assert len(engine.dataset(str(dropped), task="tracking")) == 5
+    monkeypatch.setattr("dashboard.engine.MAX_PUBLIC_MINUTES", 0.001)
+    with pytest.raises(InputError, match=r"my film\.mp4") as caught:
+        Engine(tmp_path / "store", public=True).dataset(str(dropped), task="tracking")
+    assert "\n" not in str(caught.value)
+    assert len(Engine(tmp_path / "store").dataset(str(dropped), task="tracking")) == 5  # at home any length will do
