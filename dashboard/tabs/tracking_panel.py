@@ -95,9 +95,9 @@ def tracking_panel(engine: Engine, app: App) -> gr.Dropdown:
         return on(event.success, do.film, [player, filming, film], [state, film])
 
     on(filming.tick, do.film, [player, filming, film], [state, film])
-    then_film(on(focus.input, do.refocused, everything, [state, runs, focus]))
-    shown = then_film(on(runs.change, do.rechosen, everything, [state, runs, focus]))
-    shown.success(toast(tune.opened), [state], tune.outputs, **EVENT)
+    for event, handler in ((focus.input, do.refocused), (runs.change, do.rechosen)):
+        shown = then_film(on(event, handler, everything, [state, runs, focus]))
+        shown.success(toast(tune.opened), [state], tune.outputs, **EVENT)
     then_film(on(sequence.input, do.on_sequence, [state, table, player], [state, sequence]))
     on(match.input, do.on_match, [*numbers, player, more])
     for event in (what.input, columns.input):

@@ -14,12 +14,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
+from dashboard.datasets.sequences import sequences_of
 from dashboard.engine import Engine
-from dashboard.serve import prepare
+from dashboard.evaluation import Settings, evaluate
+from dashboard.serve import DEFAULTS, prepare
+from dashboard.video_writing import proxy
 
 ROOT = Path(__file__).resolve().parents[2]
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 expect.set_options(timeout=30_000)  # a machine with other work may take its time
+TRACK_FRAMES = 300  # two sequences
 HARMLESS = re.compile(r"manifest\.json|favicon|Failed to decode downloaded font")
 
 
@@ -61,6 +65,19 @@ def stop_app(process: subprocess.Popen[str]) -> None:
         process.kill()
 
 
+def prepare_tracks(engine: Engine) -> None:
+    """The first sequences of ``demo:tracks`` as the usual trackers follow them, with their videos: all take longer."""
+    data, models = next((source, models) for task, source, models in DEFAULTS if task == "tracking")
+    dataset = engine.dataset(data, task="tracking")
+    for model in models:
+        evaluate(
+            engine.model(model, task="tracking"), dataset, engine.store, Settings(latency=False, limit=TRACK_FRAMES)
+        )
+    for place, info in enumerate(sequences_of(dataset)):
+        if info.stop <= TRACK_FRAMES:
+            proxy(dataset, place, engine.store.root / "films")
+
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store as the app makes it at its first start, made once; or the one named by LOUPE_PREPARED, to save time."""
@@ -68,6 +85,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return Path(os.environ["LOUPE_PREPARED"])
     folder = tmp_path_factory.mktemp("prepared")
     engine = Engine(folder)
+    prepare_tracks(engine)
     prepare(engine)
     for job_id in engine.preparing.values():
         job = engine.jobs.get(job_id)
