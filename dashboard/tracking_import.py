@@ -25,7 +25,7 @@ from dashboard.errors import InputError, did_you_mean
 from dashboard.importing import opened_folder
 from dashboard.labels import match_classes, read_class_names
 from dashboard.metrics.tracking.columns import Tracks
-from dashboard.tracking_import_masks import check_kind, read_mask_tracks, rules_of
+from dashboard.tracking_import_masks import check_kind, of_kind, read_mask_tracks, rules_of
 
 SYNONYMS = {"pedestrian": "pedestrian, person", "person": "person, pedestrian"}
 """MOTChallenge's people are COCO's."""
@@ -75,8 +75,8 @@ def import_tracks(
         files = _the_only(path, sequences, partial)
     else:
         root, in_use = opened_folder(path, "give a MOTChallenge text file, or a folder of one a sequence", cache_dir)
-        files = _by_name(root, path, sequences, partial, notes)
-        if names is None and (root / NAMES).is_file():
+        files = _by_name(root, path, truth, partial, notes)
+        if names is None and (root / NAMES).is_file() and rules_of(truth) is None:  # masks have numbers of their own
             names = read_class_names(root / NAMES)
             notes.append(f"Class numbers are those of {NAMES} beside the tracks.")
     try:
@@ -132,16 +132,15 @@ def _the_only(path: Path, sequences: Sequence[SequenceInfo], partial: bool) -> l
     )
 
 
-def _by_name(
-    root: Path, path: Path, sequences: Sequence[SequenceInfo], partial: bool, notes: list[str]
-) -> list[Path | None]:
+def _by_name(root: Path, path: Path, truth: Dataset, partial: bool, notes: list[str]) -> list[Path | None]:
     """The file of each sequence in a folder, by its name."""
+    sequences = sequences_of(truth)
     every = [e.path for e in walk(str(root)) if e.name.lower().endswith(".txt") and not unusable(e)]
     place = {one.name.lower(): k for k, one in enumerate(sequences)}
     found: list[Path | None] = [None] * len(sequences)
     others: list[str] = []
     beside: list[str] = []
-    for file in (Path(name) for name in sorted(every, key=natural_key)):
+    for file in of_kind([Path(name) for name in sorted(every, key=natural_key)], truth, notes):
         shown = file.relative_to(root).as_posix()
         k = place.get(file.stem.lower())
         if k is None:

@@ -11,7 +11,7 @@ import numpy as np
 from dashboard.datasets.base import Dataset
 from dashboard.datasets.boxes import listed
 from dashboard.datasets.mot_rows import looks_like_rows
-from dashboard.datasets.mots_rows import MaskRows, check_masks, looks_like_masks, read_masks
+from dashboard.datasets.mots_rows import MaskRows, check_masks, is_empty, looks_like_masks, read_masks
 from dashboard.datasets.mots_rules import MaskRules, mask_tracks
 from dashboard.datasets.sequences import SequenceInfo
 from dashboard.errors import InputError
@@ -24,11 +24,24 @@ def rules_of(truth: Dataset) -> MaskRules | None:
     return found
 
 
+def of_kind(files: Sequence[Path], truth: Dataset, notes: list[str]) -> list[Path]:
+    """Files without those of boxes beside files of masks of the same name, or the reverse, whichever the truth is."""
+    wanted = rules_of(truth) is not None
+    masked = {file: looks_like_masks(file) for file in files}
+    right = {file.stem.lower() for file, kind in masked.items() if kind is wanted}
+    other = [file for file, kind in masked.items() if kind is not wanted and file.stem.lower() in right]
+    other = [file for file in other if masked[file] or looks_like_rows(file)]
+    if other:
+        names = ("masks", "boxes")
+        notes.append(f"{len(other)} files of {names[wanted]} beside those of {names[not wanted]} are left out.")
+    return [file for file in files if file not in set(other)]
+
+
 def check_kind(files: Sequence[Path | None], truth: Dataset) -> None:
     """Raise InputError for a tracker's boxes beside a truth of masks, or the reverse."""
     masked = rules_of(truth) is not None
     for file in files:
-        if file is None or not file.stat().st_size:
+        if file is None or is_empty(file):
             continue
         if not masked and looks_like_masks(file):
             raise InputError(

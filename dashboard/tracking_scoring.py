@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dashboard.datasets.base import Dataset
+from dashboard.datasets.boxes import listed
 from dashboard.datasets.sequences import SequenceInfo, sequences_of
 from dashboard.errors import InputError
 from dashboard.finishing import finish
@@ -60,10 +61,19 @@ def score_tracks(
     if known is not None:
         return known
     found = import_tracks(predictions, truth, names=names, partial=made.partial)
-    facts = made.facts(truth.class_names, found.notes) | {"multilabel": False} | sequence_facts(truth, limit)
+    bare = _without_truth(truth)
+    notes = [f"{len(bare)} sequences without truth are left out: {listed(bare)}."] if bare else []
+    facts = made.facts(truth.class_names, [*found.notes, *notes]) | {"multilabel": False}
+    facts |= sequence_facts(truth, limit)
+    facts["sequences"] = [s for s in facts["sequences"] if s["name"] not in bare]
+    rules = rules_of(truth)
+    if rules is not None:  # what masks are written with when they leave again
+        facts["mots"] = {"first": rules.first, "numbers": list(rules.numbers)}
 
     def write(draft: Draft) -> Run:
         for place, sequence in enumerate(sequences_of(truth)):
+            if sequence.name in bare:
+                continue
             stop = sequence.stop if limit is None else min(sequence.stop, limit)
             for first in range(sequence.start, stop, OBJECT_ROWS):
                 part = _part(truth, sequence, found, place, range(first, min(first + OBJECT_ROWS, stop)))
@@ -71,6 +81,12 @@ def score_tracks(
         return finish(draft, facts, {}, multilabel=False)
 
     return made.stored(store, run_id, write)
+
+
+def _without_truth(truth: Dataset) -> list[str]:
+    """Names of sequences of which no truth is known, among others of which it is."""
+    targets: Any = truth.targets
+    return [s.name for s in sequences_of(truth) if targets[s.start] is None]
 
 
 def _part(truth: Dataset, sequence: SequenceInfo, found: ImportedTracks, place: int, positions: range) -> TrackingPart:

@@ -84,7 +84,10 @@ class Mot:
             length = _length(place, fact, one.last, required)
             tracks.append(None if one.tracks is None else one.tracks(length))
             shown = [str(fact.folder / fact.pictures[n]) if n in fact.pictures else "" for n in range(1, length + 1)]
-            size = one.size or fact.size or (read_size(next(file for file in shown if file)) if any(shown) else None)
+            size = fact.size
+            if any(shown) and (size is None or one.size is not None):  # masks have to fit the pictures
+                size = read_size(next(file for file in shown if file))
+            size = size if one.size is None else _same(one.size, size, place)
             start = len(files)
             files += shown
             rate_here = fact.fps or rate or FPS
@@ -140,18 +143,23 @@ def _masks(
     file = next(str(place.truth) for place in places if place.truth is not None)
     rules = choose_masks(wanted, rows, names, kitti, informed, file)
     out = []
-    for one, place, fact in zip(rows, places, facts, strict=True):
+    for one, fact in zip(rows, facts, strict=True):
         if one is None:
             out.append(_Truth(rules))
             continue
-        if one.size is not None and fact.size is not None and one.size != fact.size:
-            raise InputError(
-                f"{one.where(0)}: the mask is of a picture of {one.size[0]} x {one.size[1]} pixels, but {INFO} of "
-                f"{place.name} says {fact.size[0]} x {fact.size[1]} (height x width): correct one of them"
-            )
         last = int(one.values[:, 0].max()) - rules.first + 1 if len(one) else 0
         out.append(_Truth(rules, min(max(last, 0), MOST_FRAMES), one.size, partial(_mask_tracks, one, rules, fact)))
     return out
+
+
+def _same(masks: tuple[int, int], size: tuple[int, int] | None, place: Place) -> tuple[int, int]:
+    """The size that masks and pictures have. Raises InputError if they differ."""
+    if size is not None and size != masks:
+        raise InputError(
+            f"{place.truth}: the masks are of pictures of {masks[0]} x {masks[1]} pixels, but those of {place.name} "
+            f"are of {size[0]} x {size[1]} (height x width): correct one of them"
+        )
+    return masks
 
 
 def _mask_tracks(rows: MaskRows, rules: MaskRules, fact: Facts, length: int) -> Tracks:

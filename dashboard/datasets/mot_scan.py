@@ -11,7 +11,7 @@ from pathlib import Path
 from dashboard.datasets.boxes import inside, listed
 from dashboard.datasets.files import is_ignored, is_image, is_text, natural_key, subfolders, unusable, walk
 from dashboard.datasets.mot_rows import MOST_FRAMES, looks_like_rows
-from dashboard.datasets.mots_rows import looks_like_masks
+from dashboard.datasets.mots_rows import is_empty, looks_like_masks
 from dashboard.errors import InputError
 from dashboard.textfiles import read_text
 
@@ -163,7 +163,7 @@ def _side_by_side(path: Path) -> list[Place]:
     masked = {file.parent for file in files if looks_like_masks(file)}
     if not masked:
         return []
-    files = [f for f in files if f.parent in masked and (looks_like_masks(f) or not f.stat().st_size)]
+    files = [f for f in files if f.parent in masked and (looks_like_masks(f) or is_empty(f))]
     files.sort(key=lambda file: natural_key(str(file)))
     shared = os.path.commonpath([file.parent for file in files])
     found = []

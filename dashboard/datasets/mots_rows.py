@@ -62,6 +62,14 @@ def looks_like_masks(file: Path) -> bool:
     return is_mask(next((line for line in head.splitlines() if line.strip()), ""))
 
 
+def is_empty(file: Path) -> bool:
+    """Whether there is nothing in a file, so that it may be of masks or of boxes; never raises."""
+    try:
+        return not file.stat().st_size
+    except OSError:
+        return False
+
+
 def is_mask(line: str) -> bool:
     """Whether a line is five numbers and run lengths, with blanks between them."""
     cells = line.split(None, 6)
@@ -193,10 +201,9 @@ def _one(packed: list[bytes], size: tuple[int, int]) -> bytes:
 
 def _no_mask(line: str, cells: list[str]) -> str:
     """Why a line is no mask."""
-    if len(cells) >= 6 or line.count(",") >= 5:
-        boxed = [cell for cell in line.replace(",", " ").split(None, 12) if is_number(cell)]
-        if len(boxed) >= 6:
-            return f"holds a box, but the file begins with masks: a file has either; a mask is {ORDER}"
+    boxed = line.replace(",", " ").split(None, 6)[:6]
+    if len(boxed) == 6 and all(map(is_number, boxed)):
+        return f"holds a box, but the file begins with masks: a file has either; a mask is {ORDER}"
     return f"has {len(cells)}{' or more' * (len(cells) > 6)} columns, but a mask has 6, {ORDER}: correct it"
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard import masks
-from dashboard.datasets.mots_rows import REGION_CLASS, MaskRows, by_frame, looks_like_masks
+from dashboard.datasets.mots_rows import REGION_CLASS, MaskRows, by_frame, is_empty, looks_like_masks
 from dashboard.errors import InputError
 from dashboard.metrics.tracking.columns import COUNTED, REGION, Tracks
 
@@ -58,7 +58,7 @@ def all_masks(files: Sequence[Path]) -> bool:
     Raises:
         InputError: some are and some are not.
     """
-    kinds = {file: looks_like_masks(file) for file in files if file.stat().st_size}
+    kinds = {file: looks_like_masks(file) for file in files if not is_empty(file)}
     if len(set(kinds.values())) < 2:
         return any(kinds.values())
     masked, boxed = (next(file for file, kind in kinds.items() if kind is wanted) for wanted in (True, False))

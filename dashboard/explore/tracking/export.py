@@ -26,11 +26,37 @@ def mot_text(view: Opened, place: int) -> str:
     return frame.round(MOT_DIGITS).to_csv(header=False, index=False, lineterminator="\n")
 
 
+def mots_text(view: Opened, place: int) -> str:
+    """A sequence of masks as MOTS has it: frame, identity, class, height, width and run lengths, numbered as its truth.
+
+    Raises:
+        ValueError: the sequence has no masks.
+    """
+    tracks, told = view.sequences[place].tracks, view.run.facts.get("mots")
+    if told is None:
+        raise ValueError(f"{tracks.name} has no masks")
+    found = tracks.found
+    if not len(found):
+        return ""
+    assert tracks.size is not None
+    height, width = tracks.size
+    numbers = np.asarray(told["numbers"])[found.class_ids]
+    rows = zip(
+        (found.frame + told["first"]).tolist(), found.ids.tolist(), numbers.tolist(), found.masks or (), strict=True
+    )
+    return "".join(f"{f} {i} {c} {height} {width} {mask.decode()}\n" for f, i, c, mask in rows)
+
+
 def mot_zip(view: Opened, path: Path) -> Path:
-    """Every sequence as ``SEQUENCE.txt`` in one zip, with the class names behind the numbers as ``classes.txt``."""
+    """Every sequence as ``SEQUENCE.txt`` in one zip, with the class names behind the numbers as ``classes.txt``.
+
+    Tracks of masks are there as the boxes around them, and in the folder ``masks`` as MOTS text.
+    """
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
         for place, stored in enumerate(view.sequences):
             archive.writestr(f"{stored.tracks.name}.txt", mot_text(view, place))
+            if "mots" in view.run.facts and len(stored.tracks.found):  # nothing found is the same file in both
+                archive.writestr(f"masks/{stored.tracks.name}.txt", mots_text(view, place))
         archive.writestr("classes.txt", "\n".join(view.names) + "\n")
     return path
 
