@@ -125,14 +125,23 @@ def test_a_sequence_without_a_file(store, truth, found):
     assert "1 of 2 sequences have no file" in " ".join(run.facts["notes"]["import"])
 
 
-def test_a_sequence_without_truth_among_others(store, truth, found):
-    """It is left out, and its tracks with it, if they may be partial."""
-    (truth / "C" / "img1").mkdir(parents=True)
-    (truth / "C" / "seqinfo.ini").write_text("[Sequence]\nname=C\nseqLength=8\nframeRate=25\nimWidth=99\nimHeight=80\n")
-    data = opened(truth)
-    assert [s.name for s in data.sequences] == ["A", "B"]
-    run = score(data, found, store)
-    assert (run.metrics["TP"], run.metrics["FN"]) == (10, 22)
+class Partly(FakeTracks):
+    """The truth of the second sequence is not known."""
+
+    def __init__(self):
+        super().__init__()
+        self.targets[12:20] = [None] * 8
+        self.fingerprint += " partly"
+
+
+def test_a_sequence_without_truth_among_others(store, tmp_path):
+    (tmp_path / "found").mkdir()
+    for name in "abc":
+        (tmp_path / "found" / f"{name}.txt").write_text("1,1,4,5,20,20,0.9,1\n")
+    run = score(Partly(), tmp_path / "found", store)
+    assert (run.samples, run.metrics["TP"], run.metrics["FP"]) == (32, 2, 0)
+    assert [s["name"] for s in run.facts["sequences"]] == ["a", "c"]
+    assert run.facts["notes"]["import"][-1] == "1 sequences without truth are left out: 'b'."
 
 
 def test_what_is_wrong_leaves_nothing(store, truth, found):
