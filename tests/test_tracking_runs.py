@@ -16,7 +16,8 @@ from dashboard.finishing import out_of_date, refresh
 from dashboard.metrics.tracking.story import story
 from dashboard.store import Run, Store
 from dashboard.tracking_parts import stored_sequences
-from tests.fake_tracks import GONE, LENGTHS, FakeTracks, Finder, expected, tracking
+from dashboard.types import Detections
+from tests.fake_tracks import GONE, LENGTHS, SIZE, FakeTracks, Finder, expected, tracking
 
 QUICK = Settings(latency=False, batch_size=4)
 TIMES = ("FPS",)
@@ -415,3 +416,37 @@ def test_numbers_come_again_from_what_is_stored(store, monkeypatch):
     run.predictions_path.write_bytes(run.predictions_path.read_bytes()[:-100])
     with pytest.raises(InputError, match=r"is damaged .* delete that run"):
         refresh(store, run)
+
+
+class Blind(Finder):
+    """Finds nothing in some sequences."""
+
+    def __init__(self, blind: tuple[int, ...]) -> None:
+        super().__init__(name=f"blind in {blind}")
+        self.blind = blind
+
+    def postprocess(self, outputs):
+        return [Detections.none(SIZE, scored=True) if k in self.blind else self._answer(t) for k, t in outputs]
+
+
+def test_a_sequence_without_detections(store):
+    run = evaluate(tracking("iou", Blind((1,))), FakeTracks(), store, QUICK)
+    known = expected((12, 20))
+    assert {k: run.metrics[k] for k in ("TP", "FP", "IDSW", "MT", "PT")} == {
+        k: known[k] for k in ("TP", "FP", "IDSW", "MT", "PT")
+    }
+    assert run.metrics["FN"] == known["FN"] + 14
+    assert run.metrics["ML"] == 2
+    rows = rows_of(run)
+    assert {n for n, s in zip(rows["found"], rows["sequence"], strict=True) if s == "b"} == {0}
+
+
+@pytest.mark.parametrize("tracker", ["iou", "sort", "bytetrack", "ocsort", "botsort"])
+def test_nothing_found_at_all(store, tracker):
+    run = evaluate(tracking(tracker, Blind((0, 1, 2))), FakeTracks(), store, QUICK)
+    assert {k: run.metrics[k] for k in ("TP", "FP", "FN", "IDSW", "MOTA", "IDF1", "HOTA")} == {
+        "TP": 0, "FP": 0, "FN": 74, "IDSW": 0, "MOTA": 0, "IDF1": 0, "HOTA": 0,
+    }  # fmt: skip
+    assert (run.metrics["births"], run.metrics["track_length"], run.metrics["trk_counts"]) == (0, None, 0)
+    assert run.metrics["FPS"] > 0
+    assert all(v is None or np.isfinite(v) for v in run.metrics.values())
