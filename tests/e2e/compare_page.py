@@ -6,12 +6,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -127,22 +122,6 @@ def build() -> gr.Blocks:
 
         view.select(tell, None, said, show_progress="hidden")
     return page
-
-
-@contextmanager
-def served() -> Iterator[str]:
-    """The page in a process of its own; gives its address."""
-    command = [sys.executable, "-m", "tests.e2e.compare_page"]
-    root = Path(__file__).resolve().parents[2]
-    process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        line = next((s for s in process.stdout if s.startswith("http")), "")
-        assert line, "the page did not start"
-        yield line.strip()
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -130,22 +125,6 @@ def build(shown: dict[str, dict[str, Any]]) -> gr.Blocks:
         view = EnhanceView(next(iter(shown.values())), elem_id="view")
         pick.change(shown.get, pick, view, show_progress="hidden")
     return page
-
-
-@contextmanager
-def served() -> Iterator[str]:
-    """The page in a process of its own; gives its address."""
-    command = [sys.executable, "-m", "tests.e2e.enhance_page"]
-    root = Path(__file__).resolve().parents[2]
-    process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        line = next((s for s in process.stdout if s.startswith("http")), "")
-        assert line, "the page did not start"
-        yield line.strip()
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def launch(page: gr.Blocks) -> str:

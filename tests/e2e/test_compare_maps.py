@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from dashboard.explore.class_overlays import map_pane
 from dashboard.views import STATIC
-from tests.e2e.compare_page import served
 from tests.e2e.conftest import new_page
+from tests.e2e.pages import served
 from tests.e2e.test_compare_view import IDLE, PIXELS, opened, point, show
 
 pytestmark = pytest.mark.browser
@@ -36,7 +36,7 @@ PATCH = """([pane, x, y, n]) => { const c = document.querySelectorAll('#view can
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with served() as found:
+    with served("tests.e2e.compare_page") as found:
         yield found
 
 

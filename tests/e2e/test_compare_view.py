@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from dashboard import masks
 from dashboard.views import STATIC
-from tests.e2e.compare_page import served
 from tests.e2e.conftest import new_page
+from tests.e2e.pages import served
 
 pytestmark = pytest.mark.browser
 
@@ -25,7 +25,7 @@ IDLE = "() => new Promise((done) => requestAnimationFrame(() => requestAnimation
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with served() as found:
+    with served("tests.e2e.compare_page") as found:
         yield found
 
 
@@ -191,6 +191,7 @@ def test_the_counterpart_lights_up_in_every_pane(view: Page) -> None:
 def test_states_can_be_hidden(view: Page) -> None:
     before = view.evaluate(PIXELS)
     view.locator("#view [data-state='3']").click()  # FP
+    view.wait_for_function(f"([was]) => ({PIXELS})()[1] !== was", arg=[before[1]])  # on a busy machine it takes a while
     view.evaluate(IDLE)
     after = view.evaluate(PIXELS)
     assert [a == b for a, b in zip(before, after, strict=True)] == [True, False, True]

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.compare_page import served
 from tests.e2e.conftest import new_page
+from tests.e2e.pages import served
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with served() as found:
+    with served("tests.e2e.compare_page") as found:
         yield found
 
 

@@ -21,7 +21,8 @@ from dashboard.metrics.enhancement.ssim import ssim_map
 from dashboard.types import EnhancedImage
 from dashboard.views import STATIC
 from tests.e2e.conftest import new_page
-from tests.e2e.enhance_page import BORDER, HEIGHT, WIDTH, alpha, answers, noisy, reference, served, small, values
+from tests.e2e.enhance_page import BORDER, HEIGHT, WIDTH, alpha, answers, noisy, reference, small, values
+from tests.e2e.pages import served
 
 pytestmark = pytest.mark.browser
 
@@ -39,7 +40,7 @@ PIXELS = """() => [...document.querySelectorAll('#view canvas.ground')].map((c) 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with served() as found:
+    with served("tests.e2e.enhance_page") as found:
         yield found
 
 

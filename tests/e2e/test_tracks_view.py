@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.conftest import new_page
-from tests.e2e.tracks_page import FRAMES, HEIGHT, WIDTH, box_at, served
+from tests.e2e.pages import served
+from tests.e2e.tracks_page import FRAMES, HEIGHT, WIDTH, box_at
 
 pytestmark = pytest.mark.browser
 
@@ -40,7 +41,7 @@ COLOUR = f"""([pane, x, y]) => {{
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with served() as found:
+    with served("tests.e2e.tracks_page") as found:
         yield found
 
 

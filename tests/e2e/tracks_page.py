@@ -6,12 +6,8 @@
 from __future__ import annotations
 
 import base64
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -323,22 +319,6 @@ def tell(event: gr.SelectData) -> str:
     """The mark in words."""
     said = event.value
     return f"{said['kind']} of {said['true']} at {said['frame']} in {said['pane']}"
-
-
-@contextmanager
-def served() -> Iterator[str]:
-    """The page in a process of its own; gives its address."""
-    command = [sys.executable, "-m", "tests.e2e.tracks_page"]
-    root = Path(__file__).resolve().parents[2]
-    process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        line = next((s for s in process.stdout if s.startswith("http")), "")
-        assert line, "the page did not start"
-        yield line.strip()
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 if __name__ == "__main__":
