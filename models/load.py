@@ -16,6 +16,7 @@ from models.sniff import sniff
 from models.trackers import available_trackers, split_name
 
 DETECTION, TRACKING = "detection", "tracking"
+_WEIGHT_SUFFIXES = (".pt", ".pth", ".bin", ".onnx", ".safetensors", ".ckpt", ".pkl", ".torchscript")
 SETTINGS_OF_ALL = ("classes",)  # the evaluation loop renames any model's outputs
 
 
@@ -213,12 +214,16 @@ def _specs(task: str | None, family_name: str | None) -> Iterator[ModelSpec]:
                 yield spec
 
 
+def looks_like_path(text: str) -> bool:
+    """Whether a text is meant as a weight file's path, there or not."""
+    return text.startswith((".", "/", "~")) or os.path.splitext(text)[1].lower() in _WEIGHT_SUFFIXES
+
+
 def as_file(name_or_path: str | Path) -> Path | None:
     """The file that is meant, or None for a name."""
     text = str(name_or_path)
     path = Path(os.path.expanduser(text))
-    suffixes = (".pt", ".pth", ".bin", ".onnx", ".safetensors", ".ckpt", ".pkl", ".torchscript")
-    is_path = isinstance(name_or_path, Path) or text.startswith((".", "/", "~")) or path.suffix.lower() in suffixes
+    is_path = isinstance(name_or_path, Path) or looks_like_path(text)
     try:
         is_file, is_folder = path.is_file(), path.is_dir()
     except (OSError, ValueError):  # a name too long, or with a NUL, for a path

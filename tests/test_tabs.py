@@ -163,6 +163,32 @@ def test_strangers_cannot_name_files(name: str) -> None:
         refuse_paths([name], {})
 
 
+@pytest.mark.parametrize("tracker", ["sort", "nosuch", "x+sort", ""])
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("kind", ["{}", "{}/w.pt", "{}/w.onnx"])
+def test_strangers_cannot_find_out_what_is_there(tmp_path: Path, kind: str, there: bool, tracker: str) -> None:
+    """A detector's file before a tracker's name: there or not, a folder or a file, the answer is the same."""
+    folder = tmp_path / "weights"
+    if there:
+        folder.mkdir()
+        for name in ("w.pt", "w.onnx"):
+            (folder / name).write_bytes(b"weights")
+    with pytest.raises(InputError, match=r"^Paths cannot be typed on a public server: drop the weight file instead\.$"):
+        refuse_paths([f"{kind.format(folder)}+{tracker}"], {})
+
+
+def test_strangers_cannot_name_files_of_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = []
+    for _ in range(2):
+        with pytest.raises(InputError, match="No model is called 'weights'") as caught:
+            refuse_paths(["weights+sort"], {})
+        said.append(str(caught.value))
+        (tmp_path / "weights").write_bytes(b"weights")
+    assert said[0] == said[1]
+    refuse_paths(["scenes_nano+sort"], {})
+
+
 def test_strangers_cannot_set_paths() -> None:
     with pytest.raises(InputError, match="classes cannot be set"):
         refuse_paths([], {"classes": "/etc/passwd"})

@@ -86,7 +86,7 @@ def test_what_cannot_be_is_refused_at_once(tmp_path: Path, clip: str, given: dic
         ({"path": "demo:photos"}, "Paths cannot be typed on a public server"),
         ({"file": "CLIP", "detector": "/etc/passwd"}, "Paths cannot be typed on a public server"),
         ({"file": "CLIP", "detector": "WEIGHTS"}, "Paths cannot be typed on a public server"),
-        ({"file": "CLIP", "detector": "/etc/passwd", "trackers": ["iou+bytetrack"]}, "a tracker needs a detector"),
+        ({"file": "CLIP", "detector": "/etc/passwd", "trackers": ["iou+bytetrack"]}, "Paths cannot be typed"),
         ({"file": "CLIP", "trackers": [], "classifiers": ["WEIGHTS"]}, "No model is called"),
     ],
 )

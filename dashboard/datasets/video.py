@@ -28,6 +28,7 @@ from dashboard.types import Image, Sample
 _MOT_FILES = frozenset({"seqinfo.ini", "gt.txt", "det.txt"})  # the format ``mot`` has these
 _OPEN = 3  # videos whose decoders stay open: one is read to its end while the next begins
 _MOST_RATE = 1000.0
+_MOST_LIMITED_RATE = 60.0  # frames a second, where seconds are limited: a short video may have any number
 
 
 class Video:
@@ -40,7 +41,7 @@ class Video:
         "stride": "every n-th frame only (default 1, all)",
         "start": "seconds at the beginning that are left out (default 0)",
         "seconds": "how many seconds are taken from there (default all)",
-        "longest_s": "seconds that all sequences may last together, for servers that limit it",
+        "longest_s": "seconds that all sequences may last together, and 60 frames each, for servers that limit it",
     }
 
     def detect(self, path: Path) -> bool:
@@ -154,6 +155,12 @@ class VideoDataset:
             if cut.longest_s is not None and spent > cut.longest_s:
                 raise too_long(path, spent, cut.longest_s)
             sequences.append(info)
+            if cut.longest_s is not None and info.stop > _MOST_LIMITED_RATE * cut.longest_s:
+                most = int(_MOST_LIMITED_RATE * cut.longest_s)
+                raise InputError(
+                    f"{path} has {info.stop:,} frames or more, more than the limit of {most:,} here: cut it to the "
+                    "part that matters, or run Loupe on your own machine, where there is no limit"
+                )
         self.sequences = tuple(sequences)
         self.ids = [f"{s.name}/{i:06d}" for s in sequences for i in range(1, len(s) + 1)]
         self.targets: Sequence[None] = [None] * len(self.ids)
@@ -265,11 +272,12 @@ def _sources(root: Path, others: Counter[str]) -> dict[str, _Source]:
     frames: defaultdict[Path, list[Path]] = defaultdict(list)
     for entry in walk(str(root)):
         path, picture, video = Path(entry.path), is_image(entry.name), is_video_name(entry.name)
+        if (picture or video) and (why := unusable(entry)):  # before it is opened: a pipe keeps who opens it
+            others[why] += 1
+            continue
         if picture and video:  # a GIF is either
             picture = not (video := holds_video(path))
-        if (picture or video) and (why := unusable(entry)):
-            others[why] += 1
-        elif video:
+        if video:
             videos.append(path)
         elif picture:
             frames[path.parent].append(path)

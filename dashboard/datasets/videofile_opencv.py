@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -110,6 +111,7 @@ class CaptureDecoder:
 
 
 def _open(path: Path) -> Any:
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: what is wrong is said in one sentence
     capture = cv2.VideoCapture(str(path))
     if not capture.isOpened():
         raise unreadable(path, ValueError("OpenCV cannot open it"))

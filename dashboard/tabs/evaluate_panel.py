@@ -24,7 +24,7 @@ from dashboard.tabs import App
 from dashboard.tabs.common import EVENT, run_choices, shown, toast
 from dashboard.views import ProgressView
 from dashboard.views.strings import STRINGS, t
-from models.load import check_loadable, find_spec, model_rows
+from models.load import check_loadable, find_spec, looks_like_path, model_rows
 from models.trackers import TRACKERS
 
 LIVE = {
@@ -51,7 +51,11 @@ USUAL_FILES = (".zip", ".csv", ".tsv", ".json")
 def refuse_paths(names: Sequence[str], settings: Mapping[str, str]) -> None:
     """On a public server nothing that a visitor typed is taken for a path, there or not. Raises InputError."""
     for name in names:
-        if find_spec(name).weights.origin == "file":
+        first, plus, _ = name.partition("+")  # of a detector and a tracker
+        path = bool(plus) and looks_like_path(first)
+        if plus and not path:
+            find_spec(first)  # before anybody looks whether there is a file of that name
+        if path or find_spec(name).weights.origin == "file":
             raise InputError("Paths cannot be typed on a public server: drop the weight file instead.")
     for key in settings:
         if key not in PUBLIC_SETTINGS:

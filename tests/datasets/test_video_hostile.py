@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import subprocess
+import sys
+import threading
 import zipfile
 
 import pytest
@@ -151,6 +155,38 @@ def test_many_short_ones_are_long_together(tmp_path):
     assert len(open_dataset(tmp_path, task="tracking", options={"longest_s": "3"})) == 75
     with pytest.raises(InputError, match=r"lasts 3 seconds, more than the limit of 2 seconds"):
         open_dataset(tmp_path, task="tracking", options={"longest_s": "2.5"})
+
+
+def test_many_frames_in_little_time(tmp_path):
+    """A server's limit is on what there is to do, not only on what a clock says."""
+    path = film(tmp_path / "fast.mp4", count=70, ms=range(70))
+    assert len(open_dataset(path, task="tracking")) == 70
+    with pytest.raises(InputError, match=r"fast\.mp4 has 70 frames or more, more than the limit of 60 here: cut it"):
+        open_dataset(path, task="tracking", options={"longest_s": "1"})
+    assert len(open_dataset(path, task="tracking", options={"longest_s": "1", "stride": "2"})) == 35
+
+
+@pytest.mark.parametrize("name", ["pipe.gif", "pipe.mp4", "pipe.png"])
+def test_a_pipe_among_videos_keeps_nobody(name, tmp_path):
+    film(tmp_path / "film.mp4", count=3)
+    os.mkfifo(tmp_path / name)
+    opener = threading.Timer(10, lambda: (tmp_path / name).write_bytes(b""))  # who waits for it fails, not the suite
+    opener.daemon = True
+    opener.start()
+    data = open_dataset(tmp_path, task="tracking")
+    assert opener.is_alive()
+    opener.cancel()
+    assert (len(data), data.warnings) == (3, ("1 file that is not a picture passed over (no ordinary file 1).",))
+
+
+def test_decoders_say_nothing_of_their_own(tmp_path):
+    path = film(tmp_path / "half.mp4")
+    path.write_bytes(path.read_bytes()[:600])
+    code = f"from dashboard.datasets.videofile import open_video; open_video({str(path)!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    said = done.stderr.splitlines()
+    assert "truncated or damaged MP4" in said[-1]
+    assert not [line for line in said if line.startswith("[")], done.stderr  # FFmpeg's lines
 
 
 def test_dropped_files(tmp_path):
