@@ -22,7 +22,7 @@ from dashboard.textfiles import read_text
 ORDER = "frame id class height width rle"
 REGION_CLASS = 10  # an area in which what is found does not count
 _WHOLE = 2**53
-_HEAD = 1 << 16  # bytes in which the first line is looked for
+_HEAD = 4096  # bytes in which the first line is looked for
 _NAMES = ("frame", "identity", "class", "height", "width")
 
 
@@ -56,9 +56,10 @@ def looks_like_masks(file: Path) -> bool:
     """Whether a file begins with a mask of MOTS; never raises."""
     try:
         with open(file, "rb") as stream:
-            head = stream.read(_HEAD).decode("utf-8-sig", "replace")
+            data = stream.read(_HEAD)
     except OSError:
         return False
+    head = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace")
     return is_mask(next((line for line in head.splitlines() if line.strip()), ""))
 
 

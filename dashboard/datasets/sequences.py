@@ -48,8 +48,8 @@ class TrackingDataset(Dataset, Protocol):
     """Frames of one or several sequences, one after the other, task "tracking".
 
     Ids are ``SEQUENCE/000001``, frames counted from 1. ``targets[i]`` is the truth of a frame as ``Detections`` with
-    ``track_ids`` (``ignore``: distractors, whose partners do not count; ``crowd``: neither counted nor absorbing), or
-    None where there is no truth.
+    ``track_ids`` (``ignore``: distractors, whose partners do not count; ``crowd``: neither counted nor absorbing;
+    both: a region in which masks that are matched with nothing do not count), or None where there is no truth.
 
     Attributes:
         sequences: in order, without gaps between them.

@@ -95,6 +95,10 @@ class TestLayouts:
         data = opened(tmp_path / "walk.txt")
         assert [(one.name, len(one), one.size) for one in data.sequences] == [("walk", 2, SIZE)]
 
+    def test_as_spreadsheets_write_it(self, tmp_path):
+        (tmp_path / "walk.txt").write_text(text(WALK), "utf-16")
+        assert len(opened(tmp_path / "walk.txt").truth_tracks(0)) == 4
+
     def test_an_empty_file_beside_others_needs_a_length(self, tmp_path):
         (tmp_path / "A.txt").write_text(text(WALK))
         (tmp_path / "B.txt").write_text("")
