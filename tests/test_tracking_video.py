@@ -15,6 +15,7 @@ from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.films import Films
 from dashboard.jobs import ACTIVE, Job
+from dashboard.tabs.common import shown
 from dashboard.tabs.tracking_video import EXAMPLE, MOST, Video
 from dashboard.video_writing import write_video
 
@@ -144,6 +145,32 @@ def test_a_video_is_followed_and_classified(tmp_path: Path, clip: str) -> None:
     assert not timer.active  # a browser plays the file itself
     assert said == ""
     assert player["video"] is not None
+
+
+def test_a_video_that_is_cut_short_plays_as_far_as_it_goes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    whole = tmp_path / "whole.mp4"
+    noise = [(k / 25, rng.integers(0, 255, (96, 128, 3), np.uint8)) for k in range(FRAMES)]
+    write_video(whole, noise, (96, 128), fps=25)
+    short = tmp_path / "short.mp4"
+    short.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    engine = engine_of(tmp_path)
+    state, job_id, *_ = ask(engine, file=str(short))
+    assert ended(engine, job_id).state == "done"
+    _, figures, _, player, *_ = Video(engine).poll(state, job_id)
+    assert 1 <= player["frames"] < FRAMES
+    assert any("cut short" in str(w) for w in figures["warnings"])
+
+
+def test_a_kept_video_is_called_by_its_name(tmp_path: Path) -> None:
+    engine = engine_of(tmp_path / "my store")
+    broken = tmp_path / "my clip.mp4"
+    broken.write_text("no video at all")
+    with pytest.raises(InputError) as caught:
+        ask(engine, file=str(broken))
+    assert "my store" in str(caught.value)
+    assert shown(caught.value).startswith("my clip.mp4 ")
+    assert shown("/data/videos/clip.mp4 has no video") == "/data/videos/clip.mp4 has no video"
 
 
 def of_row(table: Any, row: int) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from dashboard.store import Run
 
 _UPLOADS = os.environ.get("GRADIO_TEMP_DIR") or os.path.join(tempfile.gettempdir(), "gradio")
 _UPLOADED = re.compile(re.escape(_UPLOADS) + r"/[0-9A-Za-z]{16,}/")
+_KEPT = re.compile(r"(?:[A-Za-z]:)?[/\\][^\n]*?[/\\]videos[/\\][0-9a-f]{16}[/\\]")  # see ``Engine.keep``
 
 EVENT: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """Keyword arguments of an internal event."""
@@ -42,7 +43,7 @@ def toast(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def shown(message: object) -> str:
     """A message for the page: an uploaded file by its name, not by where the server has put it."""
-    return _UPLOADED.sub("", str(message))
+    return _KEPT.sub("", _UPLOADED.sub("", str(message)))
 
 
 def visible(engine: Engine, task: str | None = None) -> list[Run]:
