@@ -47,6 +47,7 @@ class Video:
 
     def __init__(self, engine: Engine) -> None:
         self.engine, self.player = engine, Player(engine)
+        self.begun: dict[str, dict[str, Any]] = {}  # what each job is about, for a page that is loaded again
 
     def start(
         self,
@@ -91,6 +92,7 @@ class Video:
         works += [(f"{name} · {dataset.name}", self._labelling(name, dataset, tasks[name])) for name in labels]
         started = self.engine.jobs.start(works, owner=f"{request.session_hash or ''}-video")
         state = {"source": source, "options": options, "answers": []}
+        self.begun = {k: v for k, v in self.begun.items() if self.engine.jobs.get(k) is not None} | {started.id: state}
         return state, started.id, *self._status(started.id)
 
     def _tracking(self, name: str, dataset: Any) -> Work:
@@ -131,6 +133,11 @@ class Video:
             return state, *(gr.skip(),) * 4, *self._status(job_id)
         state = {**state, "answers": answers}
         return state, *self.show(state, None), *self._status(job_id)
+
+    def resumed(self, job_id: str | None) -> tuple[Any, ...]:
+        """A page that is loaded again: the job that its browser remembers, and what is there of it so far."""
+        state = self.begun.get(job_id or "", {}) if self.engine.jobs.get(job_id) is not None else {}
+        return *self.poll(state, job_id), gr.Timer(active=bool(state))
 
     def _dataset(self, state: dict[str, Any]) -> Any:
         return self.engine.dataset(state["source"], None, "tracking", state["options"])
@@ -235,7 +242,7 @@ def video_panel(engine: Engine, app: App) -> None:
     bar = ProgressView(IDLE, elem_id="vid-progress")
     figures_ = FiguresView(elem_id="vid-figures")
     sequence = gr.Dropdown([], label=t("ui.trk.sequence.pick"), visible=False, elem_id="vid-sequence", interactive=True)
-    player = TracksView(elem_id="vid-player")
+    player = TracksView({"error": "ui.vid.empty"}, elem_id="vid-player")
     filming, film = gr.Timer(1.0, active=False), gr.Markdown(elem_id="vid-film", elem_classes="lp-help")
     table = TableView(elem_id="vid-table")
 
@@ -250,4 +257,5 @@ def video_panel(engine: Engine, app: App) -> None:
     filmed = {"fn": toast(do.film), "inputs": [state, sequence, film], "outputs": [player, filming, film], **EVENT}
     timer.tick(toast(do.poll), [state, job], [state, *shown, *status], **EVENT).success(**filmed)
     filming.tick(**filmed)
+    app.on_load.append((toast(do.resumed), [job], [state, *shown, *status, filming]))
     sequence.input(toast(do.on_sequence), [state, sequence], player, **EVENT).success(**filmed)
