@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ PARTS = (
     "tracks_events",
 )
 """The view's script, in files by what they are about; one scope."""
+KEEP_S = 6 * 3600
+MOST_BYTES = 4 << 30
 
 
 class TracksView(View):
@@ -51,8 +55,20 @@ class TracksView(View):
 def film_data(path: str | Path) -> dict[str, Any]:
     """A video file as ``TracksView`` takes it: copied to where Gradio serves files from, under a name nobody can guess.
 
+    Gradio does not count these among its own files and never takes them away: copies that were not asked for in
+    ``KEEP_S`` go, and the longest unused where they have more than ``MOST_BYTES`` together.
+
     Raises:
         OSError: it cannot be copied.
     """
-    cached = save_file_to_cache(path, os.path.join(get_upload_folder(), "films"))
+    folder = Path(get_upload_folder()) / "films"
+    cached = save_file_to_cache(path, str(folder))
+    os.utime(cached)
+    spent = 0
+    with contextlib.suppress(OSError):  # another visitor's page tidies up, too
+        files = sorted(((f.stat().st_mtime, f.stat().st_size, f) for f in folder.glob("*/*")), reverse=True)
+        for used, size, file in files:
+            spent += size
+            if str(file) != cached and (spent > MOST_BYTES or used < time.time() - KEEP_S):
+                file.unlink(missing_ok=True)
     return {"path": cached, "meta": {"_type": "gradio.FileData"}}
