@@ -69,10 +69,24 @@ class Engine:
         Raises:
             InputError: in one sentence.
         """
+        return self.model_and_cost(name, options, task)[0]
+
+    def model_and_cost(
+        self, name: str, options: LoadOptions | None = None, task: str | None = None
+    ) -> tuple[ModelAdapter[Any, Any], float | None]:
+        """The same, and the seconds that loading took; None if it was loaded before."""
+        spent: list[float] = []
         options = options or self.options
         how = (options.device, options.precision, options.fuse, options.threads, options.allow_code)
         key = (name, _stamp(name), task, *how, tuple(sorted(options.settings.items())))
-        return self._kept(self._models, key, 4, lambda: load_model(name, options, task))
+
+        def make() -> ModelAdapter[Any, Any]:
+            begin = time.perf_counter()
+            made = load_model(name, options, task)
+            spent.append(time.perf_counter() - begin)
+            return made
+
+        return self._kept(self._models, key, 4, make), (spent[0] if spent else None)
 
     def dataset(
         self,

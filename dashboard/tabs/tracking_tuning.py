@@ -20,7 +20,7 @@ from dashboard.views import ProgressView
 from dashboard.views.strings import t
 from models.trackers import TRACKERS, Setting, available_trackers, make_tracker
 
-NUMBERS, CHOICES = 10, 3
+NUMBERS, CHOICES = 14, 3
 """Sliders and lists that stand ready; a tracker's settings beyond these keep their defaults."""
 
 

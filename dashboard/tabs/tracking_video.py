@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -27,7 +26,6 @@ from dashboard.watching import watch
 from dashboard.watching_pane import pane
 from dashboard.watching_parts import BOXES
 from dashboard.watching_stored import Watched, figures, get
-from models.base import ModelAdapter
 from models.load import check_loadable, model_rows
 from models.trackers import available_trackers
 
@@ -104,11 +102,8 @@ class Video:
 
     def _labelling(self, name: str, dataset: Any, task: str | None) -> Work:
         def work(say: Any, cancel: Any) -> str:
-            begin = time.perf_counter()
-            adapter: ModelAdapter[Any, Any] = self.engine.model(name, task=task)
-            spent = time.perf_counter() - begin
-            fresh = spent if spent > 0.05 else None  # else it was loaded before, and its first frame is no cold start
-            return WATCHED + watch(adapter, dataset, self.engine.store, say, cancel, fresh).id
+            adapter, spent = self.engine.model_and_cost(name, task=task)
+            return WATCHED + watch(adapter, dataset, self.engine.store, say, cancel, spent).id
 
         return work
 

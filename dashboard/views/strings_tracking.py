@@ -30,7 +30,6 @@ TRACKING: dict[str, tuple[str, str]] = {
     "ui.trk.chart.lengths": ("Track lengths", "軌跡長度"),
     "ui.trk.unseen": ("This run ended before it came to this sequence.", "此執行在到達這個序列之前就結束了。"),
     "ui.trk.nofilm": ("There are no pictures to this run (or they have moved): only boxes are shown.", "此執行沒有影像（或已移動）：只顯示方框。"),
-    "ui.trk.other": ("Not shown here, since on other data: {models}", "因資料不同而未在此顯示：{models}"),
     "ui.trk.save": ("Take the run in focus with you", "匯出目前的執行"),
     "ui.trk.save.mot": ("Tracks (MOT txt)", "軌跡（MOT txt）"),
     "ui.trk.save.csv": ("Tracks (CSV)", "軌跡（CSV）"),
