@@ -216,7 +216,7 @@ def _evaluate(a: argparse.Namespace) -> None:
     engine = Engine(a.store, options)
     names = list(dict.fromkeys(a.model))
     for name in names:
-        check_loadable(name, task=a.task)
+        check_loadable(name, a.task, options.settings)
     classes = read_class_names(a.classes) if a.classes else None
     mapping = read_mapping(a.mapping) if a.mapping else None
     dataset = engine.dataset(a.dataset, a.format, a.task, settings_for_data(settings) | _degraded(a, settings))

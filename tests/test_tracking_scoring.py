@@ -220,6 +220,11 @@ def test_only_the_truth_of_one_sequence(tmp_path, truth, found, capsys):
         ("scenes_smal+bytetrack", [], ["scenes_smal"]),
         ("digits_cnn+bytetrack", [], ["digits_cnn is a model for classification", "needs a detector"]),
         ("absent.pt+bytetrack", [], ["absent.pt"]),
+        (
+            "scenes_nano+bytetrack",
+            ["--model", "scenes_nano+sort", "--set", "track_buffer=3"],  # before the first of them runs
+            ["track_buffer", "scenes_nano+sort"],
+        ),
         ("scenes_nano+bytetrack", ["--set", "track_bufer=3"], ["track_bufer", "Did you mean 'track_buffer'"]),
         ("scenes_nano+bytetrack", ["--set", "track_buffer=-1"], ["track_buffer must be a whole number in 0..1000"]),
         ("scenes_nano+bytetrack", ["--set", "track_buffer=2.5"], ["track_buffer must be a whole number", "'2.5'"]),

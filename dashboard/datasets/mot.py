@@ -181,7 +181,7 @@ def _chosen(places: list[Place], path: Path, split: str | None) -> tuple[list[Pl
                 f"{path} has no sequences in a folder {split[:40]!r} (option split): "
                 f"{'there are ' + ', '.join(known[:8]) if known else 'leave the option out'}"
             )
-        return inside, []
+        places = inside
     bare = [place.name for place in places if place.truth is None]
     if not bare or len(bare) == len(places):
         return places, []

@@ -111,7 +111,7 @@ class Evaluate:
         if self.engine.public:
             refuse_paths(names or [], settings)
         for name in chosen:
-            check_loadable(name, task=task)
+            check_loadable(name, task, settings_for_models(settings))
         only_labels = bool(elsewhere and not chosen)
         if file and task == "tracking":
             source = str(self.engine.keep(file))

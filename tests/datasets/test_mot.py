@@ -120,6 +120,14 @@ class TestLayouts:
         assert (bare.has_truth, bare.class_names) == (False, ())
         refused(tmp_path / "data", "no sequences in a folder 'val' .*there are test, train", split="val")
 
+    def test_a_split_of_which_some_have_no_truth(self, tmp_path):
+        sequence(tmp_path / "data" / "train" / "A")
+        sequence(tmp_path / "data" / "train" / "B", truth=None, pictures=3)
+        sequence(tmp_path / "data" / "test" / "C")
+        data = opened(tmp_path / "data", split="train")
+        assert [one.name for one in data.sequences] == ["A"]  # boxes in B would all count as false
+        assert "'B'" in data.warnings[0]
+
     def test_a_link_that_leads_back_is_followed_once(self, tmp_path):
         sequence(tmp_path / "data" / "train" / "A")
         os.symlink(tmp_path / "data", tmp_path / "data" / "train" / "loop")
