@@ -279,6 +279,8 @@ def _score(a: argparse.Namespace) -> None:
         settings=settings_for_models(settings),
     )
     _say_warnings(truth, a.quiet)  # not before: an error has standard error to itself
+    for note in () if a.quiet else run.facts.get("notes", {}).get("import", []):
+        print(plain(f"note: {note}"), file=sys.stderr)
     print_runs([run], a.json)
 
 

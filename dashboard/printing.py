@@ -106,10 +106,27 @@ def run_json(run: Run) -> dict[str, Any]:
     )
 
 
+COUNTS = ("IDSW",)
 SHOWN = (
-    *("top1", "top5", "f1_macro", "auroc_macro", "ece", "map", "map_50", "map_75", "mar_100", "f1", "miou"),
+    *(
+        "HOTA",
+        "MOTA",
+        "IDF1",
+        "IDSW",
+        "top1",
+        "top5",
+        "f1_macro",
+        "auroc_macro",
+        "ece",
+        "map",
+        "map_50",
+        "map_75",
+        "mar_100",
+        "f1",
+        "miou",
+    ),
     *("mdice", "pixel_accuracy", "psnr", "ssim", "psnr_y", "ssim_y"),
-    *("HOTA", "MOTA", "IDF1", "IDSW", "FPS"),
+    "FPS",
 )
 
 
@@ -168,14 +185,16 @@ def write_result(target: str, value: Any) -> None:
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], out: IO[str]) -> None:
     """Aligned text."""
 
-    def cell(value: Any) -> str:
+    def cell(column: str, value: Any) -> str:
         if value is None:
             return "n/a"
         if isinstance(value, bool):
             return "yes" if value else "no"
-        return f"{value:.4f}" if isinstance(value, float) else plain(str(value))
+        if isinstance(value, float):
+            return str(int(value)) if column in COUNTS and value.is_integer() else f"{value:.4f}"
+        return plain(str(value))
 
-    cells = [[cell(row.get(c)) for c in columns] for row in rows]
+    cells = [[cell(c, row.get(c)) for c in columns] for row in rows]
     widths = [max([len(c), *(len(r[k]) for r in cells)]) for k, c in enumerate(columns)]
     for line in ([str(c) for c in columns], *cells):
         print("  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip(), file=out)

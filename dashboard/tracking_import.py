@@ -73,6 +73,9 @@ def import_tracks(
     if path.is_file() and path.suffix.lower() != ".zip":
         root, in_use = path, None
         files = _the_only(path, sequences, partial)
+        taken = [one.name for one, file in zip(sequences, files, strict=True) if file is not None]
+        if taken and "-" in path.stem and path.stem != taken[0]:  # MOT17-04-FRCNN, say
+            notes.append(f"{path.name} is taken for the tracks of sequence {taken[0]!r}: is it of another?")
     else:
         root, in_use = opened_folder(path, "give a MOTChallenge text file, or a folder of one a sequence", cache_dir)
         files = _by_name(root, path, truth, partial, notes)

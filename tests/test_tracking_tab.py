@@ -72,10 +72,11 @@ def test_two_runs_are_shown_at_once(do: TrackingResults) -> None:
     assert len(chosen) == 2
     shown = do.show(chosen, None, LIVE)
     assert len(shown) == OUTPUTS
-    state, focus, sequence, match, kind, figures, table, chart, player, more, others, how = shown
+    state, focus, sequence, match, kind, figures, table, chart, player, more, others, how, *_ = shown
     assert state["runs"] == chosen
-    assert state["focus"] == 1  # the newest
-    assert focus.value == chosen[1]
+    assert state["focus"] == 0  # whose story the player tells, too
+    assert focus.value == chosen[0]
+    assert player["focus"] == 0
     assert [c[0] for c in sequence.choices] == list(LENGTHS)
     assert match.visible  # two classes
     assert kind.value == "alpha"
@@ -172,7 +173,7 @@ def test_rows_and_columns(do: TrackingResults) -> None:
     assert [r[0] for r in do.on_table(state, Controls(what="class"))["rows"]] == list(CLASSES)
     assert do.on_table(state, Controls(columns="tracks"))["columns"][2]["explain"] == "MT"
     for kind in ("alpha", "sequences", "coverage", "lengths"):
-        assert do.on_kind(state, Controls(kind=kind, measure="IDSW"))["data"]
+        assert do.on_kind(state, Controls(kind=kind, measure="IDSW"))[0]["data"]
 
 
 # ---- clicks ----
@@ -258,7 +259,7 @@ def test_pictures_that_are_gone_leave_the_boxes(tmp_path: Path) -> None:
 
 
 def test_tracks_to_take_along(do: TrackingResults) -> None:
-    state = state_of(do, "mistaken", "swapped")
+    state = state_of(do, "swapped", "mistaken")
     with ZipFile(do.save_mot(state, LIVE)) as archive:
         assert archive.namelist() == ["A.txt", "B.txt", "classes.txt"]
         assert archive.read("A.txt").decode().splitlines()[0] == "1,11,2.0,4.0,12.0,12.0,1.0,1,-1,-1"
@@ -335,12 +336,14 @@ def test_another_setting_is_a_run_beside(do: TrackingResults) -> None:
     job = do.engine.jobs.get(job_id)
     assert job is not None
     do.engine.jobs.wait(job, 60)
-    bars, timer, button, runs = tuning.poll(state, job_id)
+    bars, timer, button, runs, focus = tuning.poll(state, job_id)
+    assert focus.value == runs.value[-1]  # the next try goes on from this one
     assert (bars["state"], timer.active, button.interactive) == ("done", False, True)
     assert runs.value == [first, *job.run_ids]
     made = do.engine.store.get(job.run_ids[0])
     assert made.facts["tracker"]["changed"] == {"track_buffer": 2}
-    shown = do.rechosen(state, runs.value, None, LIVE)
+    shown = do.rechosen(state, runs.value, focus.value, LIVE)
+    assert shown[8]["focus"] == 1
     assert [p["title"] for p in shown[8]["panes"]] == ["finder+bytetrack", "finder+bytetrack track_buffer=2"]
     assert [label for label, _ in shown[1].choices] == ["finder+bytetrack", "finder+bytetrack track_buffer=2"]
     assert made.metrics["IDSW"] == 1  # the cat, gone for four frames, comes back as somebody else
@@ -411,7 +414,7 @@ def test_a_tracker_that_needs_pictures_that_are_gone_says_so(tmp_path: Path) -> 
     job = do.engine.jobs.get(job_id)
     assert job is not None
     do.engine.jobs.wait(job, 60)
-    bars, _, button, _ = tuning.poll(state, job_id)
+    bars, _, button, *_ = tuning.poll(state, job_id)
     assert bars["state"] == "failed"
     assert "looks at the pictures of clips, which are gone" in bars["error"]
     assert button.interactive

@@ -65,7 +65,7 @@ def tracking_panel(engine: Engine, app: App) -> gr.Dropdown:
                 )  # fmt: skip
                 measure = gr.Dropdown(
                     list(explore.MEASURES), value="HOTA", show_label=False, container=False, elem_id="trk-measure",
-                    interactive=True, scale=1, min_width=100,
+                    interactive=True, visible=False, scale=1, min_width=100,
                 )  # fmt: skip
             chart = ChartView(elem_id="trk-chart")
     gr.Markdown(t("ui.trk.save"), elem_classes="lp-step")
@@ -81,6 +81,7 @@ def tracking_panel(engine: Engine, app: App) -> gr.Dropdown:
     live: list[Any] = [match, what, columns, kind, measure]
     numbers = [figures, table, chart]
     everything = [state, focus, sequence, match, kind, *numbers, player, more, others, how]
+    everything += [what, columns, measure, buttons["events"]]
     assert app.tab is not None
     for event in (app.tab.select, clock.tick):
         event(toast(do.opening), [state, runs], [clock, waiting, runs], **EVENT)
@@ -103,12 +104,12 @@ def tracking_panel(engine: Engine, app: App) -> gr.Dropdown:
     for event in (what.input, columns.input):
         on(event, do.on_table, table)
     for event in (kind.input, measure.input):
-        on(event, do.on_kind, chart)
+        on(event, do.on_kind, [chart, measure])
     jump = [state, sequence, player]
     then_film(on(table.select, do.on_row, jump)).success(None, js=SCROLL, **EVENT)
     then_film(on(chart.select, do.on_bar, jump)).success(None, js=SCROLL, **EVENT)
     for name, button in buttons.items():
         saved = on(button.click, getattr(do, f"save_{name}"), file)
         saved.success(None, js="() => document.querySelector('#trk-file').click()", **EVENT)
-    tune.connect(runs)
+    tune.connect(runs, focus)
     return runs

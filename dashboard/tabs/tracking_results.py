@@ -21,7 +21,7 @@ from dashboard.tabs.runs_shown import RunsPanel, names_of
 from dashboard.tabs.tracking_player import Player, film_said
 from dashboard.views.strings import t
 
-OUTPUTS = 12  # of ``TrackingResults.show``
+OUTPUTS = 16  # of ``TrackingResults.show``
 START: dict[str, Any] = {"runs": [], "focus": 0, "sequence": None}
 
 
@@ -69,8 +69,9 @@ class TrackingResults(RunsPanel[Opened, Controls]):
         views = self.views(ids, controls)
         if not views:
             nothing = (gr.Radio([], value=None), gr.Dropdown([], value=None), gr.Radio(), gr.Radio())
-            return dict(START), *nothing, *(None,) * (OUTPUTS - 7), "", ""
-        at = next((k for k, v in enumerate(views) if v.run.id == focus), len(views) - 1)
+            parts = (gr.Radio(), gr.Radio(), gr.Dropdown(), gr.Button())
+            return dict(START), *nothing, *(None,) * (OUTPUTS - 11), "", "", *parts
+        at = next((k for k, v in enumerate(views) if v.run.id == focus), 0)
         names = [s.tracks.name for s in views[at].sequences]
         sequence = sequence if sequence in names else explore.liveliest(views[at])
         state = {"runs": [v.run.id for v in views], "focus": at, "sequence": sequence}
@@ -88,7 +89,15 @@ class TrackingResults(RunsPanel[Opened, Controls]):
             explore.other_figures(views, controls.agnostic),
             self._left_out(views, at),
             how_measured([v.run for v in views], self.engine.public),
+            *self._useful(views, controls),
         )
+
+    @staticmethod
+    def _useful(views: list[Opened], controls: Controls) -> tuple[Any, ...]:
+        """Rows and columns of the table, the measure of the chart, and the list of switches, where there are any."""
+        known = any(v.known for v in views)
+        measure = gr.Dropdown(visible=known and controls.kind == "sequences")
+        return gr.Radio(visible=known), gr.Radio(visible=known), measure, gr.Button(interactive=known)
 
     def numbers(self, views: list[Opened], state: dict[str, Any], controls: Controls) -> tuple[Any, ...]:
         """Figures, table and chart."""
@@ -105,9 +114,10 @@ class TrackingResults(RunsPanel[Opened, Controls]):
         return explore.table_data(view, what, controls.columns, controls.agnostic, state["sequence"])
 
     def play(self, views: list[Opened], state: dict[str, Any], controls: Controls) -> Any:
-        """The sequence in the player: runs on the same data as the one in focus, that one first among equals."""
-        shown = [v for v in views if same_data(v.run, self.in_focus(views, state).run)]
-        return self.player.value(shown, state["sequence"], controls.agnostic)
+        """The sequence in the player: runs on the same data as the one in focus, whose story is told."""
+        view = self.in_focus(views, state)
+        shown = [v for v in views if same_data(v.run, view.run)]
+        return self.player.value(shown, state["sequence"], controls.agnostic) | {"focus": shown.index(view)}
 
     def film(self, state: dict[str, Any], said: str, controls: Controls) -> tuple[Any, Any, Any]:
         """How far the video of the sequence is; once it is there it plays."""
@@ -155,10 +165,11 @@ class TrackingResults(RunsPanel[Opened, Controls]):
         """Other rows or columns."""
         return self._table(self.opened(state, controls), state, controls)
 
-    def on_kind(self, state: dict[str, Any], controls: Controls) -> Any:
-        """Another chart, or over another measure."""
+    def on_kind(self, state: dict[str, Any], controls: Controls) -> tuple[Any, Any]:
+        """Another chart, or over another measure, which only that of the sequences has."""
         views = self.opened(state, controls)
-        return explore.chart(views, controls.kind, controls.measure, state["focus"], controls.agnostic)
+        chart = explore.chart(views, controls.kind, controls.measure, state["focus"], controls.agnostic)
+        return chart, gr.Dropdown(visible=controls.kind == "sequences")
 
     def on_row(self, state: dict[str, Any], controls: Controls, event: gr.SelectData) -> tuple[Any, ...]:
         """A row of the table: of sequences, it plays; of classes, nothing happens."""

@@ -10,6 +10,7 @@ import gradio as gr
 
 from dashboard.engine import Engine
 from dashboard.errors import InputError
+from dashboard.explore.tracking.opened import label_of
 from dashboard.jobs import ACTIVE
 from dashboard.retracking import can_retrack, retrack
 from dashboard.store import Run
@@ -111,12 +112,15 @@ class Tuning:
         job = self.engine.jobs.get(job_id)
         active = job is not None and job.state in ACTIVE
         runs: Any = gr.skip()
+        focus: Any = gr.skip()
         if job is not None and job.state == "done" and job.run_ids:
             shown = [r for r in state["runs"] if r not in job.run_ids]
             shown = [*shown[-(self.panel.most_runs - 1) :], *job.run_ids]
             if shown != state["runs"]:
                 runs = gr.Dropdown(choices=run_choices(self.panel._visible()), value=shown)
-        return job_data(job), gr.Timer(active=active), gr.Button(interactive=not active), runs
+                names = [(label_of(self.engine.store.get(i)), i) for i in shown if self.engine.store.has(i)]
+                focus = gr.Radio(choices=names, value=job.run_ids[-1])  # what was tried is gone on from
+        return job_data(job), gr.Timer(active=active), gr.Button(interactive=not active), runs, focus
 
 
 @dataclass
@@ -144,9 +148,9 @@ class TuningPanel:
         """Of ``opened``."""
         return [self.tracker, self.go, self.hint, *self.inputs]
 
-    def connect(self, runs: gr.Dropdown) -> None:
+    def connect(self, runs: gr.Dropdown, focus: gr.Radio) -> None:
         """Make it work."""
-        status = [self.bar, self.timer, self.go, runs]
+        status = [self.bar, self.timer, self.go, runs, focus]
         self.tracker.input(toast(self.do.defaults), self.tracker, list(self.inputs), **EVENT)
         self.reset.click(toast(self.do.defaults), self.tracker, list(self.inputs), **EVENT)
         given = [self.state, self.tracker, self.job, *self.inputs]

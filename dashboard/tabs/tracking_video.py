@@ -165,10 +165,18 @@ class Video:
         """Another sequence plays."""
         return self.show(state, sequence)[2] if state and state["answers"] else gr.skip()
 
-    def film(self, state: dict[str, Any], sequence: str | None, said: str) -> tuple[Any, Any, Any]:
-        """How far the video of the sequence is; once it is there it plays."""
+    def film(
+        self, state: dict[str, Any], sequence: str | None, said: str, job_id: str | None = None
+    ) -> tuple[Any, Any, Any]:
+        """How far the video of the sequence is; once it is there it plays.
+
+        It is made when all models are done, whose speeds it would spoil.
+        """
         if not state or not state["answers"]:
             return gr.skip(), gr.Timer(active=False), ""
+        job = self.engine.jobs.get(job_id)
+        if job is not None and job.state in ACTIVE:
+            return gr.skip(), gr.Timer(active=True), ""
         dataset = self._dataset(state)
         names = [s.name for s in sequences_of(dataset)]
         making = self.player.film_of(dataset, names.index(sequence) if sequence in names else 0)
@@ -249,7 +257,7 @@ def video_panel(engine: Engine, app: App) -> None:
         toast(do.start), given, [state, job, *status], **EVENT
     )
     stop.click(do.stop, job, None, queue=False, **EVENT)
-    filmed = {"fn": toast(do.film), "inputs": [state, sequence, film], "outputs": [player, filming, film], **EVENT}
+    filmed = {"fn": toast(do.film), "inputs": [state, sequence, film, job], "outputs": [player, filming, film], **EVENT}
     timer.tick(toast(do.poll), [state, job], [state, *shown, *status], **EVENT).success(**filmed)
     filming.tick(**filmed)
     app.on_load.append((toast(do.resumed), [job], [state, *shown, *status, filming]))

@@ -139,7 +139,8 @@ def table_data(view: Opened, what: str, columns: str, agnostic: bool, sequence: 
         heads.append({"explain": entry, "kind": kind, "short": f"ui.short.{entry}"})
     rows = [[names[i], *(json_number(values[_column(c)][i]) for c in present)] for i in seen]
     place = names.index(sequence) if what == "sequence" and sequence in names else None
-    return {"key": f"{view.run.id} {what} {columns} {agnostic}", "columns": heads, "rows": rows, "selected": place}
+    data = {"key": f"{view.run.id} {what} {columns} {agnostic}", "columns": heads, "rows": rows, "selected": place}
+    return data | ({"keeps": True} if what == "sequence" else {})
 
 
 def _column(name: str) -> str:
@@ -160,4 +161,5 @@ def _without_truth(view: Opened, sequence: str | None) -> Data:
         "columns": heads,
         "rows": rows,
         "selected": names.index(sequence) if sequence in names else None,
+        "keeps": True,
     }

@@ -9,7 +9,8 @@ const name = (x) => (x !== null && typeof x === "object" ? `${L.esc(L.t(x.key, x
 const part = (x, c, most) => (x === null ? 0 : Math.max(0, Math.min(1, c.range ? (num(x) - c.range[0]) / (c.range[1] - c.range[0] || 1) : x / most)));
 let sort = null, find = "", on = null;
 // The picked row is marked at once, before the answer is there; the same row again lets go.
-const pick = (row) => { on = on === row ? null : row; root.querySelectorAll("tr[data-row]").forEach((e) => e.classList.toggle("on", +e.dataset.row === on)); };
+// In a table that keeps its row (what plays, say) it stays.
+const pick = (row) => { on = on === row && !props.value.keeps ? null : row; root.querySelectorAll("tr[data-row]").forEach((e) => e.classList.toggle("on", +e.dataset.row === on)); };
 const draw = () => {
   const v = props.value;
   if (!v || !v.rows) { root.innerHTML = ""; return; }
@@ -30,7 +31,8 @@ root.addEventListener("click", (e) => {
 });
 root.addEventListener("keydown", (e) => { const tr = e.target.closest("tr[data-row]"); if (tr && (e.key === "Enter" || e.key === " ")) { e.preventDefault(); tr.click(); } });
 root.addEventListener("input", (e) => { find = e.target.value.toLowerCase(); draw(); });
+if (props.value?.keeps) on = props.value.selected;
 L.onLook(draw);
-watch("value", () => { if (props.value?.key !== root.dataset.key) { sort = null; find = ""; on = null; root.dataset.key = props.value?.key ?? ""; } draw(); });
+watch("value", () => { const v = props.value; if (v?.key !== root.dataset.key) { sort = null; find = ""; on = null; root.dataset.key = v?.key ?? ""; } if (v?.keeps) on = v.selected; draw(); });
 draw();
 "select";

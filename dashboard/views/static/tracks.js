@@ -41,8 +41,8 @@ const load = () => {
   if (fresh) { fit(); Object.assign(ui, { frame: 0, shown: 0, a: 0, b: v.frames, sel: null, mark: null, span: null, t: 0 }); ui.off.clear(); }
   if (ui.sel && ui.sel.true === undefined && !panes[ui.sel.pane]?.found) ui.sel = null;
   if (ui.mark && !(ui.mark.event < (panes[ui.mark.pane]?.inTime.length ?? 0) && panes[ui.mark.pane].title === was[ui.mark.pane]?.title)) ui.mark = null;
-  const focused = panes.findIndex((p) => p.title === was[ui.focus]?.title);
-  ui.focus = focused < 0 ? 0 : focused;
+  const focused = panes.findIndex((p) => p.title === was[ui.focus]?.title), asked = fresh || old.focus !== v.focus ? v.focus : null;
+  ui.focus = panes[asked] ? asked : focused < 0 ? 0 : focused;
   openFilm(v.video);
   look(); build(); controls();
   const m = v.mark && panes[v.mark.pane]?.events ? v.mark : null, wanted = fresh || String(old.seek) !== String(v.seek) ? v.seek : null;

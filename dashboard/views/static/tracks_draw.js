@@ -83,7 +83,7 @@ const drawTruth = (g, p, f, a, told, labels) => {
       g.globalAlpha = ui.sel && !strong ? 0.3 : 1;
       strong ? strongOf(g, r, colourOf(o.id[j])) : lineOf(g, r, { color: colourOf(o.id[j]) }, 2);
       g.globalAlpha = 1;
-      if (ui.labels || strong) labels.push({ x: r[0], y: r[1], w: r[2], h: r[3], text: `${o.id[j]} ${nameOf(o.cls[j])}`, color: colourOf(o.id[j]), always: strong });
+      if (ui.labels || strong) labels.push({ x: r[0], y: r[1], w: r[2], h: r[3], text: `#${o.id[j]} ${nameOf(o.cls[j])}`, color: colourOf(o.id[j]), always: strong });
     } else (o.role?.[j] ? aside : lost && ui.errors ? missed : plain).push(...r);
   }
   if (ui.sel) g.globalAlpha = 0.45;
@@ -120,7 +120,7 @@ const drawFound = (g, p, f, a, told, labels) => {
   for (const [r, c, j] of strong) { strongOf(g, r, c); labels.unshift({ ...labelOf(o, j, r, c), always: true, y: told.label ? r[1] + r[3] + LINE : r[1] }); }
   g.setLineDash([]);
 };
-const labelOf = (o, j, r, color) => ({ x: r[0], y: r[1], w: r[2], h: r[3], color, text: `${o.id[j]}${v.class_names?.length > 1 ? ` ${nameOf(o.cls[j])}` : ""}${o.score ? ` ${(o.score[j] / 255).toFixed(2)}` : ""}` });
+const labelOf = (o, j, r, color) => ({ x: r[0], y: r[1], w: r[2], h: r[3], color, text: `#${o.id[j]}${v.class_names?.length > 1 ? ` ${nameOf(o.cls[j])}` : ""}${o.score ? ` ${(o.score[j] / 255).toFixed(2)}` : ""}` });
 // Where the feet of each identity were in the frames before; a gap is left where it was not there.
 const drawTrails = (g, p, f, a, told) => {
   const o = p.found ?? v.truthBoxes, { prev, frame } = trailOf(o), own = p === alone;
@@ -150,7 +150,7 @@ const drawGone = (g, o, id, f, a, labels) => {
   g.setLineDash([3, 4]); g.lineWidth = 3; g.strokeStyle = colourOf(id); g.beginPath();
   for (let k = j; k >= 0 && frame[k] + ui.tail >= f; k = prev[k]) g.lineTo(((o.box[4 * k] + o.box[4 * k + 2]) / 2) * a.s + a.x, o.box[4 * k + 3] * a.s + a.y);
   g.stroke();
-  if (onPane(o.box, 4 * j, a, at4)) { lineOf(g, at4, { color: colourOf(id), dash: [3, 4] }, 2); labels.push({ x: at4[0], y: at4[1] + at4[3] + LINE, w: at4[2], h: at4[3], color: colourOf(id), text: String(id), always: true }); }
+  if (onPane(o.box, 4 * j, a, at4)) { lineOf(g, at4, { color: colourOf(id), dash: [3, 4] }, 2); labels.push({ x: at4[0], y: at4[1] + at4[3] + 2 * LINE + 2, w: at4[2], h: at4[3], color: colourOf(id), text: `#${id}`, always: true }); }
   g.setLineDash([]);
 };
 // What a classifier says of a frame: its surest classes as bars.

@@ -43,7 +43,7 @@ const drawLanes = () => {
     if (on) { g.fillStyle = tint.accent; g.fillRect(0, y, w, LANE); }
     else { g.fillStyle = tint.line; g.globalAlpha = 0.5; g.fillRect(LEFT, y + LANE / 2, W, 1); g.globalAlpha = 1; }
     g.font = `${on ? 650 : 500} 11px ${tint.font}`; g.fillStyle = on ? tint.ink : tint.soft; g.textAlign = "right";
-    g.fillText(named ? cut(g, `${l.id} ${nameOf(l.cls)}`, LEFT - 8) : String(l.id), LEFT - 6, y + LANE / 2);
+    g.fillText(named ? cut(g, `#${l.id} ${nameOf(l.cls)}`, LEFT - 8) : `#${l.id}`, LEFT - 6, y + LANE / 2);
     drawSegments(g, l, y, W);
   }
   g.save(); g.beginPath(); g.rect(LEFT - 6, 0, W + 12, h); g.clip();
@@ -59,7 +59,7 @@ const drawSegments = (g, l, y, W) => {
     const x0 = Math.max(LEFT, xOf(s[k])), x1 = Math.min(right, Math.max(x0 + 1, xOf(s[k + 1]))), id = s[k + 2];
     g.fillStyle = id < 0 ? hatched(g) : colourOf(id, tint.on);
     g.fillRect(x0, id < 0 ? y + 5 : y + 3, x1 - x0, id < 0 ? LANE - 10 : LANE - 6);
-    if (id >= 0 && !alone && x1 - x0 > 34) { const said = String(id); if (g.measureText(said).width < x1 - x0 - 22) { g.fillStyle = inkOn(colourOf(id, tint.on)); g.fillText(said, x0 + 9, y + LANE / 2 + 0.5); } }
+    if (id >= 0 && !alone && x1 - x0 > 34) { const said = `#${id}`; if (g.measureText(said).width < x1 - x0 - 22) { g.fillStyle = inkOn(colourOf(id, tint.on)); g.fillText(said, x0 + 9, y + LANE / 2 + 0.5); } }
   }
 };
 const drawMarks = (g, p, l, y) => {

@@ -25,7 +25,7 @@ const eventRows = () => {
   let html = "";
   for (let r = first; r < end; r++) {
     const k = listed[r], kind = KINDS[e.kind[k]], l = p.laneOf.get(e.true[k]), now = ui.mark?.pane === p.i && ui.mark.event === k;
-    html += `<button type="button" data-event="${k}" data-frame="${e.frame[k]}" data-kind="${kind}" data-true="${e.true[k]}" aria-current="${now}" style="top:${r * ROW}px" aria-label="${L.esc(markText(p, k))}" title="${L.esc(markText(p, k))}">${glyph(kind)}<b>${L.int(v.first + e.frame[k])}</b><span>${e.true[k]}${several && l ? ` ${L.esc(nameOf(l.cls))}` : ""}</span><em>${pairHtml([e.from[k], e.to[k]], e.kind[k])}</em></button>`;
+    html += `<button type="button" data-event="${k}" data-frame="${e.frame[k]}" data-kind="${kind}" data-true="${e.true[k]}" aria-current="${now}" style="top:${r * ROW}px" aria-label="${L.esc(markText(p, k))}" title="${L.esc(markText(p, k))}">${glyph(kind)}<b>${L.int(v.first + e.frame[k])}</b><span>#${e.true[k]}${several && l ? ` ${L.esc(nameOf(l.cls))}` : ""}</span><em>${pairHtml([e.from[k], e.to[k]], e.kind[k])}</em></button>`;
   }
   tall.innerHTML = html;
   if (on !== null) tall.querySelector(`[data-event="${on}"]`)?.focus({ preventScroll: true });
@@ -50,8 +50,8 @@ const choose = (i, k, playing = true) => {
   const f = e.frame[k], span = ui.b - ui.a;
   if (ui.focus !== i) { ui.focus = i; storyHead(); eventList(); }
   if (f < ui.a || f >= ui.b) window_(f - span / 2, f + span / 2);
-  const seen = p.view.getBoundingClientRect();
-  if (seen.bottom < 80 || seen.top > innerHeight - 80) p.view.scrollIntoView({ block: "nearest" }); // a narrow page: far above
+  const seen = p.view.getBoundingClientRect(), whole = Math.min(seen.height, innerHeight - 120); // what has to be in sight
+  if (seen.top < 0 || seen.top + whole > innerHeight) p.view.scrollIntoView({ block: seen.height > innerHeight - 120 ? "start" : "center", behavior: calmly() ? "auto" : "smooth" });
   reveal(e.true[k]); pressed(); later("time"); showEvent(k);
   q(".sr").textContent = markText(p, k);
   if (playing && !calmly()) { if (ui.playing) { ui.playing = false; film.video?.pause(); } play(around(f)); }
