@@ -9,6 +9,10 @@ from importlib import metadata
 from typing import Any
 
 
+PACKAGES = ("torch", "torchvision", "timm", "ultralytics", "onnxruntime", "numpy", "pillow", "av", "lap", "trackers")
+"""Whose versions can change a number."""
+
+
 def _version(package: str) -> str | None:
     """A package's version, without importing it."""
     try:
@@ -38,7 +42,7 @@ def describe_environment(device: str | None = None) -> dict[str, Any]:
         "cpu": processor(),
         "cores": os.cpu_count(),
         "device": device,
-        "packages": {p: _version(p) for p in ("torch", "torchvision", "timm", "onnxruntime", "numpy", "pillow")},
+        "packages": {p: _version(p) for p in PACKAGES},
     }
     torch = sys.modules.get("torch")
     if torch is not None:

@@ -131,6 +131,7 @@ def _lengths(views: Sequence[Opened]) -> figures.Figure:
         often, _ = np.histogram(counts, edges)
         traces.append(_bars(view, k, names, often, "%{x}"))
     shared = figures.layout("ui.axis.length", "ui.axis.identities", barmode="group")
+    shared["margin"] |= {"r": 36}  # the last name is a long one
     shared["xaxis"] |= {"type": "category"}
     return {"data": traces, "layout": shared}
 
