@@ -8,7 +8,6 @@ import sys
 from importlib import metadata
 from typing import Any
 
-
 PACKAGES = ("torch", "torchvision", "timm", "ultralytics", "onnxruntime", "numpy", "pillow", "av", "lap", "trackers")
 """Whose versions can change a number."""
 
