@@ -100,7 +100,7 @@ REFUSED = [
     ("1,7,10,10,20,20\n2,7,ten,10,20,20\n", r"line 2: 'ten' is not a finite number"),
     ("1,7,10,1_0,20,20\n", r"line 1: '1_0' is not a finite number"),
     ("id,frame,x,y,w,h\n1,7,10,10,20,20\n", r"its first line, 'id,frame,x,y,w,h', is no box and not the names"),
-    ("1 2001 2 480 640 WSV:2d;1O10000O10000O1\n", r"tracker.txt holds masks \(MOTS\), but the truth of .* is boxes: give"),
+    ("1 2001 2 480 640 WSV:2d;1O10000O10000O1\n", r"tracker.txt holds masks \(MOTS\), but the truth .* boxes: give"),
 ]  # fmt: skip
 
 

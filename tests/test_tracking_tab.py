@@ -196,9 +196,22 @@ def test_rows_that_are_not_there(do: TrackingResults, index: Any) -> None:
         do.on_row(state_of(do), LIVE, click(index=index))
 
 
-def test_rows_of_classes_play_nothing(do: TrackingResults) -> None:
-    state = state_of(do)
-    assert do.on_row(state, Controls(what="class"), click(index=1))[0] is state
+def test_a_row_of_a_class_leads_to_its_errors(do: TrackingResults) -> None:
+    classes, state = Controls(what="class"), state_of(do)
+    view = do.in_focus(do.views(state["runs"], classes), state)
+    shown, picked, player = do.on_row(state, classes, click(index=1))
+    label = player["only"]
+    assert (shown["only"], shown["sequence"], picked.value) == (label, player["title"], player["title"])
+    place = view.place(player["title"])
+    told, tracks = view.story(place), view.sequences[place].tracks
+    wrong = {*tracks.truth.frame[(told.truth_match == -1) & (tracks.truth.class_ids == label)].tolist()}
+    wrong |= {*tracks.found.frame[(told.found_match == -1) & (tracks.found.class_ids == label)].tolist()}
+    assert player["seek"] == (min(wrong) if wrong else None)
+    assert do.film(shown, "Preparing …", classes)[0].get("only", label) == label  # the video's coming changes nothing
+    again, _, player = do.on_row(shown, classes, click(index=1))
+    assert (again["only"], player["only"]) == (None, None)
+    with pytest.raises(InputError, match="reload the page"):
+        do.on_row(state, classes, click(index=9))
 
 
 @pytest.mark.parametrize("value", [None, "x", {}, {"data": None}, {"data": []}, {"data": ["x"]}, {"data": [{}]}])

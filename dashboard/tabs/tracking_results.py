@@ -22,7 +22,7 @@ from dashboard.tabs.tracking_player import Player, film_said
 from dashboard.views.strings import t
 
 OUTPUTS = 16  # of ``TrackingResults.show``
-START: dict[str, Any] = {"runs": [], "focus": 0, "sequence": None}
+START: dict[str, Any] = {"runs": [], "focus": 0, "sequence": None, "only": None}
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Controls:
 
 
 class TrackingResults(RunsPanel[Opened, Controls]):
-    """Handlers of the panel. The state also has the name of the ``sequence`` that plays."""
+    """Handlers of the panel. The state also has the ``sequence`` that plays, and the ``only`` class shown, or None."""
 
     tab = "tracking"
     most_runs = 4
@@ -74,7 +74,7 @@ class TrackingResults(RunsPanel[Opened, Controls]):
         at = next((k for k, v in enumerate(views) if v.run.id == focus), 0)
         names = [s.tracks.name for s in views[at].sequences]
         sequence = sequence if sequence in names else explore.liveliest(views[at])
-        state = {"runs": [v.run.id for v in views], "focus": at, "sequence": sequence}
+        state = {**START, "runs": [v.run.id for v in views], "focus": at, "sequence": sequence}
         kinds = explore.charts(views)
         controls = replace(controls, kind=controls.kind if controls.kind in kinds else kinds[0])
         said = [(t(f"ui.trk.chart.{k}") if k in explore.CHARTS else k, k) for k in kinds]
@@ -117,7 +117,10 @@ class TrackingResults(RunsPanel[Opened, Controls]):
         """The sequence in the player: runs on the same data as the one in focus, whose story is told."""
         view = self.in_focus(views, state)
         shown = [v for v in views if same_data(v.run, view.run)]
-        return self.player.value(shown, state["sequence"], controls.agnostic) | {"focus": shown.index(view)}
+        return self.player.value(shown, state["sequence"], controls.agnostic) | {
+            "focus": shown.index(view),
+            "only": state["only"],
+        }
 
     def film(self, state: dict[str, Any], said: str, controls: Controls) -> tuple[Any, Any, Any]:
         """How far the video of the sequence is; once it is there it plays."""
@@ -152,7 +155,7 @@ class TrackingResults(RunsPanel[Opened, Controls]):
     def on_sequence(self, state: dict[str, Any], sequence: str | None, controls: Controls) -> tuple[Any, ...]:
         """Another sequence plays."""
         views = self.opened(state, controls)
-        state = {**state, "sequence": sequence or state["sequence"]}
+        state = {**state, "sequence": sequence or state["sequence"], "only": None}
         return state, self._table(views, state, controls), self.play(views, state, controls)
 
     def on_match(self, state: dict[str, Any], controls: Controls) -> tuple[Any, ...]:
@@ -172,10 +175,18 @@ class TrackingResults(RunsPanel[Opened, Controls]):
         return chart, gr.Dropdown(visible=controls.kind == "sequences")
 
     def on_row(self, state: dict[str, Any], controls: Controls, event: gr.SelectData) -> tuple[Any, ...]:
-        """A row of the table: of sequences, it plays; of classes, nothing happens."""
+        """A row of the table: a sequence plays; of a class, the sequence that has most errors of it, without others."""
         view = self.in_focus(self.opened(state, controls), state)
-        if controls.what != "sequence" and view.known:
-            return state, gr.skip(), gr.skip()
+        if controls.what == "class" and view.known:
+            classes = self._table([view], {**state, "focus": 0}, controls)["classes"]
+            if not (isinstance(event.index, int) and 0 <= event.index < len(classes)):
+                raise InputError("There is no such row: reload the page and click again.")
+            label = int(classes[event.index])
+            if label == state["only"]:  # the same row again lets go
+                return self._to(state, state["sequence"], controls)
+            name, frame = explore.worst_of_class(view, label, controls.agnostic)
+            state, dropdown, player = self._to(state, name, controls)
+            return {**state, "only": label}, dropdown, player | {"only": label, "seek": frame}
         names = [s.tracks.name for s in view.sequences]
         if not (isinstance(event.index, int) and 0 <= event.index < len(names)):
             raise InputError("There is no such row: reload the page and click again.")
@@ -195,7 +206,7 @@ class TrackingResults(RunsPanel[Opened, Controls]):
         names = [s.tracks.name for s in self.in_focus(views, state).sequences]
         if name not in names:
             raise InputError("There is no such sequence: reload the page and click again.")
-        state = {**state, "sequence": name}
+        state = {**state, "sequence": name, "only": None}
         return state, gr.Dropdown(value=name), self.play(views, state, controls)
 
     def _focused(self, state: dict[str, Any], controls: Controls) -> Opened:

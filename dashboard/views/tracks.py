@@ -39,7 +39,8 @@ class TracksView(View):
     ``panes``, each with ``title``, ``found`` (boxes), ``match``, ``missed``, ``series``, ``lanes``, ``events``,
     ``stages`` and ``fps``; or ``labels`` where a classifier looked at the frames. Boxes are ``offsets`` (uint32, one
     more than frames), ``box`` (float32 xyxy), ``id`` (int32), ``class`` (uint16), ``score`` and ``role`` (uint8).
-    ``seek`` is a frame to go to, ``mark`` an event to open at. ``{"error": text}`` shows that text.
+    ``seek`` is a frame to go to, ``mark`` an event to open at, ``focus`` the pane whose story is told, ``only`` a class
+    to be shown without the others. ``{"error": text}`` shows that text.
 
     ``select`` tells of a chosen mark: ``index`` is ``[pane, event]``, ``value`` has ``key``, ``frame``, ``pane``,
     ``event``, ``kind``, and the identities ``true``, ``from`` and ``to``.

@@ -118,9 +118,9 @@ def test_first_sight_compares_two_trackers(tab: Page, views: list[Opened]) -> No
     expect(tab.locator("#trk-player .name")).to_have_text("crossing")
     expect(tab.locator("#trk-table tbody tr")).to_have_count(2)
     row = tab.locator("#trk-table tbody tr", has_text="crossing")
-    told = views[1].story(views[1].place("crossing"))
-    expect(row).to_contain_text(str(told.fn.sum()))
-    mine = views[0].story(views[0].place("crossing"))
+    mine = views[0].story(views[0].place("crossing"))  # of the first, in focus: table and player tell the same
+    expect(row).to_contain_text(str(mine.fn.sum()))
+    expect(row).to_have_class("on")
     expect(tab.locator("#trk-player [data-kinds=switch]")).to_contain_text(str(mine.idsw.sum()))
     expect(
         tab.locator("#trk-chart .js-plotly-plot .trace, #trk-chart .js-plotly-plot .scatterlayer").first
@@ -206,6 +206,14 @@ def test_tables_and_charts(tab: Page, views: list[Opened]) -> None:
     tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=3)
     tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     expect(tab.locator("#trk-player .name")).to_have_text("calm")
+    row = tab.locator("#trk-table tbody tr").nth(1)
+    row.click()  # a class: where it goes wrong, without the others
+    name = row.locator("th").inner_text()
+    pressed = tab.locator("#trk-player [data-class][aria-pressed=true]")
+    expect(pressed).to_have_count(1)
+    expect(pressed).to_have_text(name)
+    row.click()
+    expect(tab.locator("#trk-player [data-class][aria-pressed=false]")).to_have_count(0)
 
 
 def saved(page: Page, name: str, path: Path) -> Path:

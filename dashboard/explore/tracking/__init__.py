@@ -6,7 +6,14 @@ from dashboard.explore.tracking.charts import CHARTS, MEASURES, chart, charts
 from dashboard.explore.tracking.export import events_table, mot_zip, tracks_table
 from dashboard.explore.tracking.opened import Opened, opened
 from dashboard.explore.tracking.payload import tracks_value
-from dashboard.explore.tracking.tables import COLUMNS, figures_data, liveliest, other_figures, table_data
+from dashboard.explore.tracking.tables import (
+    COLUMNS,
+    figures_data,
+    liveliest,
+    other_figures,
+    table_data,
+    worst_of_class,
+)
 
 __all__ = [
     "CHARTS",
@@ -24,4 +31,5 @@ __all__ = [
     "table_data",
     "tracks_table",
     "tracks_value",
+    "worst_of_class",
 ]

@@ -140,7 +140,20 @@ def table_data(view: Opened, what: str, columns: str, agnostic: bool, sequence: 
     rows = [[names[i], *(json_number(values[_column(c)][i]) for c in present)] for i in seen]
     place = names.index(sequence) if what == "sequence" and sequence in names else None
     data = {"key": f"{view.run.id} {what} {columns} {agnostic}", "columns": heads, "rows": rows, "selected": place}
-    return data | ({"keeps": True} if what == "sequence" else {})
+    return data | ({"keeps": True} if what == "sequence" else {"classes": seen.tolist()})
+
+
+def worst_of_class(view: Opened, label: int, agnostic: bool) -> tuple[str, int | None]:
+    """The sequence in which a class is missed and found falsely most often, and the first frame where it is."""
+    errors = []
+    for place, stored in enumerate(view.sequences):
+        told, tracks = view.story(place, agnostic), stored.tracks
+        missed = tracks.truth.frame[(told.truth_match == -1) & (tracks.truth.class_ids == label)]
+        false = tracks.found.frame[(told.found_match == -1) & (tracks.found.class_ids == label)]
+        errors.append(np.concatenate([missed, false]))
+    worst = max(range(len(errors)), key=lambda k: len(errors[k]))
+    first = int(errors[worst].min()) if len(errors[worst]) else None
+    return view.sequences[worst].tracks.name, first
 
 
 def _column(name: str) -> str:

@@ -39,6 +39,7 @@ const load = () => {
   for (const o of [v.truthBoxes, ...panes.map((p) => p.found)]) if (o) for (const c of o.cls) used.add(c);
   v.used = [...used].sort((a, b) => a - b);
   if (fresh) { fit(); Object.assign(ui, { frame: 0, shown: 0, a: 0, b: v.frames, sel: null, mark: null, span: null, t: 0 }); ui.off.clear(); }
+  if ((v.only ?? null) !== (fresh ? null : old.only ?? null)) { ui.off.clear(); if (v.used.includes(v.only)) for (const c of v.used) if (c !== v.only) ui.off.add(c); } // a class was asked for
   if (ui.sel && ui.sel.true === undefined && !panes[ui.sel.pane]?.found) ui.sel = null;
   if (ui.mark && !(ui.mark.event < (panes[ui.mark.pane]?.inTime.length ?? 0) && panes[ui.mark.pane].title === was[ui.mark.pane]?.title)) ui.mark = null;
   const focused = panes.findIndex((p) => p.title === was[ui.focus]?.title), asked = fresh || old.focus !== v.focus ? v.focus : null;
