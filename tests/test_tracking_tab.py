@@ -15,7 +15,7 @@ import pytest
 
 from dashboard.engine import Engine
 from dashboard.errors import InputError
-from dashboard.films import Films
+from dashboard.films import Films, Making
 from dashboard.scoring import score
 from dashboard.store import Store
 from dashboard.tabs.tracking_player import film_said
@@ -252,6 +252,7 @@ def test_why_a_video_cannot_be_made_is_said() -> None:
     making: Any = SimpleNamespace(error="the disk is full.", done=0, total=9)
     assert film_said(making) == "⚠ the disk is full."
     assert film_said(None) == ""
+    assert film_said(Making(3, 5)).endswith(" 3 / 5")
 
 
 def test_pictures_that_are_gone_leave_the_boxes(tmp_path: Path) -> None:

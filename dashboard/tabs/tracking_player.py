@@ -20,6 +20,7 @@ from dashboard.films import Making
 from dashboard.store import Run
 from dashboard.video_writing import annotated
 from dashboard.views import film_data
+from dashboard.views.strings import t
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,4 +108,4 @@ def film_said(making: Making | None) -> str:
         return ""
     if making.error:
         return f"⚠ {making.error}"
-    return f"Preparing the video for your browser: {making.done:,} of {making.total:,} frames. Boxes play already."
+    return f"{t('ui.trk.film')} {making.done:,} / {making.total:,}"

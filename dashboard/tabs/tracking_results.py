@@ -136,7 +136,7 @@ class TrackingResults(RunsPanel[Opened, Controls]):
     def _left_out(views: list[Opened], at: int) -> str:
         """Runs on other data, that cannot play beside the one in focus."""
         others = [v.run.model for v in views if not same_data(v.run, views[at].run)]
-        return f"Not beside the others in the player, being on other data: {', '.join(others)}" if others else ""
+        return f"{t('ui.trk.other')} {', '.join(others)}" if others else ""
 
     def rechosen(
         self, state: dict[str, Any], ids: Sequence[str] | None, focus: str | None, controls: Controls

@@ -29,6 +29,8 @@ TRACKING: dict[str, tuple[str, str]] = {
     "ui.trk.chart.coverage": ("How much of each truth", "每個真實目標被追蹤的比例"),
     "ui.trk.chart.lengths": ("Track lengths", "軌跡長度"),
     "ui.trk.unseen": ("This run ended before it came to this sequence.", "此執行在到達這個序列之前就結束了。"),
+    "ui.trk.film": ("Preparing the video for your browser, boxes play already:", "正在為瀏覽器準備影片，方框已可播放："),
+    "ui.trk.other": ("Not beside the others in the player, being on other data:", "因資料不同而未與其他並列播放："),
     "ui.trk.nofilm": ("There are no pictures to this run (or they have moved): only boxes are shown.", "此執行沒有影像（或已移動）：只顯示方框。"),
     "ui.trk.save": ("Take the run in focus with you", "匯出目前的執行"),
     "ui.trk.save.mot": ("Tracks (MOT txt)", "軌跡（MOT txt）"),
