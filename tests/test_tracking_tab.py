@@ -233,7 +233,7 @@ def test_the_video_comes_when_it_is_made(do: TrackingResults) -> None:
     state = state_of(do)
     value, timer, said = do.film(state, "", LIVE)
     assert timer.active
-    assert "of 12 frames" in said
+    assert said.endswith(" / 12")
     views = do.opened(state, LIVE)
     assert do.play(views, state, LIVE)["video"] is None
     making = do.player.film(do.in_focus(views, state).run, "A")
