@@ -191,11 +191,12 @@ class _Evaluation:
         self.adapter, self.dataset, self.classes, self.draft = adapter, dataset, classes, draft
         self.settings, self.say, self.cancel = settings, say, cancel
         self.total = min(len(dataset), settings.limit or len(dataset))
-        self.model = Inference(adapter, dataset, classes, settings.batch_size)
+        self.task = task_of(dataset.task)
+        self.model = Inference(adapter, dataset, classes, settings.batch_size, self.task)
         self.clock = _Clock()
         self.skipped: dict[int, tuple[str, str]] = {}
-        self.class_names, self.class_ids = self.model.task.names(adapter.spec, dataset, classes)
-        self.live = self.model.task.live(self.class_names, dataset)
+        self.class_names, self.class_ids = self.task.names(adapter.spec, dataset, classes)
+        self.live = self.task.live(self.class_names, dataset)
         self.key = _key(adapter, dataset, settings, classes)
         self.known_timing: Mapping[str, Any] | None = None
         self.stage_began = 0.0
@@ -204,10 +205,9 @@ class _Evaluation:
         """Predict what is missing, then score everything."""
         if self.cancel.is_set():
             raise Cancelled("Stopped before it began.")
-        task = self.model.task
         with friendly_os_errors(self.draft.store.root):
             if not self.settings.restart:
-                self.known_timing = task.begin(self.draft, self.adapter, self.key)
+                self.known_timing = self.task.begin(self.draft, self.adapter, self.key)
         done = self._take_up()
         todo = [i for i in range(self.total) if i not in done]
         self.resumed = self.total - len(todo)
@@ -222,8 +222,8 @@ class _Evaluation:
             self._report("scoring", self.total - len(self.skipped))
             timing = dict(self.known_timing or self._timing())
             how = (self.draft, self.adapter, self.dataset, self.class_names, self._say_stage, self.cancel.is_set)
-            timing |= task.complete(*how)
-            facts = self._facts() | task.facts(self.adapter, self.dataset, self.key)
+            timing |= self.task.complete(*how)
+            facts = self._facts() | self.task.facts(self.adapter, self.dataset, self.key)
             return finish(self.draft, facts, timing, self.dataset.multilabel)
 
     def _say_stage(self, stage: str, done: int, total: int) -> None:

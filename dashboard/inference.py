@@ -14,7 +14,7 @@ from dashboard.errors import InputError
 from dashboard.labels import ClassMap
 from dashboard.pipeline import Items, prepared
 from dashboard.predictions import Part
-from dashboard.tasks import task_of
+from dashboard.tasks.base import Answering
 from dashboard.types import Prediction
 from models.base import ModelAdapter, OutOfMemory
 
@@ -29,10 +29,14 @@ class Inference:
     """
 
     def __init__(
-        self, adapter: ModelAdapter[Any, Any], dataset: Dataset, classes: ClassMap, batch_size: int | None
+        self,
+        adapter: ModelAdapter[Any, Any],
+        dataset: Dataset,
+        classes: ClassMap,
+        batch_size: int | None,
+        task: Answering,
     ) -> None:
-        self.adapter, self.dataset, self.classes = adapter, dataset, classes
-        self.task = task_of(dataset.task)
+        self.adapter, self.dataset, self.classes, self.task = adapter, dataset, classes, task
         self.batch_size = batch_size or self.task.batch_sizes[adapter.device.startswith("cuda")]
         self.seconds = 0.0
         self.notes: dict[str, Any] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -55,6 +56,15 @@ def timing_taken_over(draft: Draft) -> Mapping[str, Any] | None:
     return None
 
 
+def drop_superseded(draft: Draft) -> None:
+    """Take away the parts that one with tracks was made of, where an earlier try ended before it did so itself."""
+    parts = draft.parts()
+    with contextlib.suppress(OSError, ValueError):  # cut short when the machine went down: it is made again
+        if parts and has_tracks(parts[-1]):
+            for part in parts[:-1]:
+                part.unlink()
+
+
 def track_all(
     draft: Draft,
     tracker: Any,
@@ -78,14 +88,15 @@ def track_all(
         Cancelled: the detections stay as they were.
         InputError: a frame that the tracker needs cannot be read.
     """
+    drop_superseded(draft)
     parts = draft.parts()
-    whole = [p for p in parts if has_tracks(p)]
-    if whole:  # an earlier try came this far
-        for other in parts:
-            if other != whole[-1]:
-                other.unlink()
-        kept = part_facts(whole[-1])
+    if has_tracks(parts[-1]):  # an earlier try came this far
+        kept = part_facts(parts[-1])
         return {k: float(kept.get(k, "nan")) for k in ("frames", "track_s", "look_s")}
+    for part in filter(has_tracks, parts):  # frames that could not be read then were added since: track anew
+        file = pq.ParquetFile(part)
+        tables = (without_tracks(file.read_row_group(g)) for g in range(file.num_row_groups))
+        _write(part, tables, part_facts(part))
     raw = draft.path / "detections.parquet"
     compact(parts, raw)
     clock = {"frames": 0.0, "track_s": 0.0, "look_s": 0.0}

@@ -14,6 +14,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from dashboard.datasets.base import Dataset
 from dashboard.datasets.sequences import SequenceInfo, sequences_of
 from dashboard.disk import friendly_os_errors, write_json
@@ -21,10 +23,12 @@ from dashboard.environment import describe_environment
 from dashboard.errors import Cancelled, InputError
 from dashboard.evaluation import MAX_SKIPPED, PART_BYTES, PART_SECONDS, OnProgress, Progress
 from dashboard.finishing import dataset_facts
+from dashboard.inference import Inference
+from dashboard.labels import ClassMap
 from dashboard.pipeline import decoded, default_workers, measure_latency
 from dashboard.predictions import Part, compact, done_indices, part_facts, write_part
 from dashboard.store import Draft, Store, run_id_for
-from dashboard.watching_parts import BOXES, LABELS, Answers, Clocked, FrameModel
+from dashboard.watching_parts import BOXES, LABELS, Answers, Clocked
 from dashboard.watching_stored import FOLDER, SCHEMA, Watched, get, has
 from models.base import ModelAdapter
 
@@ -116,7 +120,7 @@ class _Watching:
         self.adapter, self.dataset, self.sequences, self.draft = adapter, dataset, sequences, draft
         self.total, self.say, self.cancel = total, say, cancel
         self.task = Answers(KINDS[adapter.spec.task], sequences)
-        self.model = FrameModel(adapter, dataset, self.task)
+        self.model = Inference(adapter, dataset, ClassMap(np.empty(0, np.int64), ""), None, self.task)
         self.clocked: Any = Clocked(adapter, dataset)
         self.skipped: dict[int, tuple[str, str]] = {}
         self.clock = dict.fromkeys(CLOCKS, 0.0)

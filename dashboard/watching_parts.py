@@ -16,9 +16,9 @@ from dashboard.datasets.base import Dataset
 from dashboard.datasets.sequences import SequenceInfo
 from dashboard.detection_parts import object_lists
 from dashboard.errors import InputError
-from dashboard.inference import Inference
 from dashboard.labels import ClassMap
-from dashboard.tasks.base import Task
+from dashboard.tasks.base import Answering
+from dashboard.tasks.detection import check_objects
 from dashboard.types import Classification, Detections, Sample
 from models.base import ModelAdapter, ModelSpec
 
@@ -116,7 +116,7 @@ class WatchedPart:
         )
 
 
-class Answers(Task):
+class Answers(Answering):
     """Labels or boxes of frames, in the model's own classes."""
 
     def __init__(self, kind: str, sequences: Sequence[SequenceInfo]) -> None:
@@ -126,14 +126,12 @@ class Answers(Task):
 
     def check(self, spec: ModelSpec, dataset: Dataset, answers: Sequence[Any]) -> None:
         """Raises InputError for answers of another kind, or past the class names."""
+        del dataset
+        if self.kind != LABELS:
+            return check_objects(spec, answers)
         for answer in answers:
-            if self.kind == LABELS:
-                if not isinstance(answer, Classification) or len(answer.scores) != len(spec.class_names):
-                    raise InputError(f"{spec.name} did not answer with {len(spec.class_names)} scores, one a class.")
-            elif not isinstance(answer, Detections) or answer.scores is None:
-                raise InputError(f"{spec.name} did not answer with scored objects.")
-            elif len(answer) and answer.class_ids.max() >= len(spec.class_names):
-                raise InputError(f"{spec.name} answered with class {answer.class_ids.max()}, which has no name.")
+            if not isinstance(answer, Classification) or len(answer.scores) != len(spec.class_names):
+                raise InputError(f"{spec.name} did not answer with {len(spec.class_names)} scores, one a class.")
 
     def part(
         self,
@@ -151,17 +149,6 @@ class Answers(Task):
         if self.kind == LABELS:
             return WatchedPart(*where, labels=labelled(answers))
         return WatchedPart(*where, boxes=list(answers))
-
-
-class FrameModel(Inference):
-    """A model on frames whose answers are kept as they are, whatever the dataset's own task."""
-
-    def __init__(self, adapter: ModelAdapter[Any, Any], dataset: Dataset, task: Answers) -> None:
-        self.adapter, self.dataset, self.task = adapter, dataset, task
-        self.classes = ClassMap(np.empty(0, np.int64), "")
-        self.batch_size = task.batch_sizes[adapter.device.startswith("cuda")]
-        self.seconds = 0.0
-        self.notes: dict[str, Any] = {}
 
 
 class Clocked:

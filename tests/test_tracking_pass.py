@@ -28,7 +28,7 @@ from dashboard.tracking_parts import (
     stored_sequences,
     without_tracks,
 )
-from dashboard.tracking_pass import take_over, timing_taken_over, track_all
+from dashboard.tracking_pass import drop_superseded, take_over, timing_taken_over, track_all
 from dashboard.types import Detections
 from models.trackers import Tracker, make_tracker
 
@@ -298,6 +298,34 @@ def test_what_a_tracker_is_given(begun):
     assert tracker.log == ["reset", "reset", *frames[:2], *gap, frames[2], "reset", frames[3], "reset"]
     assert sorted(data.asked) == [0, 1, 2, 3]  # frames that cannot be read are not asked for
     assert clock["frames"] == 4
+
+
+def test_killed_before_the_detections_were_taken_away(begun):
+    """What they cost is not counted twice."""
+    draft = filled(begun(), walking(LENGTHS), 3)
+    before = {p: p.read_bytes() for p in draft.parts()}
+    clock = track_all(draft, make_tracker("sort"), None, lambda *how: None, never)
+    (made,) = draft.parts()
+    for path, data in before.items():
+        path.write_bytes(data)
+    drop_superseded(draft)
+    assert draft.parts() == [made]
+    assert float(part_facts(made)["wall_s"]) == 6.0
+    assert track_all(draft, make_tracker("sort"), None, lambda *how: None, never) == clock
+
+
+def test_a_frame_that_could_be_read_later(begun):
+    """The tracker goes over everything again, that frame in its place."""
+    part = walking({"a": list(range(12))})
+    draft = begun()
+    write_part(draft.next_part(), TrackingPart.join([_rows(part, slice(0, 5)), _rows(part, slice(6, 12))]), {})
+    track_all(draft, make_tracker("sort"), None, lambda *how: None, never)
+    write_part(draft.next_part(), _rows(part, slice(5, 6)), {})
+    track_all(draft, make_tracker("sort"), None, lambda *how: None, never)
+    (late,) = draft.parts()
+    whole = filled(begun("other"), part)
+    track_all(whole, make_tracker("sort"), None, lambda *how: None, never)
+    assert known(pq.read_table(late)) == known(pq.read_table(whole.parts()[0]))
 
 
 @pytest.mark.parametrize("at", [0, 5, 23])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -48,16 +49,40 @@ def computed(whole: Any, class_names: Sequence[str], task: str, multilabel: bool
     return results
 
 
-class Task:
-    """One kind of answer. What most tasks do alike is written here; the rest has to be said by each.
+class Answering(ABC):
+    """What has to be said of a model's answers while it runs: whether they fit, and how they are stored.
 
     Attributes:
         batch_sizes: pictures a forward pass on a CPU and on CUDA, unless said otherwise.
+    """
+
+    batch_sizes: tuple[int, int] = (8, 32)
+
+    @abstractmethod
+    def check(self, spec: ModelSpec, dataset: Dataset, answers: Sequence[Any]) -> None:
+        """Raises InputError in one sentence if a model's answers are not what this dataset needs."""
+
+    @abstractmethod
+    def part(
+        self,
+        spec: ModelSpec,
+        dataset: Dataset,
+        classes: ClassMap,
+        indices: Sequence[int],
+        ids: Sequence[str],
+        answers: Sequence[Any],
+    ) -> Part:
+        """Answers and their truth, if there is one, in the order in which classes are counted, to be stored."""
+
+
+class Task(Answering):
+    """One kind of answer. What most tasks do alike is written here; the rest has to be said by each.
+
+    Attributes:
         ignores: whether a mapping file may send classes of the dataset to "ignore".
         classless: whether there are no classes that dataset and model have to agree on.
     """
 
-    batch_sizes: tuple[int, int] = (8, 32)
     ignores = False
     classless = False
 
@@ -73,33 +98,17 @@ class Task:
         meet = (dataset.class_names, dataset.class_ids, spec.class_names, spec.class_ids)
         return match_classes(*meet, mapping, self.used(dataset), self.ignores)
 
+    @abstractmethod
     def used(self, dataset: Dataset) -> list[bool]:
         """(C,) which of the dataset's classes have objects or samples."""
-        raise NotImplementedError
 
+    @abstractmethod
     def names(self, spec: ModelSpec, dataset: Dataset, classes: ClassMap) -> tuple[Sequence[str], Sequence[str]]:
         """(C,) class names and ids (or none) in the order in which the run stores and counts."""
-        raise NotImplementedError
 
-    def check(self, spec: ModelSpec, dataset: Dataset, answers: Sequence[Any]) -> None:
-        """Raises InputError in one sentence if a model's answers are not what this dataset needs."""
-        raise NotImplementedError
-
-    def part(
-        self,
-        spec: ModelSpec,
-        dataset: Dataset,
-        classes: ClassMap,
-        indices: Sequence[int],
-        ids: Sequence[str],
-        answers: Sequence[Any],
-    ) -> Part:
-        """Answers and their truth, in the order of ``names``, to be stored."""
-        raise NotImplementedError
-
+    @abstractmethod
     def live(self, class_names: Sequence[str], dataset: Dataset) -> Live:
         """A fresh count."""
-        raise NotImplementedError
 
     def begin(self, draft: Draft, adapter: ModelAdapter[Any, Any], key: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Take over answers that another run of ``draft.store`` has already, as a part.
@@ -145,6 +154,7 @@ class Task:
         del timing
         return {}
 
+    @abstractmethod
     def compute(
         self, predictions: Path, class_names: list[str], task: str, multilabel: bool, rows_path: Path | None
     ) -> tuple[dict[str, MetricResult], int]:
@@ -152,4 +162,3 @@ class Task:
 
         ``rows_path`` is where one row a sample is written, or None.
         """
-        raise NotImplementedError

@@ -27,7 +27,7 @@ from dashboard.tasks.base import Say, Task, computed
 from dashboard.tasks.detection import check_objects
 from dashboard.tracking_import import SYNONYMS
 from dashboard.tracking_parts import StoredSequence, TrackingPart, stored_sequences
-from dashboard.tracking_pass import take_over, timing_taken_over, track_all
+from dashboard.tracking_pass import drop_superseded, take_over, timing_taken_over, track_all
 from dashboard.types import Detections
 from models.base import ModelAdapter, ModelSpec
 from models.trackers import make_tracker
@@ -102,6 +102,7 @@ class TrackingTask(Task):
 
     def begin(self, draft: Draft, adapter: ModelAdapter[Any, Any], key: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Detections of the same detector on the same data, stored by another tracker's run."""
+        drop_superseded(draft)  # before anything counts what they cost a second time
         if draft.parts():
             return timing_taken_over(draft)
         shared: Any = adapter
