@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,23 @@ def digest_of(path: Path) -> str:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): check the path.") from error
     return digest.hexdigest()
+
+
+def prune_files(files: Iterable[Path], most_bytes: int, keep: Path, keep_s: float = math.inf) -> None:
+    """Take away the files that were not used for longest, by their times, while there are more than ``most_bytes``.
+
+    Args:
+        files: to look at.
+        most_bytes: that may stay.
+        keep: one that stays, whatever its size.
+        keep_s: seconds without use after which any other goes.
+    """
+    spent, now = 0, time.time()
+    with contextlib.suppress(OSError):  # another process tidies up, too
+        for used, size, file in sorted(((f.stat().st_mtime, f.stat().st_size, f) for f in files), reverse=True):
+            spent += size
+            if file != keep and (spent > most_bytes or used < now - keep_s):
+                file.unlink(missing_ok=True)
 
 
 def files_under(folder: Path) -> Iterator[Path]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboard.datasets.sequences import sequences_of
+from dashboard.disk import prune_files
 from dashboard.errors import InputError
 from dashboard.video_writing import Proxy, proxy, ready
 
@@ -92,17 +93,7 @@ class Films:
 
         try:
             found = proxy(dataset, place, self.folder, told)
-            self._make_room(found.path)
+            prune_files(self.folder.glob("*.mp4"), MOST_BYTES, found.path)
             return found
         finally:
             made.ended = time.monotonic()
-
-    def _make_room(self, newest: Path) -> None:
-        """Take away the copies that were not looked at for longest, while there is too much."""
-        with contextlib.suppress(OSError):
-            files = sorted(((f.stat().st_mtime, f.stat().st_size, f) for f in self.folder.glob("*.mp4")), reverse=True)
-            spent = 0
-            for _, size, file in files:
-                spent += size
-                if spent > MOST_BYTES and file != newest:
-                    file.unlink(missing_ok=True)

@@ -134,8 +134,11 @@ class Video:
         state = self.begun.get(job_id or "", {}) if self.engine.jobs.get(job_id) is not None else {}
         return *self.poll(state, job_id), gr.Timer(active=bool(state))
 
-    def _dataset(self, state: dict[str, Any]) -> Any:
-        return self.engine.dataset(state["source"], None, "tracking", state["options"])
+    def _dataset(self, state: dict[str, Any], sequence: str | None) -> tuple[Any, list[str], int]:
+        """The data, the names of its sequences, and the place of one of them; of the first where it is not there."""
+        dataset = self.engine.dataset(state["source"], None, "tracking", state["options"])
+        names = [s.name for s in sequences_of(dataset)]
+        return dataset, names, names.index(sequence) if sequence in names else 0
 
     def _found(self, state: dict[str, Any]) -> tuple[list[Opened], list[Watched]]:
         """What is there so far: tracks, and labels."""
@@ -146,9 +149,7 @@ class Video:
     def show(self, state: dict[str, Any], sequence: str | None) -> tuple[Any, ...]:
         """Figures of the trackers, the list of sequences, the player, and the table of the classifiers."""
         views, watched = self._found(state)
-        dataset = self._dataset(state)
-        names = [s.name for s in sequences_of(dataset)]
-        place = names.index(sequence) if sequence in names else 0
+        dataset, names, place = self._dataset(state, sequence)
         info = sequences_of(dataset)[place]
         panes = [pane(w, info.start, info.stop) for w in watched]
         player = self.player.value_of(dataset, place, views, panes)
@@ -177,9 +178,8 @@ class Video:
         job = self.engine.jobs.get(job_id)
         if job is not None and job.state in ACTIVE:
             return gr.skip(), gr.Timer(active=True), ""
-        dataset = self._dataset(state)
-        names = [s.name for s in sequences_of(dataset)]
-        making = self.player.film_of(dataset, names.index(sequence) if sequence in names else 0)
+        dataset, _, place = self._dataset(state, sequence)
+        making = self.player.film_of(dataset, place)
         busy = making is not None and not making.error
         value = self.show(state, sequence)[2] if said and making is None else gr.skip()
         return value, gr.Timer(active=busy), film_said(making)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import time
 from pathlib import Path
 from typing import Any
 
 from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 
+from dashboard.disk import prune_files
 from dashboard.views import STATIC, View
 
 PARTS = (
@@ -65,11 +64,5 @@ def film_data(path: str | Path) -> dict[str, Any]:
     folder = Path(get_upload_folder()) / "films"
     cached = save_file_to_cache(path, str(folder))
     os.utime(cached)
-    spent = 0
-    with contextlib.suppress(OSError):  # another visitor's page tidies up, too
-        files = sorted(((f.stat().st_mtime, f.stat().st_size, f) for f in folder.glob("*/*")), reverse=True)
-        for used, size, file in files:
-            spent += size
-            if str(file) != cached and (spent > MOST_BYTES or used < time.time() - KEEP_S):
-                file.unlink(missing_ok=True)
+    prune_files(folder.glob("*/*"), MOST_BYTES, Path(cached), KEEP_S)
     return {"path": cached, "meta": {"_type": "gradio.FileData"}}
