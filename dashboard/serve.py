@@ -80,7 +80,7 @@ def build(engine: Engine) -> gr.Blocks:
             look = gr.Button(t("ui.theme"), size="sm", elem_id="theme", scale=0, min_width=110)
         jobs = {
             task: (gr.BrowserState(None, storage_key=f"loupe-job-{task}", secret="loupe"), gr.Timer(0.5, active=False))
-            for task in (*TABS.names(task=True), "video")
+            for task in (*TABS.names(task=True), "video", "profile")
         }
         with gr.Tabs(elem_id="tabs") as tabs:
             app = App(tabs, jobs=jobs)

@@ -1,8 +1,9 @@
 """The explanations shown beside every number, in English and Traditional Chinese (Taiwan).
 
-Each language is one flat JSON file, ``<locale>.json``. An entry NAME (a metric, a curve, a chart or a control) has
-the five keys ``explain.NAME.<field>``, one for each field in FIELDS. The texts hold none of ``{ } < &``, so they pass
-unchanged through ICU message formatting (the browser's translations) and through HTML.
+Each language is flat JSON: ``<locale>.json``, and ``<locale>.<part>.json`` for parts of the app. An entry NAME (a
+metric, a curve, a chart or a control) has the five keys ``explain.NAME.<field>``, one for each field in FIELDS. The
+texts hold none of ``{ } < &``, so they pass unchanged through ICU message formatting (the browser's translations) and
+through HTML.
 
 To add an entry, add its five keys to both files; tests/test_explain.py says what is missing.
 """
@@ -19,8 +20,10 @@ FIELDS = ("name", "meaning", "formula", "convention", "misleads")
 
 @cache
 def _table(locale: str) -> dict[str, str]:
-    path = Path(__file__).with_name(f"{locale}.json")
-    return json.loads(path.read_text(encoding="utf-8"))
+    table: dict[str, str] = {}
+    for path in sorted(Path(__file__).parent.glob(f"{locale}*.json")):
+        table |= json.loads(path.read_text(encoding="utf-8"))
+    return table
 
 
 def texts() -> dict[str, dict[str, str]]:

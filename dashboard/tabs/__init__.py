@@ -40,7 +40,29 @@ TABS.register("detection", "dashboard.tabs.detection:create", task=True)
 TABS.register("segmentation", "dashboard.tabs.segmentation:create", task=True)
 TABS.register("enhancement", "dashboard.tabs.enhancement:create", task=True)
 TABS.register("tracking", "dashboard.tabs.tracking:create", task=True)
+TABS.register("compare", "dashboard.tabs.compare:create", task=False)
 TABS.register("runs", "dashboard.tabs.runs:create", task=False)
 
 TAB_OF = {"instance-segmentation": "detection", "semantic-segmentation": "segmentation"}
 """Tasks that are shown in the tab of another; every other task has a tab of its own name."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What the panels of the compare tab are about.
+
+    Attributes:
+        task: the radio of the task.
+        runs: the dropdown of two to eight run ids, the baseline among them.
+        baseline: the dropdown of the run that the others are compared with (one of ``runs``).
+        tab: the panel's own ``gr.Tab``, whose ``select`` says that it was opened.
+    """
+
+    task: gr.Radio
+    runs: gr.Dropdown
+    baseline: gr.Dropdown
+    tab: gr.Tab
+
+
+PANELS: Registry[Callable[[Engine, App, Compared], None]] = Registry("compare panel")
+"""Panels of the compare tab, in order: one file each, one line here; a panel is ``create(engine, app, compared)``."""

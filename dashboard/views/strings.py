@@ -6,11 +6,16 @@ import gradio as gr
 from gradio.i18n import I18nData
 
 from dashboard.explain import texts
+from dashboard.views.strings_compare import COMPARE
 from dashboard.views.strings_detection import DETECTION
 from dashboard.views.strings_enhance_view import ENHANCE_VIEW
 from dashboard.views.strings_enhancement import ENHANCEMENT
+from dashboard.views.strings_history import HISTORY
 from dashboard.views.strings_maps import MAPS
+from dashboard.views.strings_profile import PROFILE
 from dashboard.views.strings_segmentation import SEGMENTATION
+from dashboard.views.strings_share import SHARE
+from dashboard.views.strings_slices import SLICES
 from dashboard.views.strings_track_view import TRACK_VIEW
 from dashboard.views.strings_tracking import TRACKING
 
@@ -226,6 +231,7 @@ STRINGS: dict[str, tuple[str, str]] = {
 }
 
 STRINGS |= DETECTION | ENHANCE_VIEW | ENHANCEMENT | SEGMENTATION | MAPS | TRACK_VIEW | TRACKING
+STRINGS |= COMPARE | HISTORY | PROFILE | SHARE | SLICES
 
 
 def all_texts() -> dict[str, dict[str, str]]:
