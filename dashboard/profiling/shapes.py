@@ -24,6 +24,10 @@ class Layer:
         flops: 2 x macs for those; for batch norm, pooling and the like what the formula says (not in the total).
         calls: how often it ran in one forward.
         ms: its share of one forward's time, in milliseconds; None if not measured.
+        terms: the numbers its formula is filled in with, as far as known: "kh", "kw", "cin", "cout", "groups", "hout",
+            "wout" and "bias" (0 or 1) of a convolution ("hin", "win" of a transposed one); "nin", "nout", "rows" (how
+            many vectors) and "bias" of a linear layer; "n", "c", "h", "w" of a batch norm; "hout", "wout", "c" of
+            pooling.
     """
 
     path: str
@@ -35,6 +39,7 @@ class Layer:
     flops: int
     calls: int = 1
     ms: float | None = None
+    terms: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
