@@ -93,6 +93,8 @@ def run_json(run: Run) -> dict[str, Any]:
             "task": run.task,
             "model": run.model,
             "dataset": run.dataset,
+            "title": run.title,
+            "tags": list(run.tags),
             "samples": run.samples,
             "metrics": run.metrics,
             "intervals": run.intervals,

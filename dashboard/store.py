@@ -3,11 +3,13 @@
 ::
 
     STORE/runs/<run>/run.json             facts, settings, key figures, timing, environment
+                     label.json           title and tags that a person gave (``dashboard.naming``)
                      classes.json         class names (and WordNet ids) behind the numbers
                      predictions.parquet  index, id, target, scores (C values each)
                      rows.parquet         one small row a sample: predicted, confidence, losses, ...
                      results.npz          per-class tables, matrices and curves (``dashboard.results``)
           unfinished/<run>/part-*.parquet predictions so far, each file whole; ``settings.json``
+          trash/<run>/                    deleted, to be taken back for a while (``dashboard.history``)
           locks/<run>.lock                held (by the operating system) while a process works on that run
 
 A run's id follows from model, data and settings (their fingerprints), so the same work finds its predictions again.
@@ -17,109 +19,24 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timezone
-from functools import lru_cache
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 from filelock import FileLock, Timeout
 
-from dashboard import results as results_io
 from dashboard.disk import friendly_os_errors, write_json
 from dashboard.errors import InputError, did_you_mean
-from dashboard.results import MetricResult
+from dashboard.naming import FILE, read_label
+from dashboard.run import Run as Run
+from dashboard.run import facts_of, recorded
 
-SCHEMA = 1
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,150}")
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished evaluation: facts here, arrays on disk.
-
-    Attributes:
-        id: unique in its store.
-        task, model, dataset: what was run on what, as short names.
-        samples: how many were scored.
-        metrics: key figures by CONTRACT name; None where undefined.
-        intervals: their 95 % intervals, (low, high).
-        facts: everything else that was recorded (model and dataset facts, settings, skipped files, notes).
-        timing, environment: see CONTRACT.
-        created_at: ISO 8601, UTC.
-        path: its folder.
-    """
-
-    id: str
-    task: str
-    model: str
-    dataset: str
-    samples: int
-    metrics: Mapping[str, float | None]
-    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    timing: Mapping[str, Any] = field(default_factory=dict)
-    environment: Mapping[str, Any] = field(default_factory=dict)
-    created_at: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="milliseconds"))
-    path: Path = Path()
-
-    @property
-    def classes(self) -> list[str]:
-        """The class names behind the numbers, in order. Raises InputError if their file is damaged."""
-        try:
-            return list(_classes(self.path, _written(self.path / "classes.json"))[0])
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise InputError(
-                f"{self.path / 'classes.json'} is missing or damaged ({error}): delete that folder and run again."
-            ) from error
-
-    @property
-    def class_ids(self) -> list[str]:
-        """Their WordNet ids, or none."""
-        _ = self.classes  # says what is wrong
-        return list(_classes(self.path, _written(self.path / "classes.json"))[1])
-
-    def results(self) -> dict[str, MetricResult]:
-        """Per-class tables, matrices and curves, by ``metric.result`` name. Raises InputError if they are damaged."""
-        try:
-            return dict(_results(self.path, _written(self.path / "results.npz")))
-        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
-            raise InputError(
-                f"{self.path / 'results.npz'} is missing or damaged ({error}): delete that folder and run again."
-            ) from error
-
-    @property
-    def rows_path(self) -> Path:
-        """The per-sample rows (Parquet)."""
-        return self.path / "rows.parquet"
-
-    @property
-    def predictions_path(self) -> Path:
-        """The stored predictions (Parquet)."""
-        return self.path / "predictions.parquet"
-
-
-def _written(file: Path) -> int:
-    """When a file was written, so that what is kept of it is dropped when it changes. Raises OSError if it is gone."""
-    return file.stat().st_mtime_ns
-
-
-@lru_cache(8)  # with a thousand classes one is ten megabytes
-def _results(path: Path, _written_at: int) -> Mapping[str, MetricResult]:
-    """A run's results, kept for a while."""
-    return results_io.load(path / "results.npz")
-
-
-@lru_cache(64)
-def _classes(path: Path, _written_at: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """A run's class names and ids, kept for a while."""
-    facts = json.loads((path / "classes.json").read_text("utf-8"))
-    return tuple(facts["names"]), tuple(facts["ids"])
 
 
 class Draft:
@@ -162,14 +79,17 @@ class Draft:
 
         The parts go last: a process killed anywhere before the rename leaves them, and nothing has to be done again.
         """
-        write_json(self.path / "run.json", _facts_of(run))
+        write_json(self.path / "run.json", facts_of(run))
         target = self.store.root / "runs" / self.run_id
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():
             trash = self.store.root / "unfinished" / f".old-{self.run_id}"
             shutil.rmtree(trash, ignore_errors=True)
-            target.rename(trash)
-            self.path.rename(target)
+            with self.store.labelling():
+                if (target / FILE).is_file():
+                    shutil.copyfile(target / FILE, self.path / FILE)
+                target.rename(trash)
+                self.path.rename(target)
             shutil.rmtree(trash, ignore_errors=True)
         else:
             self.path.rename(target)
@@ -210,12 +130,8 @@ class Store:
             )
         folder = self.root / "runs" / run_id
         try:
-            facts = json.loads((folder / "run.json").read_text("utf-8"))
-            _check(facts)
-            if facts.pop("schema") > SCHEMA:
-                raise InputError(f"{folder} was written by a newer Loupe: update this one to read it.")
-            facts["intervals"] = {k: tuple(v) for k, v in facts["intervals"].items()}
-            return Run(**facts, path=folder)
+            title, tags = read_label(folder)
+            return replace(recorded(folder), title=title, tags=tags)
         except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
             if isinstance(error, InputError):
                 raise
@@ -226,11 +142,29 @@ class Store:
     def runs(self, task: str | None = None) -> list[Run]:
         """Every finished run, newest first; damaged ones are left out."""
         found = []
-        for file in (self.root / "runs").glob("*/run.json"):
+        for run_id in self.ids():
             with contextlib.suppress(InputError):
-                found.append(self.get(file.parent.name))
+                found.append(self.get(run_id))
         found = [r for r in found if task in (None, r.task)]
         return sorted(found, key=lambda r: (r.created_at, r.id), reverse=True)
+
+    def ids(self) -> list[str]:
+        """Names of the folders that should hold a finished run each, in no order."""
+        try:
+            with os.scandir(self.root / "runs") as entries:
+                return [e.name for e in entries if e.is_dir() and _ID.fullmatch(e.name)]
+        except OSError:  # nothing was run yet
+            return []
+
+    @contextlib.contextmanager
+    def labelling(self) -> Iterator[None]:
+        """Hold the labels: two processes that give a run a tag each both succeed. Raises InputError, OSError."""
+        (self.root / "locks").mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.root / "locks" / ".labels.lock", timeout=10):
+                yield
+        except Timeout:
+            raise InputError(f"Labels in {self.root} are being written by another process: try again.") from None
 
     def relocated(self, run: Run, dataset_facts: Mapping[str, Any]) -> Run:
         """The run, told where its pictures are now, if the place it knew is gone. Numbers never change."""
@@ -241,7 +175,7 @@ class Store:
         moved = {k: dataset_facts[k] for k in ("source", "format", "options")}
         run = replace(run, facts={**run.facts, "dataset_facts": {**known, **moved}})
         with contextlib.suppress(OSError):  # a store that cannot be written still answers
-            write_json(run.path / "run.json", _facts_of(run))
+            write_json(run.path / "run.json", facts_of(run))
         return run
 
     def has(self, run_id: str) -> bool:
@@ -297,22 +231,3 @@ def run_id_for(model: str, dataset: str, key: Mapping[str, Any]) -> str:
 def _slug(name: str) -> str:
     """A name as part of a folder name."""
     return re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.")[:60] or "x"
-
-
-def _facts_of(run: Run) -> dict[str, Any]:
-    """What ``run.json`` holds."""
-    facts = asdict(run) | {"schema": SCHEMA}
-    facts.pop("path")
-    return facts
-
-
-def _check(facts: Any) -> None:
-    """Raise ValueError unless ``run.json`` holds what a run is made of."""
-    if not isinstance(facts, dict):
-        raise ValueError("not a JSON object")
-    kinds: dict[str, type] = {"samples": int, "schema": int}
-    kinds |= dict.fromkeys(("id", "task", "model", "dataset", "created_at"), str)
-    kinds |= dict.fromkeys(("metrics", "intervals", "facts", "timing", "environment"), dict)
-    for name, kind in kinds.items():
-        if not isinstance(facts.get(name), kind):
-            raise ValueError(f"{name} must be {kind.__name__}, got {facts.get(name)!r:.50}")

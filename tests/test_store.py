@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dashboard import store as store_module
 from dashboard.disk import friendly_os_errors, jsonable, write_json
 from dashboard.errors import InputError
 from dashboard.evaluation import Settings, evaluate
+from dashboard.run import facts_of
 from dashboard.store import Run, Store, run_id_for
 from tests.fakes import FakeAdapter, FakeDataset
 
@@ -233,7 +233,7 @@ def test_a_thousand_runs_read_small_files_only(store, monkeypatch):
         folder = runs / f"run-{i:04d}"
         folder.mkdir(parents=True)
         run = Run(folder.name, "classification", "m", "d", 3, {"top1": 0.5}, path=folder)
-        write_json(folder / "run.json", store_module._facts_of(run))
+        write_json(folder / "run.json", facts_of(run))
         for heavy in ("results.npz", "predictions.parquet", "rows.parquet", "classes.json"):
             (folder / heavy).write_bytes(b"not to be read")
     opened: list[str] = []

@@ -15,7 +15,7 @@ import gradio as gr
 
 from dashboard.engine import Engine
 from dashboard.errors import InputError
-from dashboard.explore.tracking.opened import label_of
+from dashboard.naming import label_of
 from dashboard.store import Run
 
 _UPLOADS = os.environ.get("GRADIO_TEMP_DIR") or os.path.join(tempfile.gettempdir(), "gradio")

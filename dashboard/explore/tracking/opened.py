@@ -10,6 +10,7 @@ from typing import Any
 
 from dashboard.errors import InputError
 from dashboard.metrics.tracking.story import Story, story
+from dashboard.naming import label_of as label_of
 from dashboard.store import Run
 from dashboard.tracking_parts import StoredSequence, stored_sequences
 
@@ -62,12 +63,6 @@ class Opened:
                 self._stories.pop(next(iter(self._stories)))
             self._stories[key] = story(self.sequences[place].tracks, agnostic)
         return self._stories[key]
-
-
-def label_of(run: Run) -> str:
-    """A run's model, and how its tracker differs from the defaults."""
-    changed = run.facts.get("tracker", {}).get("changed", {})
-    return " ".join([run.model, *(f"{k}={v}" for k, v in changed.items())])
 
 
 def opened(run: Run) -> Opened:
