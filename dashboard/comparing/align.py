@@ -1,0 +1,104 @@
+"""Which samples all runs have, and where each run keeps them: by id, never by position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from dashboard.errors import InputError
+from dashboard.store import Run
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Aligned:
+    """The common samples of R runs, in the order of the baseline's data.
+
+    Attributes:
+        ids: (N,) sample ids; an id that a run has twice stands here twice.
+        rows: (R, N) where each stands among a run's rows and predictions.
+        index: (R, N) positions in each run's own dataset.
+        left_out: (R,) how many samples of each the others lack.
+        notes: what a reader must know.
+    """
+
+    ids: NDArray[np.object_]
+    rows: Ints
+    index: Ints
+    left_out: Sequence[int]
+    notes: Sequence[str]
+
+    def whole(self, run: int) -> bool:
+        """Whether all samples of a run are among the common ones."""
+        return self.left_out[run] == 0
+
+
+def title(run: Run) -> str:
+    """A run in a sentence."""
+    return f"{run.model} on {run.dataset} ({run.id})"
+
+
+def column(run: Run, names: Sequence[str]) -> pa.Table:
+    """Columns of a run's rows. Raises InputError if they are damaged or lack one."""
+    try:
+        return pq.read_table(run.rows_path, columns=list(names))
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise InputError(f"{run.rows_path} is missing or damaged ({error}): delete that run, start anew.") from error
+
+
+def align(runs: Sequence[Run], baseline: int) -> Aligned:
+    """Find the common samples. Raises InputError if there are none, naming two runs that share none."""
+    tables = [column(run, ("index", "id")) for run in runs]
+    positions = [t.column("index").to_numpy().astype(np.int64) for t in tables]
+    first = tables[baseline].column("id")
+    if all(t.column("id").equals(first) for t in tables):
+        rows = np.tile(np.arange(len(first)), (len(runs), 1))
+        same = (np.array(positions) == positions[baseline]).all()
+        notes = [] if same else ["The runs' data hold the same samples in another order; they were aligned by id."]
+        return _checked(Aligned(_ids(first), rows, np.array(positions), [0] * len(runs), notes), runs)
+    keys = _keys([_ids(t.column("id")) for t in tables])
+    common = keys[baseline]
+    for key in keys:
+        common = common[common.isin(key)]
+    for run, key in zip(runs, keys, strict=True):
+        if not keys[baseline].isin(key).any():
+            raise InputError(
+                f"{title(run)} and {title(runs[baseline])} have no sample in common: compare runs on the same data."
+            )
+    rows = np.stack([key.get_indexer(common) for key in keys])
+    index = np.stack([p[r] for p, r in zip(positions, rows, strict=True)])
+    left_out = [len(key) - len(common) for key in keys]
+    notes = []
+    if any(left_out):
+        most = ", ".join(f"{n:,} of {r.model}" for n, r in zip(left_out, runs, strict=True) if n)
+        notes.append(f"Compared on the {len(common):,} samples that all runs have; left out: {most}.")
+    if not all((np.diff(r) > 0).all() for r in rows):
+        notes.append("The runs' data hold the samples in another order; they were aligned by id.")
+    ids = np.asarray(_ids(first), object)[rows[baseline]]
+    return _checked(Aligned(ids, rows, index, left_out, notes), runs)
+
+
+def _checked(found: Aligned, runs: Sequence[Run]) -> Aligned:
+    if not len(found.ids):
+        names = ", ".join(title(r) for r in runs)
+        raise InputError(f"There is no sample that all of these runs have: {names}: compare runs on the same data.")
+    return found
+
+
+def _ids(ids: pa.ChunkedArray) -> NDArray[np.object_]:
+    return np.asarray(ids.to_pandas(), object)
+
+
+def _keys(ids: Sequence[NDArray[np.object_]]) -> list[pd.Index]:
+    """Ids of every run, each unique: where a run has "a" twice, the second is another sample than the first."""
+    found = [pd.Series(i) for i in ids]
+    if all(f.is_unique for f in found):
+        return [pd.Index(f) for f in found]
+    return [pd.MultiIndex.from_arrays([f, f.groupby(f).cumcount()]) for f in found]

@@ -1,0 +1,222 @@
+"""Two to eight runs of a task against each other, on the samples that all of them have, with paired uncertainty."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dashboard.comparing.align import Aligned, align, title
+from dashboard.comparing.measured import Floats, Measured, Settings
+from dashboard.comparing.recorded import recorded_figures
+from dashboard.comparing.shapes import LEVEL, MOST_RUNS, RESAMPLES, Comparison, Difference, Figure, PairTest
+from dashboard.errors import InputError
+from dashboard.metrics import paired
+from dashboard.metrics.intervals import FEW, Interval
+from dashboard.store import Run
+
+Flags = NDArray[np.bool_]
+Measure = Callable[[Sequence[Run], Aligned, Settings], Measured]
+TASKS = {
+    "classification": "classification",
+}
+"""Where each task's numbers come from: modules of this package with ``measure``."""
+KEPT = 16  # comparisons
+_kept: OrderedDict[Hashable, Comparison] = OrderedDict()
+_making: dict[Hashable, threading.Lock] = {}
+_guard = threading.Lock()
+
+
+def compare(runs: Sequence[Run], baseline: int = 0, resamples: int = RESAMPLES, seed: int = 0) -> Comparison:
+    """Compare runs; asked again for the same ones, the answer is at hand.
+
+    Samples are aligned by id, and every resample draws the same samples for all runs. Intervals are percentiles of the
+    resampled differences; p-values are corrected by Holm over the runs, metric by metric.
+
+    Args:
+        runs: two to eight of one task.
+        baseline: the place of the one that the others are compared with.
+        resamples: of the bootstrap; at least 100.
+        seed: of its draws; the same seed gives the same comparison.
+
+    Raises:
+        InputError: fewer than two runs or more than eight, one of them twice, different tasks, no sample in common,
+            different truth, or class lists that do not agree, naming the runs.
+    """
+    _check(runs, baseline, resamples)
+    key = (tuple(_stamp(run) for run in runs), baseline, resamples, seed)
+    with _guard:
+        making = _making.setdefault(key, threading.Lock())
+    try:
+        with making:
+            with _guard:
+                found = _kept.get(key)
+            if found is None:
+                found = _compare(runs, Settings(baseline, resamples, seed, LEVEL))
+            with _guard:
+                _kept[key] = found
+                _kept.move_to_end(key)
+                while len(_kept) > KEPT:
+                    _kept.popitem(last=False)
+    finally:
+        with _guard:
+            if not making.locked():
+                _making.pop(key, None)
+    return replace(found, runs=tuple(runs))
+
+
+def _stamp(run: Run) -> Hashable:
+    """What changes when a run's numbers do."""
+    try:
+        return run.id, str(run.path), *(p.stat().st_mtime_ns for p in (run.rows_path, run.predictions_path))
+    except OSError as error:
+        raise InputError(f"{title(run)} is not whole ({error}): it may have been deleted.") from error
+
+
+def _check(runs: Sequence[Run], baseline: int, resamples: int) -> None:
+    if not 2 <= len(runs) <= MOST_RUNS:
+        raise InputError(f"Between two and {MOST_RUNS} runs can be compared, not {len(runs)}: pick others.")
+    if not 0 <= baseline < len(runs):
+        raise InputError(f"The baseline must be one of the {len(runs)} runs, counted from 0, not {baseline}.")
+    if resamples < 100:
+        raise InputError(f"At least 100 resamples are needed for an interval, not {resamples}.")
+    for run in runs:
+        if run.task != runs[0].task:
+            raise InputError(
+                f"{title(runs[0])} is of {runs[0].task} and {title(run)} of {run.task}: compare runs of one task."
+            )
+    for place, run in enumerate(runs):
+        if run.path in [r.path for r in runs[:place]]:
+            raise InputError(f"{title(run)} is asked for twice: compare different runs.")
+    if runs[0].task not in TASKS:
+        raise InputError(f"Runs of {runs[0].task} cannot be compared: pick runs of {', '.join(TASKS)}.")
+
+
+def _compare(runs: Sequence[Run], how: Settings) -> Comparison:
+    aligned = align(runs, how.baseline)
+    measure: Measure = importlib.import_module(f"dashboard.comparing.{TASKS[runs[0].task]}").measure
+    found = measure(runs, aligned, how)
+    tests = _tests(found, how)
+    differences = [d for figure in found.figures for d in _differences(figure, found, tests, how)]
+    return Comparison(
+        runs=tuple(runs),
+        baseline=how.baseline,
+        task=runs[0].task,
+        unit=found.unit,
+        ids=[str(i) for i in aligned.ids],
+        index=aligned.index,
+        left_out=list(aligned.left_out),
+        figures=[*found.figures, *recorded_figures(runs)],
+        differences=differences,
+        tests=tests,
+        scores=found.scores,
+        score_name=found.score_name,
+        tolerance=found.tolerance,
+        classes=found.classes,
+        notes=[*aligned.notes, *found.notes],
+        settings={"resamples": how.resamples, "seed": how.seed, "level": how.level, "units": found.units},
+    )
+
+
+def others(runs: int, baseline: int) -> list[int]:
+    """Places of all runs but the baseline."""
+    return [place for place in range(runs) if place != baseline]
+
+
+def _differences(figure: Figure, found: Measured, tests: Sequence[PairTest], how: Settings) -> list[Difference]:
+    """A metric's differences to the baseline."""
+    places = others(len(figure.values), how.baseline)
+    made = [_difference(figure, place, found, how) for place in places]
+    hits = found.hits.get(figure.name)
+    if hits is not None:
+        made = [_by_mcnemar(*one, hits[place], hits[how.baseline]) for place, one in zip(places, made, strict=True)]
+    corrected = paired.holm(np.array([p for _, _, p, _ in made]))
+    return [
+        Difference(figure.name, place, value, *ends, p, float(holm), method)
+        for place, (value, ends, p, method), holm in zip(places, made, corrected, strict=True)
+    ]
+
+
+def _difference(figure: Figure, place: int, found: Measured, how: Settings) -> tuple[float, Interval, float, str]:
+    """Value, interval, p and method."""
+    base = how.baseline
+    value = float(figure.values[place] - figure.values[base])
+    columns = found.columns.get(figure.name)
+    if columns is not None and found.units < FEW:
+        gap = columns[place] - columns[base]
+        known = gap[np.isfinite(gap)]
+        if len(known) and math.isclose(float(known.mean()), value, rel_tol=1e-9, abs_tol=1e-12):
+            return value, *paired.paired_t(known, how.level), "Student's t of paired differences"
+    draws = found.draws.get(figure.name)
+    if draws is None:
+        return value, (math.nan, math.nan), math.nan, "no interval"
+    gap = draws[:, place] - draws[:, base]
+    recentred = figure.name not in found.linear
+    ends, p = paired.bootstrap_interval(value, gap, recentred, how.level, found.units)
+    what = "blocks of frames" if found.unit == "block of frames" else f"{found.unit}s"
+    method = f"paired bootstrap, {how.resamples} resamples of {found.units} {what}"
+    return value, ends, p, method if math.isfinite(ends[0]) else f"no interval: too few {what}, or no spread"
+
+
+def _by_mcnemar(
+    value: float, ends: Interval, p: float, method: str, right: Flags, other: Flags
+) -> tuple[float, Interval, float, str]:
+    """A difference of shares of right answers has McNemar's p, which is exact where few answers differ."""
+    if not math.isfinite(value):
+        return value, ends, p, method
+    found = mcnemar(right, other)
+    kinds = {"mcnemar_exact": "exact test", "mcnemar_chi2": "test with continuity correction"}
+    return value, ends, found.p, f"{method}; p by McNemar's {kinds[found.name]}"
+
+
+def mcnemar(right: Flags, other: Flags, place: int = 0) -> PairTest:
+    """McNemar's test: the exact one where fewer than ``paired.FEW_DISCORDANT`` answers differ.
+
+    Args:
+        right: (N,) whether the run is right.
+        other: (N,) whether the baseline is.
+        place: the run's.
+    """
+    counts = {"both": right & other, "only_run": right & ~other, "only_baseline": ~right & other}
+    numbers = {k: int(v.sum()) for k, v in (counts | {"neither": ~right & ~other}).items()}
+    only = numbers["only_run"], numbers["only_baseline"]
+    if sum(only) < paired.FEW_DISCORDANT:
+        return PairTest("mcnemar_exact", place, math.nan, paired.mcnemar_exact(*only), math.nan, numbers)
+    return PairTest("mcnemar_chi2", place, *paired.mcnemar_chi2(*only), math.nan, numbers)
+
+
+def _tests(found: Measured, how: Settings) -> list[PairTest]:
+    """Tests on pairs of runs, every kind corrected on its own."""
+    made: dict[str, list[PairTest]] = {}
+    for place in others(len(found.scores), how.baseline):
+        for test in _pair_tests(found.scores[place], found.scores[how.baseline], found, place):
+            made.setdefault("mcnemar" if test.name.startswith("mcnemar") else test.name, []).append(test)
+    out = []
+    for tests in made.values():
+        corrected = paired.holm(np.array([t.p for t in tests]))
+        out += [replace(t, p_holm=float(p)) for t, p in zip(tests, corrected, strict=True)]
+    return out
+
+
+def _pair_tests(run: Floats, base: Floats, found: Measured, place: int) -> list[PairTest]:
+    """McNemar's test on right and wrong; the sign test and Wilcoxon's on scores."""
+    nan = math.nan
+    tests: list[PairTest] = []
+    if found.binary:
+        tests.append(mcnemar(run > 0.5, base > 0.5, place))
+    with np.errstate(invalid="ignore"):
+        gap = run - base
+        wins, losses = int((gap > found.tolerance).sum()), int((gap < -found.tolerance).sum())
+    scored = int(np.isfinite(gap).sum())
+    outcome = {"wins": wins, "losses": losses, "ties": len(gap) - wins - losses}
+    p = paired.sign_test(wins, losses) if scored else nan
+    tests.append(PairTest("sign", place, nan, p, nan, outcome))
+    if not found.binary:
+        tests.append(PairTest("wilcoxon", place, *paired.wilcoxon(gap), nan, outcome))
+    return tests

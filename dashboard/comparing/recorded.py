@@ -1,0 +1,53 @@
+"""What runs recorded of their own costs: it is not computed on the common samples, and has no interval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dashboard.comparing.shapes import Figure
+from dashboard.store import Run
+
+
+def _latency(run: Run) -> Any:
+    return (run.timing.get("latency_ms") or {}).get("p50")
+
+
+def _throughput(run: Run) -> Any:
+    return run.timing.get("throughput_per_s")
+
+
+def _params(run: Run) -> Any:
+    facts = run.facts.get("model_facts", {})
+    return facts.get("params") or facts.get("notes", {}).get("params")
+
+
+def _fps(run: Run) -> Any:
+    return run.metrics.get("FPS")
+
+
+COSTS: dict[str, tuple[Callable[[Run], Any], bool, str]] = {
+    "latency_ms": (_latency, False, "ms"),
+    "throughput_per_s": (_throughput, True, "/s"),
+    "FPS": (_fps, True, "/s"),
+    "params": (_params, False, "params"),
+}
+"""Name to where it stands, whether higher is better, and its unit."""
+
+
+def recorded_figures(runs: Sequence[Run]) -> list[Figure]:
+    """Costs that at least one of the runs knows."""
+    figures = []
+    for name, (of, better, unit) in COSTS.items():
+        values = np.array([_number(of(run)) for run in runs])
+        if np.isfinite(values).any():
+            figures.append(Figure(name, better, unit, values, np.full((len(runs), 2), np.nan), recorded=True))
+    return figures
+
+
+def _number(value: Any) -> float:
+    """A finite number, or NaN."""
+    usable = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if usable else np.nan
