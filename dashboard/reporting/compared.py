@@ -1,0 +1,254 @@
+"""The part of a report that compares: verdicts, the table of differences, tests, classes, and who is better where."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import numpy as np
+
+from dashboard import figures
+from dashboard.comparing.shapes import ClassDifferences, Comparison, Difference
+from dashboard.explore.overview import Data
+from dashboard.reporting.html import COLORS, Html
+from dashboard.reporting.pages import Chart
+from dashboard.reporting.words import explained
+
+ALPHA = 0.05
+
+
+def form_of(name: str, unit: str) -> str:
+    """How a metric is written."""
+    return {"dB": "db", "ms": "ms", "/s": "rate"}.get(unit, "" if unit == "" else "short")
+
+
+def number(out: Html, value: float, unit: str = "") -> str:
+    """A value of a comparison: four digits for a fraction."""
+    if np.isnan(value):
+        return out.t("ui.na")
+    if unit == "" and abs(value) < 10:
+        return f"{value:.4f}".replace("-", "−")
+    return out.number(float(value), "short" if unit not in ("dB", "ms") else form_of("", unit))
+
+
+def signed(out: Html, value: float, unit: str = "") -> str:
+    """A difference, its sign always written."""
+    text = number(out, value, unit)
+    return text if np.isnan(value) or text.startswith("−") else f"+{text}"
+
+
+def p_value(out: Html, value: float) -> str:
+    """A p-value in digits that mean something."""
+    return out.t("ui.na") if np.isnan(value) else "&lt; 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def verdict(found: Difference, higher_is_better: bool | None) -> str:
+    """ "better", "worse" or "same": by Holm's p-value where there is one, else by the interval."""
+    sure = found.p_holm < ALPHA if not np.isnan(found.p_holm) else found.low > 0 or found.high < 0
+    if not sure or higher_is_better is None or np.isnan(found.value) or found.value == 0:
+        return "same"
+    return "better" if (found.value > 0) == higher_is_better else "worse"
+
+
+def section(found: Comparison, names: Sequence[str], out: Html) -> str:
+    """Verdicts, table, tests and classes as HTML.
+
+    Args:
+        found: the comparison.
+        names: of the runs, unique.
+        out: writes, and remembers what has to be explained.
+    """
+    left = sum(found.left_out)
+    said = out.t("ui.report.on", n=f"{len(found.ids):,}", left=f"{left:,}", baseline=names[found.baseline])
+    parts = [f'<p class="note">{said}</p>']
+    parts += [f'<p class="warn">{out.esc(n)}</p>' for n in found.notes]
+    if found.figures:
+        parts += [_verdict(found, d, names, out) for d in found.differences if d.metric == found.figures[0].name]
+    parts += [_table(found, names, out), _outcomes(found, names, out), _tests(found, names, out)]
+    parts += [_classes(found, c, names, out) for c in found.classes]
+    return "".join(parts)
+
+
+def _verdict(found: Comparison, d: Difference, names: Sequence[str], out: Html) -> str:
+    """One run against the baseline by the first metric, in a sentence."""
+    figure = found.figure(d.metric)
+    kind = verdict(d, figure.higher_is_better)
+    sign = {"better": "▲", "worse": "▼", "same": "="}[kind]
+    key = explained(found.task, d.metric)
+    facts = {"metric": out.words.name(key, short=True), "value": signed(out, d.value, figure.unit)}
+    facts |= {"low": signed(out, d.low, figure.unit), "high": signed(out, d.high, figure.unit), "method": d.method}
+    by = out.t("ui.report.verdict.by", **facts, p=html.unescape(p_value(out, d.p_holm)))
+    head = out.t(f"ui.report.verdict.{kind}", run=names[d.run], baseline=names[found.baseline])
+    return f'<p class="verdict {kind}" data-verdict="{kind}">{sign} <b>{head}.</b> {by}{out.info("interval")}</p>'
+
+
+def _table(found: Comparison, names: Sequence[str], out: Html) -> str:
+    """One row a metric, one column a run: value, difference, interval, p."""
+    runs = range(len(found.runs))
+    heads = "".join(f'<th scope="col">{out.mark(k)} {out.esc(names[k])}</th>' for k in runs)
+    by = {(d.metric, d.run): d for d in found.differences}
+    rows = []
+    for f in found.figures:
+        key = explained(found.task, f.name)
+        cells = []
+        best = _best(f.values, f.higher_is_better)
+        for k in runs:
+            text = f"<b>{number(out, float(f.values[k]), f.unit)}</b>"
+            low, high = f.intervals[k]
+            if not np.isnan(low):
+                text += f"<small>[{number(out, low, f.unit)}, {number(out, high, f.unit)}]</small>"
+            d = by.get((f.name, k))
+            if d is not None:
+                kind = verdict(d, f.higher_is_better)
+                sign = {"better": "▲ ", "worse": "▼ ", "same": ""}[kind]
+                between = "" if np.isnan(d.low) else f" [{signed(out, d.low, f.unit)}, {signed(out, d.high, f.unit)}]"
+                p = "" if np.isnan(d.p_holm) else f", p {p_value(out, d.p_holm)}"
+                text += f'<small class="{kind}">{sign}{signed(out, d.value, f.unit)}{between}{p}</small>'
+            order = "" if np.isnan(f.values[k]) else repr(float(f.values[k]))
+            cells.append(f'<td data-v="{order}"{" class=best" if k in best else ""}>{text}</td>')
+        unit = f" {out.esc(f.unit)}" if f.unit else ""
+        name = html.escape(out.words.name(key, short=True))
+        rows.append(f'<tr><th scope="row">{name}{unit}{out.info(key)}</th>{"".join(cells)}</tr>')
+    head = f'<th scope="col">{out.t("ui.report.metric")}</th>'
+    table = f"<table><thead><tr>{head}{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    return f'<div class="scroll" tabindex="0" id="compared">{table}</div>'
+
+
+def _best(values: np.ndarray, higher: bool | None) -> list[int]:
+    """Places of the best of several values, none if they are all the same or neither is better."""
+    known = values[~np.isnan(values)]
+    if higher is None or len(known) < 2 or known.min() == known.max():
+        return []
+    return np.flatnonzero(values == (known.max() if higher else known.min())).tolist()
+
+
+def _outcomes(found: Comparison, names: Sequence[str], out: Html) -> str:
+    """Wins, losses and ties of each run on the samples."""
+    rows = []
+    for k in range(len(found.runs)):
+        if k != found.baseline:
+            gone = found.outcome(k)
+            rows.append([names[k], *(int((gone == v).sum()) for v in (1, -1, 0))])
+    heads = [{"text": "ui.report.test.run", "kind": "name"}]
+    heads += [{"text": f"ui.report.count.{n}", "kind": "count"} for n in ("wins", "losses", "ties")]
+    return out.table({"columns": heads, "rows": rows}, out.t("ui.report.diff")) if rows else ""
+
+
+def _tests(found: Comparison, names: Sequence[str], out: Html) -> str:
+    """Every test on a pair."""
+    if not found.tests:
+        return ""
+    rows = []
+    for test in found.tests:
+        key = f"ui.report.test.{test.name}"
+        counts = ", ".join(f"{out.words(f'ui.report.count.{k}')} {v:,}" for k, v in test.counts.items())
+        cells = [out.words(key) if out.words.has(key) else test.name, names[test.run], counts]
+        rows.append([*cells, *(None if np.isnan(v) else float(v) for v in (test.statistic, test.p, test.p_holm))])
+    heads = [{"text": "ui.report.test", "kind": "name"}, {"text": "ui.report.test.run", "kind": "text"}]
+    heads += [{"text": "", "kind": "text"}]
+    heads += [{"text": f"ui.report.test.{n}", "kind": "short"} for n in ("statistic", "p", "holm")]
+    return f"<h3>{out.t('ui.report.tests')}</h3>" + out.table({"columns": heads, "rows": rows})
+
+
+def _classes(found: Comparison, c: ClassDifferences, names: Sequence[str], out: Html) -> str:
+    """A per-class metric over runs; the class where a run loses most to the baseline first."""
+    others = [k for k in range(len(found.runs)) if k != found.baseline]
+    gaps = c.values[others] - c.values[found.baseline]
+    with np.errstate(invalid="ignore"):
+        order = np.argsort(np.nan_to_num(np.fmin.reduce(gaps, axis=0), nan=np.inf), kind="stable")
+    heads = [{"text": "ui.class", "kind": "name"}, {"text": "ui.short.support", "kind": "count"}]
+    heads += [{"text": n, "kind": "rate"} for n in names]
+    for k in others:
+        heads += [{"text": f"Δ {names[k]}", "kind": "short"}, {"text": "95 %", "kind": "text"}]
+    rows = []
+    for i in order:
+        row = [c.classes[i], int(c.support[i]), *(None if np.isnan(v) else float(v) for v in c.values[:, i])]
+        for k, gap in zip(others, gaps[:, i], strict=True):
+            low, high = c.low[k, i], c.high[k, i]
+            row += [None if np.isnan(gap) else float(gap)]
+            row += ["" if np.isnan(low) else f"{low:+.3f} … {high:+.3f}".replace("-", "−")]
+        rows.append(row)
+    name = out.words.name(explained(found.task, c.metric), short=True)
+    head = out.t("ui.report.byclass", metric=name)
+    return f"<details><summary>{head}</summary>{out.table({'columns': heads, 'rows': rows})}</details>"
+
+
+def charts(found: Comparison, names: Sequence[str], out: Html) -> list[Chart]:
+    """Differences with their intervals, and the first metric against latency with the Pareto front."""
+    drawn = [_forest(found, names, out), _tradeoff(found, names, out)]
+    return [c for c in drawn if c is not None]
+
+
+def _forest(found: Comparison, names: Sequence[str], out: Html) -> Chart | None:
+    """Every metric that is a fraction: its difference to the baseline and the interval."""
+    metrics = [f.name for f in found.figures if f.unit == "" and not f.recorded]
+    traces = []
+    for k in range(len(found.runs)):
+        mine = [d for d in found.differences if d.run == k and d.metric in metrics and not np.isnan(d.low)]
+        if not mine:
+            continue
+        label = [out.words.name(explained(found.task, d.metric), short=True) for d in mine]
+        error: Data = {"type": "data", "symmetric": False, "array": [d.high - d.value for d in mine]}
+        error |= {"arrayminus": [d.value - d.low for d in mine], "thickness": 1.6, "width": 4}
+        trace: Data = {"type": "scatter", "mode": "markers", "name": figures.plain(names[k])}
+        trace["x"] = [d.value for d in mine]
+        trace |= {"y": [figures.plain(n) for n in label], "error_x": error}
+        trace |= {"marker": {"size": 9, "color": COLORS[k % 8], "symbol": symbol(k)}}
+        traces.append(trace | {"hovertemplate": f"%{{y}}<br>%{{x:+.4f}}<extra>{figures.plain(names[k])}</extra>"})
+    if not traces:
+        return None
+    shared = figures.layout("ui.report.axis.difference", "")
+    shared["yaxis"] |= {"type": "category", "autorange": "reversed", "automargin": True}
+    if len(traces) > 1:
+        shared["scattermode"] = "group"
+    return Chart("ui.report.chart.differences", {"data": traces, "layout": shared}, "interval")
+
+
+def symbol(k: int) -> str:
+    """A run's symbol: four filled, four open."""
+    return figures.SYMBOLS[k % 4] + ("-open" if k % 8 >= 4 else "")
+
+
+def _tradeoff(found: Comparison, names: Sequence[str], out: Html) -> Chart | None:
+    """The first metric against latency, for runs that were timed."""
+    if not found.figures or found.figures[0].higher_is_better is None:
+        return None
+    first = found.figures[0]
+    time = np.array([(r.timing.get("latency_ms") or {}).get("p50") or np.nan for r in found.runs], float)
+    known = np.flatnonzero(~np.isnan(time) & ~np.isnan(first.values))
+    if len(known) < 2:
+        return None
+    name = out.words.name(explained(found.task, first.name), short=True)
+    traces: list[Data] = []
+    goodness = first.values if first.higher_is_better else -first.values
+    by = known[np.lexsort((-goodness[known], time[known]))]
+    front = [k for i, k in enumerate(by) if goodness[k] > max(goodness[by[:i]], default=-np.inf)]
+    dotted = {"color": "#9ca3af", "width": 1, "dash": "dot", "shape": "hv"}
+    line: Data = {"type": "scatter", "mode": "lines", "x": time[front].tolist(), "y": first.values[front].tolist()}
+    traces.append(line | {"line": dotted, "hoverinfo": "skip", "showlegend": False, "name": ""})
+    for k in known.tolist():
+        low, high = first.intervals[k]
+        value = float(first.values[k])
+        trace: Data = {"type": "scatter", "mode": "markers", "name": figures.plain(names[k]), "x": [float(time[k])]}
+        trace |= {"y": [value], "marker": {"size": 12, "color": COLORS[k % 8], "symbol": symbol(k)}}
+        if not np.isnan(low):
+            error: Data = {"type": "data", "symmetric": False, "array": [high - value], "arrayminus": [value - low]}
+            trace["error_y"] = error | {"thickness": 1.2}
+        text = f"%{{x:.3g}} ms<br>%{{y:.4g}}<extra>{figures.plain(names[k])}</extra>"
+        traces.append(trace | {"hovertemplate": text})
+    shared = figures.layout("ui.report.axis.latency", figures.plain(name))
+    shared["xaxis"] |= {"rangemode": "tozero"}
+    title = out.words("ui.report.chart.tradeoff", metric=name)
+    return Chart(title, {"data": traces, "layout": shared}, "latency")
+
+
+def differing(found: Comparison, run: int, most: int) -> tuple[list[int], list[int]]:
+    """Places in ``found.ids`` where a run is better than the baseline, and where worse; the widest gap first."""
+    gap = found.scores[run] - found.scores[found.baseline]
+    outcome = found.outcome(run)
+    sides = []
+    for side in (1, -1):
+        places = np.flatnonzero(outcome == side)
+        order = np.argsort(-np.abs(gap[places]), kind="stable")
+        sides.append(places[order][:most].tolist())
+    return sides[0], sides[1]
