@@ -13,6 +13,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from dashboard.datasets.base import Dataset
 from dashboard.datasets.images import BIG_PIXELS, big_ones_alone
@@ -131,6 +132,57 @@ def decode_ms(dataset: Dataset, most: int = 12, budget_s: float = 0.5) -> float 
     return 1e3 * float(np.median(times[1:] or times)) if times else None
 
 
+def stage_seconds(
+    adapter: ModelAdapter[Any, Any],
+    images: Sequence[Image],
+    budget_s: float,
+    *,
+    warm_up: int = 2,
+    most: int = 198,
+    watch: Callable[[int, float], None] | None = None,
+) -> NDArray[np.float64]:
+    """Seconds that each stage takes for one picture at a time, (N, 3): preprocess, forward, postprocess.
+
+    ``forward`` returns when the device is done, so every stage's end is its true end.
+
+    Args:
+        adapter: warm or not.
+        images: taken in turn.
+        budget_s: of measuring, warming up included; at least three pictures are measured, one if they are very slow.
+        warm_up: pictures that are not measured.
+        most: pictures that are.
+        watch: called between measured pictures with how many there are and the seconds of the last. What it raises
+            ends it.
+    """
+    times: list[tuple[float, float, float]] = []
+    begin = time.perf_counter()
+    while len(times) < most + warm_up:
+        spent, measured = time.perf_counter() - begin, len(times) - warm_up
+        if (measured >= 3 and spent >= budget_s) or (measured >= 1 and spent >= LONGEST_S):
+            break
+        image = images[len(times) % len(images)]
+        t0 = time.perf_counter()
+        item = adapter.preprocess(image)
+        t1 = time.perf_counter()
+        outputs = adapter.forward([item])
+        t2 = time.perf_counter()
+        adapter.postprocess(outputs)
+        times.append((t1 - t0, t2 - t1, time.perf_counter() - t2))
+        if watch is not None and len(times) > warm_up:
+            watch(len(times) - warm_up, sum(times[-1]))
+    return np.array(times[warm_up:])
+
+
+def latency_figures(seconds: NDArray[np.float64]) -> dict[str, dict[str, float]]:
+    """``latency_ms`` (p50, p90, p99 of all stages together) and ``stages_ms`` (medians) of ``stage_seconds``."""
+    ms = seconds * 1e3
+    total = np.percentile(ms.sum(1), [50, 90, 99])
+    return {
+        "latency_ms": dict(zip(("p50", "p90", "p99"), map(float, total), strict=True)),
+        "stages_ms": dict(zip(("preprocess", "forward", "postprocess"), map(float, np.median(ms, 0)), strict=True)),
+    }
+
+
 def measure_latency(adapter: ModelAdapter[Any, Any], dataset: Dataset, budget_s: float = 1.5) -> dict[str, Any]:
     """Batch-1 latency over a few of the dataset's pictures, decoding left out, stages timed apart.
 
@@ -146,25 +198,5 @@ def measure_latency(adapter: ModelAdapter[Any, Any], dataset: Dataset, budget_s:
             break
     if not images:
         return {"latency_ms": {"p50": None, "p90": None, "p99": None}}
-    times: list[tuple[float, float, float]] = []
-    begin = time.perf_counter()
-    while len(times) < 200:
-        spent = time.perf_counter() - begin
-        if (len(times) >= 5 and spent >= budget_s) or (len(times) >= 3 and spent >= LONGEST_S):
-            break
-        image = images[len(times) % len(images)]
-        t0 = time.perf_counter()
-        item = adapter.preprocess(image)
-        t1 = time.perf_counter()
-        outputs = adapter.forward([item])
-        t2 = time.perf_counter()
-        adapter.postprocess(outputs)
-        times.append((t1 - t0, t2 - t1, time.perf_counter() - t2))
-    ms = np.array(times[2:]) * 1e3  # the first two warm up
-    total = np.percentile(ms.sum(1), [50, 90, 99])
-    stages = np.median(ms, 0)
-    return {
-        "latency_ms": dict(zip(("p50", "p90", "p99"), map(float, total), strict=True)),
-        "stages_ms": dict(zip(("preprocess", "forward", "postprocess"), map(float, stages), strict=True))
-        | {"decode": decode_ms(dataset)},
-    }
+    figures = latency_figures(stage_seconds(adapter, images, budget_s))  # the first two warm up
+    return {**figures, "stages_ms": figures["stages_ms"] | {"decode": decode_ms(dataset)}}

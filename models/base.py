@@ -80,7 +80,8 @@ class LoadOptions:
     Attributes:
         device: "auto", "cpu" or "cuda:N".
         precision: "fp32", "fp16" or "bf16" (autocast; CPU takes fp32 and bf16).
-        fuse: fold batch norms into convolutions and use channels_last where that is faster.
+        fuse: fold batch norms into convolutions and, unless ``channels_last`` says otherwise, use channels_last.
+        channels_last: keep the channels of a pixel together in memory, or not; None for "as ``fuse``".
         threads: torch threads on the CPU; None for one a core.
         allow_code: let a weight file run the code inside it (TorchScript, pickles). Local use by choice only.
         settings: further KEY=VALUE pairs a family may understand.
@@ -94,6 +95,17 @@ class LoadOptions:
     allow_code: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
     task: str | None = None
+    channels_last: bool | None = None
+
+    @property
+    def pixels_together(self) -> bool:
+        """Whether networks run in channels_last."""
+        return self.fuse if self.channels_last is None else self.channels_last
+
+    @property
+    def layout_key(self) -> tuple[str, ...]:
+        """What the layout adds to a fingerprint: nothing unless it was asked for apart from ``fuse``."""
+        return () if self.pixels_together == self.fuse else (f"channels_last {self.pixels_together}",)
 
 
 class ModelAdapter(ABC, Generic[Item, Batch]):
@@ -125,6 +137,11 @@ class ModelAdapter(ABC, Generic[Item, Batch]):
     @abstractmethod
     def postprocess(self, outputs: Batch) -> list[Prediction]:
         """Device outputs to one prediction a picture, on the CPU, numpy."""
+
+    @property
+    def network(self) -> Any | None:
+        """The torch module behind it, for profiling; None where there is none (ONNX files, classical methods)."""
+        return None
 
     def predict(self, images: Sequence[Image]) -> list[Prediction]:
         """Predictions for pictures, (H, W, 3) uint8 RGB each, any sizes."""

@@ -54,7 +54,7 @@ class ClassMapOfInstances(ModelAdapter[Any, Any]):
     @property
     def network(self) -> Any:
         """The instance segmenter's, for profiling."""
-        return self._adapter.network  # type: ignore[attr-defined]
+        return self._adapter.network
 
     def preprocess(self, image: Image) -> Any:
         """The instance segmenter's."""

@@ -163,10 +163,10 @@ class TorchClassifier(ModelAdapter[Item, "torch.Tensor"]):
         for parameter in net.parameters():
             parameter.requires_grad_(False)
         self._norms: dict[str, nn.Module] = {}  # folded away; kept to measure what folding gains
-        self._channels_last = options.fuse
+        self._channels_last = options.pixels_together
         self.notes = dict(notes or {})
         config = [str(geometry), list(mean), list(std), options.precision, self.activation, options.fuse]
-        self.fingerprint = fingerprint(net, *config)
+        self.fingerprint = fingerprint(net, *config, *options.layout_key)
 
         # x / 255, then (x - mean) / std, as one multiplication and one addition
         scale = np.array(std, np.float64)
@@ -276,6 +276,11 @@ class TorchClassifier(ModelAdapter[Item, "torch.Tensor"]):
     def network(self) -> nn.Module:
         """The network as it runs (folded, on the device), for profiling."""
         return self._network
+
+    @network.setter
+    def network(self, net: nn.Module) -> None:
+        """Run another one in its place that maps the same to the same (exported, compiled); nothing is checked."""
+        self._net, self._norms = net, {}
 
     @property
     def _network(self) -> nn.Module:

@@ -47,8 +47,8 @@ class TorchDetector(ModelAdapter[Any, Any]):
         for parameter in net.parameters():
             parameter.requires_grad_(False)
             check_finite(spec.name, bool(parameter.isfinite().all()))
-        self._channels_last = options.fuse
-        self.fingerprint = fingerprint(net, *config, options.precision, options.fuse)
+        self._channels_last = options.pixels_together
+        self.fingerprint = fingerprint(net, *config, options.precision, options.fuse, *options.layout_key)
         self.notes = {
             **(notes or {}),
             "threads": self._threads,
@@ -72,6 +72,11 @@ class TorchDetector(ModelAdapter[Any, Any]):
         if self._net is None:
             raise ValueError(f"{self.spec.name} has been closed")
         return self._net
+
+    @network.setter
+    def network(self, net: nn.Module) -> None:
+        """Run another one in its place that maps the same to the same (exported, compiled); nothing is checked."""
+        self._net = net
 
     def close(self) -> None:
         """Drop the network; CUDA memory is handed back."""

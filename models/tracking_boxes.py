@@ -50,7 +50,7 @@ class BoxesForTracking(ModelAdapter[Any, Any]):
     @property
     def network(self) -> Any:
         """The detector's, for profiling."""
-        return self._detector.network  # type: ignore[attr-defined]
+        return self._detector.network
 
     def preprocess(self, image: Image) -> Any:
         """The detector's."""
