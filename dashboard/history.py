@@ -71,14 +71,14 @@ def search_text(run: Run) -> str:
     """What a search looks through: title, tags, model, data, task, date and id, in lower case."""
     date = run.created_at[:16].replace("T", " ")
     return " ".join(
-        [run.title, *(f"#{tag}" for tag in run.tags), label_of(run), run.model, run.dataset, run.task, date, run.id]
+        [run.title, *(f"#{tag}" for tag in run.tags), label_of(run, titled=False), run.dataset, run.task, date, run.id]
     ).casefold()
 
 
 def find(runs: Iterable[Run], text: str) -> list[Run]:
     """Runs that have every word of a text somewhere (``search_text``), in the order given."""
-    words = text.casefold().split()
-    return [run for run in runs if all(word in known for known in [search_text(run)] for word in words)]
+    wanted = text.casefold().split()
+    return [run for run in runs if all(word in known for known in [search_text(run)] for word in wanted)]
 
 
 def discard(store: Store, names: Iterable[str], kind: Kind = "runs") -> list[str]:

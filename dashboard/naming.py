@@ -31,9 +31,9 @@ Label = tuple[str, tuple[str, ...]]
 """Title and tags."""
 
 
-def label_of(run: Run) -> str:
-    """A run's title if it has one, else its model, and how its tracker differs from the defaults."""
-    if run.title:
+def label_of(run: Run, titled: bool = True) -> str:
+    """A run's title, if it has one and may be used, else its model, and how its tracker differs from the defaults."""
+    if titled and run.title:
         return run.title
     changed = run.facts.get("tracker", {}).get("changed", {})
     return " ".join([run.model, *(f"{k}={v}" for k, v in changed.items())])

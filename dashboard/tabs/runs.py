@@ -1,114 +1,171 @@
-"""Every finished run: open it, or delete it."""
+"""Every run that was finished: found, chosen, opened, compared, reported, deleted and brought back."""
 
 from __future__ import annotations
 
+import html
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
-import pandas as pd
 
+from dashboard import watching_stored
+from dashboard.comparing.shapes import MOST_RUNS
 from dashboard.engine import Engine
 from dashboard.errors import InputError
-from dashboard.explore.tracking.opened import label_of
+from dashboard.explore.history import WATCHED, history_data
+from dashboard.history import discard, restore
+from dashboard.store import Run
 from dashboard.tabs import TAB_OF, App
 from dashboard.tabs.common import EVENT, run_choices, toast, visible
+from dashboard.tabs.runs_again import again_panel
+from dashboard.tabs.runs_disk import disk_panel
+from dashboard.tabs.runs_label import label_panel
+from dashboard.views.history import HistoryView
 from dashboard.views.strings import t
 
-COLUMNS = (
-    "top1",
-    "top5",
-    "f1_macro",
-    "auroc_macro",
-    "ece",
-    "map",
-    "map_50",
-    "f1",
-    "miou",
-    "psnr",
-    "ssim",
-    "HOTA",
-    "MOTA",
-    "IDF1",
-)
 SKIP = (gr.skip(), gr.skip())
+COMPARE = "compare"
+NOTHING = "Choose a run in the list first."
 
 
 class Runs:
-    """Handlers of the runs tab."""
+    """Handlers of the runs tab. State: the ids chosen in the list, and those deleted last."""
 
     def __init__(self, engine: Engine, tabs: Sequence[str]) -> None:
         self.engine, self.tabs = engine, tabs
 
-    def table(self) -> pd.DataFrame:
-        """One row a run, newest first."""
-        rows = [
-            {"run": r.id, "task": r.task, "model": label_of(r), "dataset": r.dataset, "images": r.samples}
-            | {c: None if r.metrics.get(c) is None else round(r.metrics[c], 4) for c in COLUMNS}  # type: ignore[call-overload,arg-type]
-            | {"created": r.created_at[:16].replace("T", " ")}
-            for r in visible(self.engine)
-        ]
-        frame = pd.DataFrame(rows, columns=["run", "task", "model", "dataset", "images", *COLUMNS, "created"])
-        return frame.dropna(axis=1, how="all") if rows else frame
+    def table(self, chosen: Sequence[str] | None = None) -> dict[str, Any]:
+        """Every run and, on one's own computer, every film that was watched."""
+        watched = [] if self.engine.public else watching_stored.everything(self.engine.store)
+        return history_data(visible(self.engine), watched, chosen)
 
     def picked(self, event: gr.SelectData) -> tuple[Any, ...]:
-        """A row was clicked."""
-        run_id = str(event.row_value[0])
+        """Other rows are chosen."""
+        ids = [str(i) for i in (event.value or {}).get("ids", [])] if isinstance(event.value, dict) else []
+        return ids, *self.buttons(ids)
+
+    def buttons(self, ids: Sequence[str]) -> tuple[Any, ...]:
+        """What can be done with the chosen rows: open, compare, report, delete."""
+        runs = [i for i in ids if not i.startswith(WATCHED)]
+        alike = len({run.task for run in self._there(runs)}) == 1
         return (
-            run_id,
-            f"**{run_id}**",
-            gr.Button(interactive=True),
-            gr.Button(interactive=True, visible=True),
+            gr.Button(interactive=len(runs) == len(ids) == 1),
+            gr.Button(interactive=2 <= len(runs) <= MOST_RUNS and alike),
+            gr.Button(interactive=1 <= len(runs) <= MOST_RUNS and alike),
+            gr.Button(interactive=bool(ids), visible=not self.engine.public),
             gr.Button(visible=False),
         )
 
-    def open(self, run_id: str | None) -> tuple[Any, ...]:
+    def _there(self, ids: Sequence[str]) -> list[Run]:
+        """Those of the runs that are still there."""
+        return [self.engine.store.get(i) for i in ids if self.engine.store.has(i)]
+
+    def opened_row(self, event: gr.EventData) -> tuple[Any, ...]:
+        """A row was opened: Enter, or two clicks."""
+        ids = (getattr(event, "value", None) or {}).get("ids") or []
+        return self.open([str(i) for i in ids])
+
+    def open(self, ids: Sequence[str] | None) -> tuple[Any, ...]:
         """Show it where its task is."""
-        if not run_id:
-            raise InputError("Click a run in the list first.")
-        run = self.engine.store.get(run_id)
-        alike = [r for r in self.engine.store.runs() if TAB_OF.get(r.task, r.task) == TAB_OF.get(run.task, run.task)]
-        choices = run_choices(alike)
+        if not ids:
+            raise InputError(NOTHING)
+        if ids[0].startswith(WATCHED):
+            raise InputError("What was watched has no page of its own: open its video in the tracking tab again.")
+        run = self.engine.store.get(ids[0])
         tab = TAB_OF.get(run.task, run.task)
-        own = gr.Dropdown(choices=choices, value=[run.id])
+        alike = [r for r in visible(self.engine) if TAB_OF.get(r.task, r.task) == tab]
+        own = gr.Dropdown(choices=run_choices(alike), value=[run.id])
         shown = [part for name in self.tabs for part in ((own, gr.Tabs(selected="results")) if name == tab else SKIP)]
         return gr.Tabs(selected=tab), *shown
 
-    def delete(self, run_id: str | None) -> tuple[Any, ...]:
-        """Remove it for good."""
+    def compare(self, ids: Sequence[str] | None) -> tuple[Any, Any]:
+        """Show the chosen runs side by side in the compare tab."""
+        runs = self._there(ids or [])
+        if not 2 <= len(runs) <= MOST_RUNS or len({run.task for run in runs}) > 1:
+            raise InputError(f"Choose two to {MOST_RUNS} runs of one task to compare them.")
+        choices = run_choices([r for r in visible(self.engine) if r.task == runs[0].task])
+        runs = sorted(runs, key=lambda run: run.created_at)
+        return gr.Tabs(selected=COMPARE), gr.Dropdown(choices=choices, value=[run.id for run in runs])
+
+    def report(self, ids: Sequence[str] | None) -> str:
+        """The chosen runs as one HTML file."""
+        if not ids:
+            raise InputError(NOTHING)
+        share: Any = importlib.import_module("dashboard.tabs.compare_share")
+        return str(share.report_file(self.engine, [run.id for run in self._there(ids)]))
+
+    def delete(self, ids: Sequence[str] | None) -> tuple[Any, ...]:
+        """Move the chosen rows to the trash, from where they can be brought back."""
         if self.engine.public:
             raise InputError("Runs cannot be deleted on a public server.")
-        if run_id:
-            self.engine.store.delete(run_id)
-            self.engine.drop_unused_videos()
-        return (
-            self.table(),
-            None,
-            "",
-            gr.Button(interactive=False),
-            gr.Button(interactive=False, visible=True),
-            gr.Button(visible=False),
-        )
+        if not ids:
+            raise InputError(NOTHING)
+        store = self.engine.store
+        films = [i.removeprefix(WATCHED) for i in ids if i.startswith(WATCHED)]
+        runs = [i for i in ids if not i.startswith(WATCHED)]
+        gone = discard(store, runs) if runs else []
+        gone += [WATCHED + name for name in (discard(store, films, "watched") if films else [])]
+        undo = gr.Button(t("ui.hist.undo"), visible=bool(gone))
+        return self.table([]), [], gone, undo, *self.buttons([])
+
+    def undo(self, gone: Sequence[str] | None) -> tuple[Any, ...]:
+        """Bring back what was deleted last."""
+        store = self.engine.store
+        films = [i.removeprefix(WATCHED) for i in gone or [] if i.startswith(WATCHED)]
+        back = restore(store, [i for i in gone or [] if not i.startswith(WATCHED)])
+        back += [WATCHED + name for name in restore(store, films, "watched")]
+        return self.table(back), back, [], gr.Button(visible=False), *self.buttons(back)
+
+    def ask(self, ids: Sequence[str] | None) -> tuple[Any, Any]:
+        """Before anything goes: how many."""
+        if not ids:
+            raise InputError(NOTHING)
+        named = [i.removeprefix(WATCHED) for i in ids]
+        gr.Info(html.escape(", ".join(named[:3]) + (f" … ({len(named)})" if len(named) > 3 else "")), duration=4)
+        return gr.Button(visible=False), gr.Button(visible=True)
 
 
 def create(engine: Engine, app: App) -> None:
     """Build the tab inside the current ``gr.Tab``."""
-    do = Runs(engine, list(app.runs))
-    chosen = gr.State(None)
-    gr.Markdown(t("ui.runs.list"))
-    table = gr.Dataframe(
-        do.table, interactive=False, elem_id="runs-table", show_search="filter", max_height=520, buttons=[]
-    )
-    with gr.Row():
-        name = gr.Markdown("", elem_id="runs-picked")
-        show = gr.Button(t("ui.runs.open"), interactive=False, variant="primary", elem_id="runs-open")
-        delete = gr.Button(t("ui.runs.delete"), interactive=False, elem_id="runs-delete", visible=not engine.public)
-        sure = gr.Button(t("ui.runs.sure"), visible=False, variant="stop", elem_id="runs-sure")
-    table.select(do.picked, None, [chosen, name, show, delete, sure], **EVENT)
-    targets = [part for name in app.runs for part in (app.runs[name], app.inner[name])]
-    show.click(toast(do.open), chosen, [app.tabs, *targets], **EVENT)
-    delete.click(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [delete, sure], **EVENT)
-    if not engine.public:
-        sure.click(toast(do.delete), chosen, [table, chosen, name, show, delete, sure], **EVENT)
+    do = Runs(engine, list(dict.fromkeys([*app.runs])))
+    tabs = [name for name in do.tabs if name != COMPARE and name in app.inner]
+    do.tabs = tabs
+    chosen, gone = gr.State([]), gr.State([])
+    with gr.Row(elem_classes="lp-row"):
+        with gr.Column(scale=8, min_width=320):
+            with gr.Row(elem_classes="lp-tools", elem_id="runs-actions"):
+                show = gr.Button(
+                    t("ui.runs.open"), interactive=False, variant="primary", size="sm", elem_id="runs-open"
+                )
+                compare = gr.Button(t("ui.hist.compare"), interactive=False, size="sm", elem_id="runs-compare")
+                report = gr.Button(t("ui.hist.report"), interactive=False, size="sm", elem_id="runs-report")
+                delete = gr.Button(
+                    t("ui.runs.delete"), interactive=False, size="sm", elem_id="runs-delete", visible=not engine.public
+                )
+                sure = gr.Button(t("ui.hist.sure"), visible=False, variant="stop", size="sm", elem_id="runs-sure")
+                undo = gr.Button(t("ui.hist.undo"), visible=False, size="sm", elem_id="runs-undo")
+            table = HistoryView(elem_id="runs-table")
+            file = gr.DownloadButton(visible="hidden", elem_id="runs-report-file")
+        with gr.Column(scale=3, min_width=280):
+            if not engine.public:
+                label_panel(engine, chosen, table, do.table)
+            again_panel(engine, app, chosen, table, do.table)
+            if not engine.public:
+                disk_panel(engine, chosen, table, do.table)
     assert app.tab is not None
+    buttons: list[Any] = [show, compare, report, delete, sure]
+    targets: list[Any] = [part for name in tabs for part in (app.runs[name], app.inner[name])]
     app.tab.select(do.table, None, table, **EVENT)
+    table.select(do.picked, None, [chosen, *buttons], **EVENT)
+    table.submit(toast(do.opened_row), None, [app.tabs, *targets], **EVENT)
+    show.click(toast(do.open), chosen, [app.tabs, *targets], **EVENT)
+    if COMPARE in app.runs:
+        compare.click(toast(do.compare), chosen, [app.tabs, app.runs[COMPARE]], **EVENT)
+    saved = report.click(toast(do.report), chosen, file, **(EVENT | {"show_progress": "minimal"}))
+    saved.success(None, js="() => document.querySelector('#runs-report-file').click()", **EVENT)
+    if not engine.public:
+        delete.click(toast(do.ask), chosen, [delete, sure], **EVENT)
+        after: list[Any] = [table, chosen, gone, undo, *buttons]
+        sure.click(toast(do.delete), chosen, after, **EVENT)
+        undo.click(toast(do.undo), gone, after, **EVENT)
