@@ -12,14 +12,14 @@ from scipy import sparse
 
 from dashboard.comparing.align import Aligned, column
 from dashboard.comparing.classes import join_classes, same_truth
-from dashboard.comparing.measured import Floats, Measured, Settings
+from dashboard.comparing.measured import Floats, Measured, Settings, class_differences
 from dashboard.comparing.shapes import ClassDifferences, Figure
 from dashboard.metrics.batch import ClassificationBatch
 from dashboard.metrics.calibration import Calibration, bin_of
 from dashboard.metrics.confusion import Confusion
 from dashboard.metrics.intervals import enough
 from dashboard.metrics.losses import cross_entropy
-from dashboard.metrics.paired_bootstrap import ends, every_block, indicator
+from dashboard.metrics.paired_bootstrap import every_block, indicator
 from dashboard.metrics.scan import Detail, Summary
 from dashboard.results import Scalars
 from dashboard.store import Run
@@ -224,10 +224,6 @@ def _classes(
     out = []
     for name in PER_CLASS:
         value = np.broadcast_to(values[name], hit.shape)[:, shown]
-        low, high = (np.full(value.shape, np.nan) for _ in range(2))
-        for run in range(len(found)):
-            if name in draws and run != how.baseline:
-                spread = draws[name][run, shown] - draws[name][how.baseline, shown]
-                low[run], high[run] = ends(value[run] - value[how.baseline], spread, how.level).T
-        out.append(ClassDifferences(name, [names[int(i)] for i in shown], support[shown], value, low, high))
+        own = draws[name][:, shown] if name in draws else None
+        out.append(class_differences(name, [names[int(i)] for i in shown], support[shown], value, own, how))
     return out

@@ -6,13 +6,13 @@ import importlib
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.comparing.align import Aligned, align, title
+from dashboard.comparing.align import align, title
 from dashboard.comparing.measured import Floats, Measured, Settings
 from dashboard.comparing.recorded import recorded_figures
 from dashboard.comparing.shapes import LEVEL, MOST_RUNS, RESAMPLES, Comparison, Difference, Figure, PairTest
@@ -22,11 +22,16 @@ from dashboard.metrics.intervals import FEW, Interval
 from dashboard.store import Run
 
 Flags = NDArray[np.bool_]
-Measure = Callable[[Sequence[Run], Aligned, Settings], Measured]
 TASKS = {
     "classification": "classification",
+    "detection": "objects",
+    "instance-segmentation": "objects",
+    "semantic-segmentation": "pixels",
+    "enhancement": "pictures",
+    "tracking": "tracks",
 }
-"""Where each task's numbers come from: modules of this package with ``measure``."""
+"""Where each task's numbers come from: modules of this package with ``measure`` and, if not every common sample can
+be used, ``narrowed``."""
 KEPT = 16  # comparisons
 _kept: OrderedDict[Hashable, Comparison] = OrderedDict()
 _making: dict[Hashable, threading.Lock] = {}
@@ -100,8 +105,10 @@ def _check(runs: Sequence[Run], baseline: int, resamples: int) -> None:
 
 def _compare(runs: Sequence[Run], how: Settings) -> Comparison:
     aligned = align(runs, how.baseline)
-    measure: Measure = importlib.import_module(f"dashboard.comparing.{TASKS[runs[0].task]}").measure
-    found = measure(runs, aligned, how)
+    module = importlib.import_module(f"dashboard.comparing.{TASKS[runs[0].task]}")
+    if hasattr(module, "narrowed"):
+        aligned = module.narrowed(runs, aligned)
+    found: Measured = module.measure(runs, aligned, how)
     tests = _tests(found, how)
     differences = [d for figure in found.figures for d in _differences(figure, found, tests, how)]
     return Comparison(
@@ -153,6 +160,10 @@ def _difference(figure: Figure, place: int, found: Measured, how: Settings) -> t
         known = gap[np.isfinite(gap)]
         if len(known) and math.isclose(float(known.mean()), value, rel_tol=1e-9, abs_tol=1e-12):
             return value, *paired.paired_t(known, how.level), "Student's t of paired differences"
+    if figure.name in found.left:
+        left = found.left[figure.name]
+        ends, p = paired.jackknife(value, left[:, place] - left[:, base], how.level)
+        return value, ends, p, f"jackknife over {len(left)} blocks of frames, Student's t"
     draws = found.draws.get(figure.name)
     if draws is None:
         return value, (math.nan, math.nan), math.nan, "no interval"
@@ -160,7 +171,7 @@ def _difference(figure: Figure, place: int, found: Measured, how: Settings) -> t
     recentred = figure.name not in found.linear
     ends, p = paired.bootstrap_interval(value, gap, recentred, how.level, found.units)
     what = "blocks of frames" if found.unit == "block of frames" else f"{found.unit}s"
-    method = f"paired bootstrap, {how.resamples} resamples of {found.units} {what}"
+    method = f"paired bootstrap, {len(draws):,} resamples of {found.units:,} {what}"
     return value, ends, p, method if math.isfinite(ends[0]) else f"no interval: too few {what}, or no spread"
 
 

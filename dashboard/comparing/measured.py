@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from dashboard.comparing.align import Aligned
 from dashboard.comparing.shapes import ClassDifferences, Figure
+from dashboard.metrics.intervals import FEW
+from dashboard.metrics.paired import bootstrap_interval
+from dashboard.metrics.paired_bootstrap import ends
+from dashboard.store import Run
 
 Floats = NDArray[np.float64]
 
@@ -44,6 +49,7 @@ class Measured:
         score_name: what it is.
         tolerance: scores this close are a tie.
         classes: per-class metrics.
+        left: (K, R) by metric, with one of K blocks left out each time, where blocks are too few to be resampled.
         columns: (R, N) by metric, for means over few units, whose difference is left to Student's t.
         notes: what a reader must know.
         hits: (R, N) right or wrong by metric, for metrics that are shares of right answers: their p is McNemar's.
@@ -59,7 +65,76 @@ class Measured:
     score_name: str
     tolerance: float = 0.0
     classes: Sequence[ClassDifferences] = ()
+    left: Mapping[str, Floats] = field(default_factory=dict)
     columns: Mapping[str, Floats] = field(default_factory=dict)
     notes: Sequence[str] = ()
     hits: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     binary: bool = False
+
+
+def figure(name: str, values: Floats, limits: Floats, better: bool | None = True, unit: str = "") -> Figure:
+    """A metric over runs."""
+    return Figure(name, better, unit, values, limits)
+
+
+def run_intervals(
+    name: str,
+    values: Floats,
+    runs: Sequence[Run],
+    aligned: Aligned,
+    draws: Floats | None,
+    level: float,
+    bounds: tuple[float, float],
+) -> Floats:
+    """(R, 2) the runs' own intervals where nothing is left out, else from resamples; NaN where there are neither.
+
+    Args:
+        name: of the metric.
+        values: (R,) of it.
+        runs: the runs.
+        aligned: their common samples.
+        draws: (B, R) of resamples.
+        level: of confidence.
+        bounds: what the metric can be.
+    """
+    out = np.full((len(runs), 2), np.nan)
+    for place, run in enumerate(runs):
+        if aligned.whole(place) and name in run.intervals:
+            out[place] = run.intervals[name]
+        elif draws is not None:
+            out[place] = np.clip(
+                bootstrap_interval(float(values[place]), draws[:, place], True, level, units=len(aligned.ids))[0],
+                *bounds,
+            )
+    return out
+
+
+def class_differences(
+    name: str,
+    names: Sequence[str],
+    support: NDArray[np.int64],
+    values: Floats,
+    draws: NDArray[np.float32] | None,
+    how: Settings,
+    plenty: NDArray[np.bool_] | None = None,
+) -> ClassDifferences:
+    """One per-class metric, with intervals of its differences to the baseline.
+
+    Args:
+        name: of the metric.
+        names: (C,) of the classes.
+        support: (C,) how many of the truth.
+        values: (R, C).
+        draws: (R, C, B) of resamples, or None: no intervals.
+        how: the baseline and the level.
+        plenty: (C,) which classes have units enough for one; by default, those with a support of ``FEW``.
+    """
+    enough = support >= FEW if plenty is None else plenty
+    low, high = (np.full(values.shape, np.nan) for _ in range(2))
+    for run in range(len(values)):
+        if draws is not None and run != how.baseline:
+            spread = draws[run] - draws[how.baseline]
+            limits = ends(values[run] - values[how.baseline], spread, how.level)
+            limits[~enough] = np.nan
+            low[run], high[run] = limits.T
+    return ClassDifferences(name, list(names), support, values, low, high)

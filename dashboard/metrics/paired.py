@@ -91,6 +91,29 @@ def paired_t(differences: Floats, level: float = 0.95) -> tuple[Interval, float]
     return (mean - half, mean + half), 2 * float(special.stdtr(n - 1, -abs(mean) / error))
 
 
+def jackknife(value: float, left: Floats, level: float = 0.95) -> tuple[Interval, float]:
+    """Interval of a number from what it is with one of K blocks left out, and the two-sided p of its being 0.
+
+    Source: the delete-a-block jackknife, Künsch 1989; Student's t with K - 1 degrees of freedom.
+
+    Args:
+        value: the number, a difference.
+        left: (K,) the same without each block.
+        level: of confidence.
+
+    Returns:
+        NaN where one of them is undefined, or all are the same: no spread was seen. The p is 1 for a number of 0 then.
+    """
+    k = len(left)
+    if k < 3 or not (math.isfinite(value) and np.isfinite(left).all()):
+        return NONE, math.nan
+    error = math.sqrt((k - 1) / k * float(((left - left.mean()) ** 2).sum()))
+    if error == 0:
+        return NONE, 1.0 if value == 0 else math.nan
+    half = error * float(special.stdtrit(k - 1, 0.5 + level / 2))
+    return (value - half, value + half), 2 * float(special.stdtr(k - 1, -abs(value) / error))
+
+
 def holm(p: Floats) -> Floats:
     """Holm's step-down correction: the chance of one false alarm or more among all tests stays at the level.
 
