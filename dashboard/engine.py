@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tempfile
 import threading
 import time
 from collections import OrderedDict
@@ -14,13 +15,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dashboard.datasets.base import Dataset
+from dashboard.datasets.cache import prune
 from dashboard.datasets.opening import cache_folder, open_dataset
 from dashboard.datasets.videofile import MAX_PUBLIC_MINUTES
 from dashboard.disk import digest_of, friendly_os_errors
 from dashboard.errors import InputError
 from dashboard.films import Films
 from dashboard.jobs import Jobs
+from dashboard.spaces_gpu import ON, load_for
 from dashboard.store import Run, Store
+from dashboard.visitors import KEEP_S, VisitorStore, sweep
 from dashboard.watching_stored import everything
 from models.base import LoadOptions, ModelAdapter
 from models.load import load_model
@@ -49,7 +53,7 @@ class Engine:
     def __init__(
         self, store: str | Path | None = None, options: LoadOptions | None = None, public: bool = False
     ) -> None:
-        self.store = Store(store or default_store())
+        self.store = (VisitorStore if public else Store)(store or default_store())
         self.jobs = Jobs()
         self.options = options or LoadOptions()
         self.preparing: dict[str, str] = {}
@@ -77,12 +81,13 @@ class Engine:
         """The same, and the seconds that loading took; None if it was loaded before."""
         spent: list[float] = []
         options = options or self.options
+        asked = ON and isinstance(self.store, VisitorStore) and self.store.who() is not None
         how = (options.device, options.precision, options.fuse, options.threads, options.allow_code)
-        key = (name, _stamp(name), task, *how, tuple(sorted(options.settings.items())))
+        key = (name, _stamp(name), task, asked, *how, tuple(sorted(options.settings.items())))
 
         def make() -> ModelAdapter[Any, Any]:
             begin = time.perf_counter()
-            made = load_model(name, options, task)
+            made = load_for(name, options, task, asked) if ON else load_model(name, options, task)
             spent.append(time.perf_counter() - begin)
             return made
 
@@ -138,7 +143,7 @@ class Engine:
     def drop_unused_videos(self) -> None:
         """Take away kept videos that no run and nothing that was watched is about any more."""
         kept = self.store.root / "videos"
-        facts = [r.facts.get("dataset_facts", {}) for r in self.store.runs("tracking")]
+        facts = [r.facts.get("dataset_facts", {}) for r in Store(self.store.root).runs("tracking")]  # everybody's
         facts += [w.facts.get("dataset_facts", {}) for w in everything(self.store)]
         used = {above for f in facts for above in Path(str(f.get("source", ""))).parents}
         with contextlib.suppress(OSError):
@@ -158,6 +163,17 @@ class Engine:
                 return dataset
         self._gone[key] = time.monotonic()
         return None
+
+    def tidy(self) -> None:
+        """Of a public server: take away what visitors left a while ago; from memory, too, when nobody is at work."""
+        if self.jobs.idle:
+            with self._guard:  # and with datasets their hold on unpacked archives
+                self._models.clear()
+                self._datasets.clear()
+                self._gone.clear()
+        prune(cache_folder(), KEEP_S)
+        downloads = (p for p in Path(tempfile.gettempdir()).glob("loupe-*") if p.is_dir())
+        sweep(self.store.root, (self.films.folder, *downloads))
 
     def _kept(self, cache: OrderedDict[Hashable, T], key: Hashable, most: int, make: Callable[[], T]) -> T:
         """From the cache, or made and kept; the one unused for longest goes.

@@ -14,6 +14,7 @@ from dashboard.errors import InputError
 from dashboard.labels import ClassMap
 from dashboard.pipeline import Items, prepared
 from dashboard.predictions import Part
+from dashboard.spaces_gpu import FarAdapter
 from dashboard.tasks.base import Answering
 from dashboard.types import Prediction
 from models.base import ModelAdapter, OutOfMemory
@@ -38,6 +39,9 @@ class Inference:
     ) -> None:
         self.adapter, self.dataset, self.classes, self.task = adapter, dataset, classes, task
         self.batch_size = batch_size or self.task.batch_sizes[adapter.device.startswith("cuda")]
+        self.far = adapter if isinstance(adapter, FarAdapter) else None
+        if self.far is not None:  # many batches a call
+            self.batch_size = self.far.plan(self.batch_size)
         self.seconds = 0.0
         self.notes: dict[str, Any] = {}
 
@@ -64,6 +68,8 @@ class Inference:
                 self.seconds += time.perf_counter() - begin
                 predictions += self._answers(outputs, len(items))
                 start += size
+                if self.far is not None:
+                    self.batch_size = self.far.items
             except OutOfMemory as error:
                 if size == 1:
                     raise InputError(

@@ -107,6 +107,12 @@ class Jobs:
         """The job, or None if it is unknown (a restart, an old tab)."""
         return self._jobs.get(job_id or "")
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs or waits."""
+        with self._turn:
+            return not self._line
+
     def wait(self, job: Job, timeout: float) -> None:
         """Wait until it has ended, at most ``timeout`` seconds."""
         end = time.monotonic() + timeout

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,21 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 import plotly
+from gradio.context import LocalContext
+from starlette.middleware import Middleware
 
 from dashboard.engine import Engine
+from dashboard.errors import InputError
 from dashboard.evaluation import Settings, evaluate
 from dashboard.jobs import Work
 from dashboard.tabs import TAB_OF, TABS, App
 from dashboard.tabs.common import EVENT
+from dashboard.tabs.endpoints import create_endpoints
 from dashboard.tabs.results import Results
 from dashboard.views import STATIC, BrandView
 from dashboard.views.strings import I18N, t
+from dashboard.visitor_cookie import NAME, VisitorCookie, visitor_of
+from dashboard.visitors import SWEEP_S, UPLOADS_S, Visitor, VisitorStore
 from models.base import LoadOptions
 
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
@@ -74,7 +82,7 @@ def head() -> str:
 def build(engine: Engine) -> gr.Blocks:
     """The whole page."""
     gr.set_static_paths([PLOTLY])
-    with gr.Blocks(title="Loupe", fill_width=True, analytics_enabled=False, delete_cache=(3600, 6 * 3600)) as page:
+    with gr.Blocks(title="Loupe", fill_width=True, analytics_enabled=False, delete_cache=(3600, UPLOADS_S)) as page:
         with gr.Row(elem_classes="lp-top"):
             BrandView({}, elem_id="brand")
             look = gr.Button(t("ui.theme"), size="sm", elem_id="theme", scale=0, min_width=110)
@@ -87,6 +95,7 @@ def build(engine: Engine) -> gr.Blocks:
             for name, create in TABS.items():
                 with gr.Tab(t(f"ui.tab.{name}"), id=name, elem_id=f"tab-{name}") as app.tab:
                     create(engine, app)
+        create_endpoints(engine)
         look.click(None, js=TOGGLE, **EVENT)
         page.load(None, js=LOOK, **EVENT)
         for function, inputs, outputs in app.on_load:
@@ -122,28 +131,94 @@ def _evaluating(engine: Engine, name: str, data: str, task: str) -> Work:
     return work
 
 
-def serve(arguments: argparse.Namespace) -> None:
-    """Launch and wait until it is stopped."""
-    on_space = bool(os.environ.get("SPACE_ID"))
-    engine = Engine(
-        arguments.store,
-        LoadOptions(device=arguments.device, allow_code=arguments.allow_code),
-        public=arguments.public or on_space,
-    )
-    prepare(engine)
+def current_visitor() -> Visitor | None:
+    """Who has caused what is running here; None for what the server does by itself."""
+    request = LocalContext.request.get(None)
+    if request is None:
+        return None
+    cookie = visitor_of(f"{NAME}={request.cookies.get(NAME, '')}")
+    linked = str(request.query_params.get("run") or "").split(",")
+    return Visitor((cookie, request.session_hash or ""), tuple(linked))
+
+
+def open_to_strangers(engine: Engine) -> None:
+    """Tell visitors apart, and take away what they leave, from now on."""
+    assert isinstance(engine.store, VisitorStore)
+    engine.store.who = current_visitor
+
+    def tidy() -> None:
+        while True:
+            engine.tidy()
+            threading.Event().wait(SWEEP_S)
+
+    threading.Thread(target=tidy, daemon=True, name="tidy").start()
+
+
+def launch(engine: Engine, wait: bool = True, **options: Any) -> tuple[gr.Blocks, str]:
+    """Put the page on the network.
+
+    Args:
+        engine: what it works with; a public one makes it a page for strangers.
+        wait: until it is stopped.
+        options: more of ``gr.Blocks.launch``.
+
+    Returns:
+        The page and its address.
+    """
+    if engine.public:
+        open_to_strangers(engine)
     page = build(engine)
-    page.queue(default_concurrency_limit=4).launch(
-        server_name=arguments.host or ("0.0.0.0" if on_space else "127.0.0.1"),
-        server_port=arguments.port,
-        inbrowser=not (arguments.no_browser or on_space) and sys.stdout.isatty(),
+    _, address, _ = page.queue(default_concurrency_limit=4, max_size=64 if engine.public else None).launch(
         theme=theme(),
         css=(STATIC / "loupe.css").read_text("utf-8"),
         head=head(),
         i18n=I18N,
         ssr_mode=False,
         run_history=False,
-        footer_links=["settings"],
+        footer_links=["api", "settings"],
         max_file_size="2gb" if not engine.public else "200mb",
-        show_error=True,
+        show_error=not engine.public,  # what is unexpected may name files; errors of ours are shown in any case
+        app_kwargs={"middleware": [Middleware(VisitorCookie)]} if engine.public else None,
+        mcp_server=importlib.util.find_spec("mcp") is not None,
+        prevent_thread_lock=not wait,
         _frontend=False,  # Gradio asks itself for the page and gives up after three seconds, which a busy laptop needs
+        **options,
     )
+    return page, address
+
+
+def graphical() -> bool:
+    """Whether a browser can be shown: a terminal is not needed (an icon was clicked), a screen is."""
+    remote = "SSH_CONNECTION" in os.environ
+    screen = sys.platform in ("win32", "darwin") and not remote
+    return screen or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) or sys.stdout.isatty()
+
+
+def serve(arguments: argparse.Namespace) -> None:
+    """Launch and wait until it is stopped.
+
+    Raises:
+        InputError: a store that is none, or a window is wanted and cannot be had.
+    """
+    on_space = bool(os.environ.get("SPACE_ID"))
+    window = getattr(arguments, "window", False)
+    if window and importlib.util.find_spec("webview") is None:
+        raise InputError("--window needs the package pywebview: pip install pywebview, or leave --window out.")
+    engine = Engine(
+        arguments.store,
+        LoadOptions(device=arguments.device, allow_code=arguments.allow_code),
+        public=arguments.public or on_space,
+    )
+    prepare(engine)
+    _, address = launch(
+        engine,
+        wait=not window,
+        server_name=arguments.host or ("0.0.0.0" if on_space else "127.0.0.1"),
+        server_port=arguments.port,
+        inbrowser=not (arguments.no_browser or on_space or window) and graphical(),
+    )
+    if window:
+        import webview
+
+        webview.create_window("Loupe", address, width=1440, height=900)
+        webview.start()

@@ -41,8 +41,10 @@ def hold(folder: Path) -> IO[bytes] | None:
     return stream
 
 
-def prune(cache: Path) -> None:
-    """Take away unpacked archives not used for ``MOST_DAYS``, then the longest unused while there is too much.
+def prune(cache: Path, keep_s: float | None = None) -> None:
+    """Take away unpacked archives not used for ``keep_s`` seconds, then the longest unused while there is too much.
+
+    ``MOST_DAYS`` if that is not given.
 
     Folders in ``cache`` that are not unpacked archives are left alone.
     """
@@ -51,7 +53,7 @@ def prune(cache: Path) -> None:
     sizes = {folder: _size(folder) for _, folder in found}
     total = sum(sizes.values())
     for used, folder in found:
-        old = now - used > MOST_DAYS * _DAY
+        old = now - used > (MOST_DAYS * _DAY if keep_s is None else keep_s)
         if (old or total > MOST_BYTES) and now - used > _FRESH and _remove(folder):
             total -= sizes[folder]
 

@@ -47,13 +47,8 @@ def shown(message: object) -> str:
 
 
 def visible(engine: Engine, task: str | None = None) -> list[Run]:
-    """The runs that are listed: all of them; to strangers on a public server those of the built-in data only."""
-    runs = engine.store.runs(task)
-    return [r for r in runs if not engine.public or _built_in(r)]
-
-
-def _built_in(run: Run) -> bool:
-    return str(run.facts.get("dataset_facts", {}).get("source", "")).startswith("demo:")
+    """The runs that are listed: all of them; on a public server what is everybody's, and the visitor's own."""
+    return engine.store.runs(task)
 
 
 def run_choices(runs: Sequence[Run]) -> list[tuple[str, str]]:
