@@ -40,6 +40,7 @@ TABS.register("detection", "dashboard.tabs.detection:create", task=True)
 TABS.register("segmentation", "dashboard.tabs.segmentation:create", task=True)
 TABS.register("enhancement", "dashboard.tabs.enhancement:create", task=True)
 TABS.register("tracking", "dashboard.tabs.tracking:create", task=True)
+TABS.register("profile", "dashboard.tabs.profile:create", task=False)
 TABS.register("compare", "dashboard.tabs.compare:create", task=False)
 TABS.register("runs", "dashboard.tabs.runs:create", task=False)
 
@@ -56,13 +57,23 @@ class Compared:
         runs: the dropdown of two to eight run ids, the baseline among them.
         baseline: the dropdown of the run that the others are compared with (one of ``runs``).
         tab: the panel's own ``gr.Tab``, whose ``select`` says that it was opened.
+        asked: which pictures are wanted: {"run": id, "group": name or None, "class": name or None}, {} for none; who
+            sets it brings ``app.inner["compare"]`` to the panel "pictures".
+        front: the name of the panel that is looked at.
     """
 
     task: gr.Radio
     runs: gr.Dropdown
     baseline: gr.Dropdown
     tab: gr.Tab
+    asked: gr.State
+    front: gr.State
 
 
 PANELS: Registry[Callable[[Engine, App, Compared], None]] = Registry("compare panel")
 """Panels of the compare tab, in order: one file each, one line here; a panel is ``create(engine, app, compared)``."""
+PANELS.register("decide", "dashboard.tabs.compare_decide:create")
+PANELS.register("pictures", "dashboard.tabs.compare_pictures:create")
+PANELS.register("classes", "dashboard.tabs.compare_classes:create")
+PANELS.register("costs", "dashboard.tabs.compare_costs:create")
+PANELS.register("share", "dashboard.tabs.compare_share:create")

@@ -93,4 +93,5 @@ class BrandView(View):
 
 from dashboard.views.compare import CompareView as CompareView, StripView as StripView  # noqa: E402, I001 - Views too
 from dashboard.views.enhance import EnhanceView as EnhanceView  # noqa: E402 - likewise
+from dashboard.views.gauge import GaugeView as GaugeView  # noqa: E402 - likewise
 from dashboard.views.tracks import TracksView as TracksView, film_data as film_data  # noqa: E402 - likewise

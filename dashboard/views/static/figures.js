@@ -2,7 +2,8 @@
 const L = window.loupe, root = element.querySelector(".lp-figures");
 // Three digits that count, without an exponent where that can be read.
 const short = (x) => (x === 0 || (Math.abs(x) >= 0.001 && Math.abs(x) < 1e5) ? String(+x.toPrecision(3)) : x.toExponential(1));
-const text = (c, f) => (c.value === null ? L.t("ui.na") : f.format === "count" ? L.int(c.value) : f.format === "ms" ? `${c.value < 1 ? c.value.toFixed(2) : c.value.toFixed(1)} ms` : f.format === "db" ? c.value.toFixed(2) : f.format === "short" ? short(c.value) : f.format === "rate" ? `${c.value.toFixed(c.value < 100 ? 1 : 0)}/s` : L.num(c.value));
+const si = (x) => { for (const [k, n] of [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]]) if (x >= 0.9995 * k) return `${+(x / k).toPrecision(3)} ${n}`; return short(x); };
+const text = (c, f) => (c.value === null ? L.t("ui.na") : f.format === "count" ? L.int(c.value) : f.format === "ms" ? `${c.value < 1 ? c.value.toFixed(2) : c.value.toFixed(1)} ms` : f.format === "db" ? c.value.toFixed(2) : f.format === "si" ? si(c.value) : f.format === "short" ? short(c.value) + (f.unit ? ` ${f.unit}` : "") : f.format === "rate" ? `${c.value.toFixed(c.value < 100 ? 1 : 0)}/s` : L.num(c.value));
 // An interval in as little room as it takes: ".865–.915".
 const brief = (x) => (Math.abs(x) < 1 ? x.toFixed(3).replace(/^(-?)0\./, "$1.") : x.toFixed(2));
 const draw = () => {

@@ -1,0 +1,204 @@
+"""Key figures, layers, and the ways a model can be run, as tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dashboard.explore import overview
+from dashboard.explore.overview import Data
+from dashboard.explore.profiling.opened import Opened, names_of
+from dashboard.profiling.shapes import Variant
+
+FIRST_METRIC: Mapping[str, tuple[str, str]] = {
+    "classification": ("top1", "top1"),
+    "detection": ("map", "det_map"),
+    "instance-segmentation": ("map", "det_map"),
+    "semantic-segmentation": ("miou", "sem_miou"),
+    "enhancement": ("psnr", "psnr"),
+    "tracking": ("HOTA", "HOTA"),
+}
+"""What a task's accuracy is told by, and the entry that explains it."""
+EXPLAINED: Mapping[str, str] = {
+    "default": "default_way",
+    "channels_last": "channels_last",
+    "fused": "conv_bn_fusion",
+    "bf16": "half_precision",
+    "fp16": "half_precision",
+    "onnxruntime": "other_runtime",
+    "openvino": "other_runtime",
+    "compiled": "compiled",
+}
+"""Ways of running, and the entries that explain them."""
+
+
+def figures_data(views: Sequence[Opened]) -> Data:
+    """Cards of what models cost, the cheapest marked."""
+    profiles = [v.profile for v in views]
+    names = names_of(views)
+    models = [
+        {"name": n, "note": f"{p.input_size[0]}×{p.input_size[1]} · {p.device}"}
+        for n, p in zip(names, profiles, strict=True)
+    ]
+    cards = [
+        _card("params", [p.params for p in profiles], "si", notes=[_exact(p.params) for p in profiles]),
+        _card("macs", [p.macs for p in profiles], "si"),
+        _card("flops", [p.flops for p in profiles], "si"),
+        _card("model_size", [_mega(p.size_bytes) for p in profiles], "short", "MB"),
+        _latency(views),
+        _throughput(views),
+        _card("peak_memory", [p.memory_mb.get("peak") for p in profiles], "short", "MB"),
+        _card("prf_cold_start", [p.cold_start.get("total_s") for p in profiles], "short", "s"),
+    ]
+    gpu = [p.memory_mb.get("gpu_peak") for p in profiles]
+    if any(x is not None for x in gpu):
+        cards.append(_card("gpu_memory", gpu, "short", "MB"))
+    return {"models": models, "figures": cards, "warnings": _warnings(views)}
+
+
+def _card(
+    key: str, values: Sequence[float | None], format: str, unit: str = "", notes: Sequence[str] = (), lower: bool = True
+) -> Data:
+    """One card; what is not known is None."""
+    cells: list[Data] = [{"value": v if v is None or math.isfinite(v) else None} for v in values]
+    for cell, note in zip(cells, notes, strict=False):
+        cell["note"] = note
+    overview.mark_best(cells, lower)
+    return {"key": key, "cells": cells, "format": format, "unit": unit}
+
+
+def _latency(views: Sequence[Opened]) -> Data:
+    """The median, with the slow ones as a note."""
+    ways = [v.usual for v in views]
+    known = [{} if w is None else w.latency_ms for w in ways]
+    notes = [f"p90 {_three(k['p90'])} · p99 {_three(k['p99'])}" if {"p90", "p99"} <= set(k) else "" for k in known]
+    return _card("latency_percentiles", [k.get("p50") for k in known], "short", "ms", notes)
+
+
+def _throughput(views: Sequence[Opened]) -> Data:
+    """The most, with the batch size at which it is reached."""
+    best = [best_throughput(v.usual) for v in views]
+    notes = ["" if b is None else f"× {b[0]}" for b in best]
+    return _card("throughput_vs_batch", [None if b is None else b[1] for b in best], "rate", "", notes, lower=False)
+
+
+def best_throughput(way: Variant | None) -> tuple[int, float] | None:
+    """Batch size and pictures a second where these are most."""
+    if way is None or not way.throughput:
+        return None
+    return max(((int(b), float(t)) for b, t in way.throughput.items()), key=lambda x: x[1])
+
+
+def _warnings(views: Sequence[Opened]) -> list[Data]:
+    """Why some of these numbers do not compare."""
+    found: list[Data] = []
+    if len({v.profile.device for v in views}) > 1:
+        found.append({"key": "ui.prf.warn.device"})
+    if len({v.profile.input_size for v in views}) > 1:
+        found.append({"key": "ui.prf.warn.size"})
+    return found
+
+
+def layers_table(view: Opened, selected: int | None = None) -> Data:
+    """One row a layer, in the order they run."""
+    layers = view.profile.layers
+    timed = any(layer.ms is not None for layer in layers)
+    columns: list[Data] = [
+        {"label": "ui.prf.layer", "kind": "name"},
+        {"label": "ui.prf.kind", "kind": "name"},
+        {"label": "ui.prf.output", "kind": "name"},
+        {"explain": "params", "kind": "count", "short": "ui.short.params"},
+        {"explain": "macs", "kind": "count", "short": "ui.short.macs"},
+        {"explain": "flops", "kind": "count", "short": "ui.short.flops"},
+    ]
+    longest = max((layer.ms or 0.0 for layer in layers), default=0.0)
+    if timed:
+        columns.append({"explain": "layer_time", "kind": "short", "short": "ui.short.ms", "range": [0.0, longest]})
+    rows = []
+    for layer in layers:
+        output = "×".join(map(str, layer.output))
+        counts = [layer.params, layer.macs, layer.flops, *([layer.ms] if timed else [])]
+        rows.append([layer.path, f"{layer.kind} ×{layer.calls}" if layer.calls > 1 else layer.kind, output, *counts])
+    return {
+        "key": view.run.id,
+        "columns": columns,
+        "rows": rows,
+        "selected": selected,
+        "keeps": True,
+        "find": "ui.prf.find",
+    }
+
+
+def ways_table(views: Sequence[Opened]) -> Data:
+    """One row a way that a model was run: how fast, how much faster, what it needs, and the accuracy it costs."""
+    several = len(views) > 1
+    metric, entry = first_metric(views)
+    heads: list[Data] = [{"label": "ui.prf.model", "kind": "name"}] if several else []
+    heads.append({"label": "ui.prf.way", "kind": "name"})
+    shown = [
+        ("p50", "latency_percentiles", "ui.short.p50"),
+        ("p99", "latency_percentiles", "ui.short.p99"),
+        ("speedup", "speedup", "ui.short.speedup"),
+        ("throughput", "throughput_vs_batch", "ui.short.best_rate"),
+        ("memory", "peak_memory", "ui.short.memory"),
+        ("difference", "largest_difference", "ui.short.difference"),
+    ]
+    if metric:
+        shown += [("accuracy", entry, f"explain.{entry}.name"), ("cost", "accuracy_cost", "ui.short.cost")]
+    rows: list[list[Any]] = []
+    for view, name in zip(views, names_of(views), strict=True):
+        for way in view.profile.variants:
+            numbers = _numbers(view, way, metric)
+            rows.append([*([name] if several else []), way_name(way), *(numbers[key] for key, _, _ in shown)])
+    for place, (_, explained, short) in enumerate(shown, len(heads)):
+        known = [abs(r[place]) for r in rows if r[place] is not None]
+        heads.append({"kind": "short", "explain": explained, "short": short, "range": [0.0, max(known, default=1.0)]})
+    return {"key": " ".join(v.run.id for v in views), "columns": heads, "rows": rows, "still": True}
+
+
+def way_name(way: Variant) -> Data:
+    """A way's name; what hindered it stands beside it."""
+    named = {"key": f"ui.prf.way.{way.name}", "explain": EXPLAINED.get(way.name)}
+    return named | ({"note": way.why_not} if way.why_not else {})
+
+
+def _numbers(view: Opened, way: Variant, metric: str) -> dict[str, float | None]:
+    """What a row tells."""
+    plain, best = view.plain, best_throughput(way)
+    own = way.accuracy.get(metric)
+    usual = plain.accuracy.get(metric) if plain is not None else None
+    found = {
+        "p50": way.latency_ms.get("p50"),
+        "p99": way.latency_ms.get("p99"),
+        "speedup": way.speedup,
+        "throughput": None if best is None else best[1],
+        "memory": way.peak_memory_mb,
+        "difference": way.largest_difference,
+        "accuracy": own,
+        "cost": None if own is None or usual is None else own - usual,
+    }
+    return {k: None if v is None or not math.isfinite(v) else v for k, v in found.items()}
+
+
+def first_metric(views: Sequence[Opened]) -> tuple[str, str]:
+    """The metric by which accuracy is told, and the entry that explains it; ("", "") if none was measured."""
+    for view in views:
+        known = dict.fromkeys(m for way in view.ran for m, v in way.accuracy.items() if v is not None)
+        if known:
+            metric, entry = FIRST_METRIC.get(view.profile.task, ("", ""))
+            return (metric, entry) if metric in known else (next(iter(known)), next(iter(known)))
+    return "", ""
+
+
+def _exact(count: int | None) -> str:
+    return "" if count is None else f"{count:,}"
+
+
+def _mega(size: int | None) -> float | None:
+    return None if size is None else size / 1e6
+
+
+def _three(value: float) -> str:
+    """A number in three digits."""
+    return f"{float(f'{value:.3g}'):g}"

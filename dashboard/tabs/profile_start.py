@@ -1,0 +1,164 @@
+"""Handlers that start, follow and stop a profile. The work is a job, so that it outlives a reload."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from dashboard.datasets import DEMOS
+from dashboard.datasets.base import Dataset
+from dashboard.engine import Engine
+from dashboard.errors import InputError
+from dashboard.jobs import ACTIVE, Job, Work
+from dashboard.profiling.kept import write_profile
+from dashboard.profiling.profile import profile
+from dashboard.tabs.common import run_choices
+from dashboard.tabs.evaluate_panel import job_data, refuse_paths
+from dashboard.tabs.profile_results import listed
+from models.load import as_file, check_loadable, find_spec, model_rows
+
+MOST = 4
+FIRST, FIRST_DATA = "digits_cnn", "digits"
+WAYS = ("channels_last", "fused", "bf16", "fp16", "onnxruntime", "openvino", "compiled")
+"""Beside the plain fp32, which is always measured: the others are told by it."""
+FIRST_WAYS = ("channels_last", "fused", "bf16")
+LIMIT = 200
+_SIZE = re.compile(r"(\d{1,5})(?:\s*[x×*,]\s*(\d{1,5}))?")
+
+
+def here() -> list[str]:
+    """Models whose weights are here; a detector with each of its trackers would be a long list and can be typed."""
+    return [r["name"] for r in model_rows() if r["here"] and r["task"] != "tracking"]
+
+
+def size_of(text: str) -> tuple[int, int] | None:
+    """ "HxW" or one number for both, in pixels; None for nothing. Raises InputError for anything else."""
+    if not text.strip():
+        return None
+    found = _SIZE.fullmatch(text.strip().lower())
+    if found is None or not all(int(g) for g in found.groups() if g):
+        raise InputError(f"The input size {text.strip()[:40]!r} is not HEIGHTxWIDTH in pixels: write 224x224, say.")
+    height, width = int(found[1]), int(found[2] or found[1])
+    return height, width
+
+
+class ProfileStart:
+    """Handlers of the column on the left."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def start(
+        self,
+        names: Sequence[str] | None,
+        weights: Sequence[str] | None,
+        size: str | None,
+        ways: Sequence[str] | None,
+        demo: str | None,
+        path: str | None,
+        limit: float | None,
+        current: str | None,
+        request: gr.Request,
+    ) -> tuple[Any, ...]:
+        """Check everything that can be checked now, then queue one step a model."""
+        job = self.engine.jobs.get(current)
+        if job is not None and job.state in ACTIVE:
+            raise InputError("A profile is being measured already: wait for it or stop it first.")
+        chosen = list(dict.fromkeys([*(names or []), *(weights or [])]))
+        if not 1 <= len(chosen) <= MOST:
+            raise InputError(f"Choose one to {MOST} models, not {len(chosen)}.")
+        typed = (path or "").strip()
+        if typed and self.engine.public:
+            raise InputError("Paths cannot be typed on a public server: choose a built-in dataset instead.")
+        pixels = size_of(size or "")
+        unknown = [w for w in ways or [] if w not in WAYS]
+        if unknown:
+            raise InputError(f"There is no way of running called {unknown[0]!r:.60}: reload the page.")
+        if self.engine.public:
+            refuse_paths(names or [], {})
+        for name in chosen:
+            check_loadable(name)
+        source = typed or (f"demo:{demo}" if demo else "")
+        kept = dict.fromkeys(("fp32", *(w for w in WAYS if w in (ways or []))))
+        works = []
+        for name in chosen:
+            data = self._data(name, source) if source else None
+            said = name.rpartition("/")[2] if name in (weights or []) else name
+            works.append((said, self._work(name, pixels, tuple(kept), data, int(limit or 0) or None)))
+        started = self.engine.jobs.start(works, owner=f"{request.session_hash or ''}-profile")
+        return started.id, *self.status(started.id)
+
+    def _data(self, name: str, source: str) -> Dataset:
+        """The dataset for a model's accuracy, read for the model's own task. Raises InputError if it cannot be."""
+        task = "classification" if as_file(name) is not None else find_spec(name).task
+        demo = source.removeprefix("demo:")
+        if source.startswith("demo:") and demo not in DEMOS.names(task=task):
+            raise InputError(f"{name} is a model for {task}, which {demo} is not for: choose other data, or none.")
+        return self.engine.dataset(source, None, task)
+
+    def _work(
+        self, name: str, size: tuple[int, int] | None, ways: Sequence[str], data: Dataset | None, limit: int | None
+    ) -> Work:
+        """One model's profile as a step of a job."""
+
+        def work(say: Any, cancel: Any) -> str:
+            found = profile(
+                name, self.engine.options, input_size=size, variants=ways, dataset=data, limit=limit,
+                store=self.engine.store, say=say, cancel=cancel,
+            )  # fmt: skip
+            return write_profile(self.engine.store, found).id
+
+        return work
+
+    def fitting(self, names: Sequence[str] | None) -> Any:
+        """The built-in dataset that was made for the chosen models, if there is one; else no dataset."""
+        families = {r["family"] for r in model_rows() if r["name"] in (names or [])}
+        made = {"demo-digits": "digits", "demo-scenes": "scenes", "demo-scenes-semantic": "scenes"}
+        fits = {made.get(f, "") for f in families} if families else {""}
+        return gr.Dropdown(value=fits.pop() if len(fits) == 1 else "")
+
+    def stop(self, job_id: str | None) -> None:
+        """Ask the job to end; profiles that are finished are kept."""
+        job = self.engine.jobs.get(job_id)
+        if job is not None:
+            job.cancel.set()
+
+    def status(self, job_id: str | None) -> tuple[Any, ...]:
+        """Bars, gauges, clock and buttons."""
+        job = self.engine.jobs.get(job_id)
+        active = job is not None and job.state in ACTIVE
+        clock = gr.Timer(active=active)
+        return job_data(job), gauge_data(job), clock, gr.Button(interactive=not active), gr.Button(interactive=active)
+
+    def poll(self, shown: Sequence[str] | None, job_id: str | None) -> tuple[Any, ...]:
+        """How far it is; each profile is shown as soon as it is there, beside the job's other ones."""
+        job = self.engine.jobs.get(job_id)
+        ids = job.run_ids if job is not None else []
+        runs: Any = gr.skip()
+        if ids and not set(ids) <= set(shown or []):
+            models = {self.engine.store.get(i).model for i in ids if self.engine.store.has(i)}
+            others = [i for i in shown or [] if i not in ids and self._model(i) not in (None, *models)]
+            value = [*others, *ids][-MOST:]
+            runs = gr.Dropdown(choices=run_choices(listed(self.engine, value)), value=value)
+        return *self.status(job_id), runs
+
+    def _model(self, run_id: str) -> str | None:
+        return self.engine.store.get(run_id).model if self.engine.store.has(run_id) else None
+
+
+def gauge_data(job: Job | None) -> dict[str, Any]:
+    """The newest readings of what is being measured, as the gauges take them."""
+    if job is None:
+        return {"on": False}
+    step = next((s for s in job.steps if s.run_id is None and s.progress.stage != "queued"), job.steps[-1])
+    live = step.progress.live
+    return {
+        "on": job.state == "running",
+        "key": f"{job.id} {job.steps.index(step)}",
+        "name": step.name,
+        "fps": live.get("fps"),
+        "latency_ms": live.get("latency_ms"),
+    }
