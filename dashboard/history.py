@@ -22,6 +22,8 @@ from dashboard.store import Run, Store
 
 Kind = Literal["runs", "watched"]
 TRASH_DAYS = 7.0
+MOST_NAME = 200
+"""Characters of the name of anything in a store."""
 
 
 def set_label(store: Store, run_id: str, title: str | None = None, tags: str | Iterable[str] | None = None) -> Run:
@@ -88,11 +90,9 @@ def discard(store: Store, names: Iterable[str], kind: Kind = "runs") -> list[str
         InputError: none is there, or the store cannot be written.
     """
     names = list(dict.fromkeys(names))
-    there = [n for n in names if (store.has(n) if kind == "runs" else watching_stored.has(store, n))]
-    if not there:
-        for name in names:  # says what is wrong
-            store.get(name) if kind == "runs" else watching_stored.get(store, name)
-        return []
+    there = [name for name in names if _is_there(store, name, kind)]
+    if names and not there:
+        raise InputError(f"{names[0][:200]!r} is not in {store.root}: it may have been deleted already.")
     with friendly_os_errors(store.root):
         (store.root / "trash" / kind).mkdir(parents=True, exist_ok=True)
         _forget(store, time.time() - 86_400 * TRASH_DAYS)
@@ -103,6 +103,12 @@ def discard(store: Store, names: Iterable[str], kind: Kind = "runs") -> list[str
                 (store.root / kind / name).rename(away)
                 os.utime(away)
     return there
+
+
+def _is_there(store: Store, name: str, kind: Kind) -> bool:
+    if kind == "runs":
+        return store.has(name)
+    return len(name) <= MOST_NAME and watching_stored.has(store, name)
 
 
 def discarded(store: Store, kind: Kind = "runs") -> list[str]:
@@ -120,7 +126,7 @@ def restore(store: Store, names: Iterable[str], kind: Kind = "runs") -> list[str
     names = list(names)
     there = [n for n in names if n in discarded(store, kind)]
     if names and not there:
-        raise InputError(f"{names[0]} is not in the trash of {store.root} any more: it cannot be brought back.")
+        raise InputError(f"{names[0][:200]} is not in the trash of {store.root} any more: it cannot be brought back.")
     for name in there:
         if (store.root / kind / name).exists():
             raise InputError(f"{name} was made anew meanwhile: delete that one first to bring the old one back.")

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from dashboard.disk import friendly_os_errors
+from dashboard.disk import friendly_os_errors, write_json
 from dashboard.errors import InputError
-from dashboard.history import discarded
 from dashboard.naming import label_of
+from dashboard.run import facts_of
 from dashboard.store import Store
 from dashboard.watching_stored import everything
 
@@ -99,7 +100,7 @@ def unfinished(store: Store, days: float) -> list[Going]:
 
 
 def predictions(store: Store, run_ids: Iterable[str]) -> list[Going]:
-    """The stored predictions of runs; their numbers, tables and curves stay, what needs a picture's answer goes."""
+    """The stored predictions of runs; numbers, tables and curves stay, single answers are gone."""
     runs = [store.get(run_id) for run_id in run_ids]
     return [
         Going("predictions", f"{label_of(run)} · {run.dataset}", run.predictions_path, size_of(run.predictions_path))
@@ -110,11 +111,7 @@ def predictions(store: Store, run_ids: Iterable[str]) -> list[Going]:
 
 def unused_videos(store: Store) -> list[Going]:
     """Kept videos that no run, nothing watched and nothing in the trash is about."""
-    if discarded(store) or discarded(store, "watched"):
-        return []  # taking something back must bring its video back as well
-    facts = [r.facts.get("dataset_facts", {}) for r in store.runs("tracking")]
-    facts += [w.facts.get("dataset_facts", {}) for w in everything(store)]
-    used = {above for f in facts for above in Path(str(f.get("source", ""))).parents}
+    used = {above for source in _sources(store) for above in Path(source).parents}
     young = time.time() - UNUSED_S
     return [
         Going(
@@ -123,6 +120,17 @@ def unused_videos(store: Store) -> list[Going]:
         for folder in _folders(store.root / "videos")
         if folder not in used and _touched(folder) <= young
     ]
+
+
+def _sources(store: Store) -> list[str]:
+    """Where the data is of everything that may be looked at, or brought back, or gone on with."""
+    found = [r.facts.get("dataset_facts", {}) for r in store.runs("tracking")]
+    found += [w.facts.get("dataset_facts", {}) for w in everything(store)]
+    for file in store.root.glob("trash/*/*/*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, AttributeError, TypeError):
+            known = json.loads(file.read_text("utf-8"))
+            found.append(known.get("dataset_facts") or known["facts"]["dataset_facts"])
+    return [str(facts.get("source", "")) for facts in found]
 
 
 def oldest(store: Store, most_bytes: float) -> list[Going]:
@@ -173,6 +181,8 @@ def _remove(store: Store, thing: Going) -> int:
         except (Timeout, FileNotFoundError):
             return 0
         return size
+    if thing.kind == "predictions":
+        return _without_predictions(store, thing.path.parent.name) and size
     if thing.kind == "oldest":
         try:
             store.delete(thing.path.name)
@@ -187,6 +197,17 @@ def _remove(store: Store, thing: Going) -> int:
         else:
             thing.path.unlink()
     return size
+
+
+def _without_predictions(store: Store, run_id: str) -> bool:
+    """Take a run's predictions away and note it, so that nobody looks for them; False if they were gone."""
+    if not store.has(run_id):
+        return False
+    run = store.get(run_id)
+    facts = {**run.facts, "has_scores": False, "predictions_removed": True}
+    write_json(run.path / "run.json", facts_of(replace(run, facts=facts)))
+    run.predictions_path.unlink(missing_ok=True)
+    return True
 
 
 def _folders(place: Path) -> list[Path]:

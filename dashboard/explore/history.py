@@ -69,6 +69,7 @@ def _row(run: Run) -> dict[str, Any]:
         "date": run.created_at,
         "metrics": {metric: run.metrics.get(metric) for metric, _, _ in shown},
         "text": search_text(run),
+        "bare": bool(run.facts.get("predictions_removed")),
     }
 
 

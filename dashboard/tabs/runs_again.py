@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import gradio as gr
 
-from dashboard.cli import DATA_SETTINGS, settings_for_data, settings_for_models, settings_of
 from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.evaluation import Settings, evaluate
 from dashboard.explore.history import WATCHED
 from dashboard.jobs import ACTIVE, Work
 from dashboard.naming import label_of
+from dashboard.settings import DATA_SETTINGS, settings_for_data, settings_for_models, settings_of
 from dashboard.store import Run
 from dashboard.tabs import TAB_OF, TABS, App
 from dashboard.tabs.common import EVENT, toast
@@ -119,7 +119,11 @@ class Again:
         how.check()
 
         def work(say: Any, cancel: Any) -> str:
-            return evaluate(self.engine.model(model, load, run.task), dataset, self.engine.store, how, say, cancel).id
+            what = (self.engine.model(model, load, run.task), dataset, self.engine.store)
+            made = evaluate(*what, how, say, cancel)
+            if not made.predictions_path.is_file():  # it was there already, and its predictions were taken away
+                made = evaluate(*what, replace(how, restart=True), say, cancel)
+            return made.id
 
         return f"{model} · {dataset.name}", work
 

@@ -14,6 +14,7 @@ from dashboard.errors import InputError
 from dashboard.explore.overview import same_data
 from dashboard.finishing import out_of_date, refresh
 from dashboard.jobs import ACTIVE
+from dashboard.naming import label_of
 from dashboard.store import Run
 from dashboard.tabs.common import run_choices, shown, visible
 from dashboard.tabs.evaluate_panel import job_data
@@ -75,7 +76,7 @@ class RunsPanel(ABC, Generic[V, C]):
         """One run, or a warning on the page."""
         try:
             run = self.engine.store.get(run_id)
-            if out_of_date(run):
+            if out_of_date(run) and run.predictions_path.is_file():
                 gr.Info(f"Computing the metrics of {run.model} anew from its stored predictions …")
                 run = refresh(self.engine.store, run)
             return self.open(run, controls)
@@ -127,7 +128,7 @@ def names_of(views: Sequence[Any]) -> list[tuple[str, str]]:
     for view in views:
         run: Run = view.run
         twins = [v for v in views if v.run.model == run.model]
-        said = getattr(view, "label", run.model)
+        said = getattr(view, "label", None) or label_of(run)
         same = len({getattr(v, "label", "") for v in twins}) < len(twins)
         found.append((said if len(twins) == 1 or not same else f"{said} ({run.task}, {run.dataset})", run.id))
     return found

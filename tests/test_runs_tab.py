@@ -1,0 +1,275 @@
+"""The runs tab's handlers: what is listed, what a choice allows, naming, running again, disk space."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from dashboard.engine import Engine
+from dashboard.errors import InputError
+from dashboard.evaluation import Settings, evaluate
+from dashboard.explore.history import WATCHED
+from dashboard.history import discard, discarded, set_label
+from dashboard.serve import build
+from dashboard.tabs.common import run_choices
+from dashboard.tabs.runs import Runs
+from dashboard.tabs.runs_again import Again
+from dashboard.tabs.runs_disk import Disk
+from dashboard.tabs.runs_label import Labels, facts_html
+from tests.test_history import add, add_watched
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with two evaluations of digits."""
+    engine = Engine(tmp_path_factory.mktemp("made"))
+    data = engine.dataset("demo:digits")
+    for name in ("digits_linear", "digits_cnn"):
+        evaluate(engine.model(name), data, engine.store, Settings(latency=False, limit=100))
+    return engine.store.root
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    """An empty store."""
+    return Engine(tmp_path / "store")
+
+
+@pytest.fixture
+def request_() -> Any:
+    return types.SimpleNamespace(session_hash="me")
+
+
+def event(value: Any) -> Any:
+    return types.SimpleNamespace(value=value)
+
+
+def enabled(buttons: Any) -> list[bool]:
+    """Of open, compare, report and delete."""
+    return [button.interactive for button in buttons[:4]]
+
+
+def test_what_a_choice_allows(engine: Engine) -> None:
+    for name, task in (("a", "classification"), ("b", "classification"), ("c", "tracking"), ("p", "profile")):
+        add(engine.store, name, task=task)
+    add_watched(engine.store, "w")
+    do = Runs(engine, ["classification"])
+    for ids, allowed in (
+        ([], [False, False, False, False]),
+        (["a"], [True, False, True, True]),
+        (["a", "b"], [False, True, True, True]),
+        (["a", "c"], [False, False, False, True]),
+        ([WATCHED + "w"], [False, False, False, True]),
+        (["p"], [True, False, True, True]),
+    ):
+        chosen, *buttons = do.picked(event({"ids": ids}))
+        assert (chosen, enabled(buttons)) == (ids, allowed), ids
+    for odd in (None, 3, "a", [], {"ids": []}):
+        assert do.picked(event(odd))[0] == []
+
+
+def test_a_run_opens_in_the_tab_of_its_task(engine: Engine) -> None:
+    add(engine.store, "a", task="instance-segmentation")
+    add(engine.store, "p", task="profile")
+    do = Runs(engine, ["classification", "detection"])
+    tabs, *parts = do.open(["a"])
+    assert tabs.selected == "detection"
+    assert parts[2].value == ["a"]
+    assert parts[3].selected == "results"
+    assert do.open(["p"])[0].selected == "profile"
+    with pytest.raises(InputError, match="Choose a run"):
+        do.open([])
+    with pytest.raises(InputError, match="No run is called"):
+        do.open(["gone"])
+    with pytest.raises(InputError, match="tracking tab"):
+        do.open([WATCHED + "w"])
+
+
+def test_chosen_runs_are_compared_oldest_first(engine: Engine) -> None:
+    add(engine.store, "new", day=2)
+    add(engine.store, "old", day=1)
+    add(engine.store, "other", task="tracking")
+    do = Runs(engine, [])
+    tabs, runs = do.compare(["new", "old"])
+    assert (tabs.selected, runs.value) == ("compare", ["old", "new"])
+    assert "other" not in [name for _, name in runs.choices]
+    for ids in ([], ["new"], ["new", "other"]):
+        with pytest.raises(InputError, match="two to 8 runs of one task"):
+            do.compare(ids)
+
+
+def test_delete_and_undo(engine: Engine) -> None:
+    add(engine.store, "a")
+    add_watched(engine.store, "w")
+    do = Runs(engine, [])
+    table, chosen, gone, undo, *_ = do.delete(["a", WATCHED + "w"])
+    assert (table["rows"], chosen, gone, undo.visible) == ([], [], ["a", WATCHED + "w"], True)
+    table, chosen, gone, undo, *buttons = do.undo(gone)
+    assert {row["id"] for row in table["rows"]} == {"a", WATCHED + "w"} == set(chosen)
+    assert (gone, undo.visible) == ([], False)
+    assert enabled(buttons)[3]
+    with pytest.raises(InputError, match="Choose a run"):
+        do.delete([])
+
+
+def test_strangers_change_nothing(tmp_path: Path) -> None:
+    engine = Engine(tmp_path, public=True)
+    add(engine.store, "a")
+    for refused in (
+        lambda: Runs(engine, []).delete(["a"]),
+        lambda: Labels(engine, list).save(["a"], "x", "y", []),
+        lambda: Disk(engine, list).look(["oldest"], 0, 0, []),
+        lambda: Disk(engine, list).remove([], ["oldest"], 0, 0, []),
+    ):
+        with pytest.raises(InputError, match="public server"):
+            refused()
+    assert engine.store.has("a")
+    page = json.dumps(build(engine).get_config_file(), default=str)
+    for part in ("runs-title", "runs-disk", "runs-remove", "runs-look"):
+        assert part not in page
+
+
+def test_the_report_of_the_chosen_runs(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(engine.store, "a")
+    asked = []
+    share: Any = types.ModuleType("dashboard.tabs.compare_share")
+    share.report_file = lambda _, ids: asked.append(ids) or "/somewhere/report.html"
+    monkeypatch.setitem(sys.modules, "dashboard.tabs.compare_share", share)
+    assert Runs(engine, []).report(["a", "gone"]) == "/somewhere/report.html"
+    assert asked == [["a"]]
+    with pytest.raises(InputError, match="Choose a run"):
+        Runs(engine, []).report([])
+
+
+def test_naming_one_and_tagging_several(engine: Engine) -> None:
+    for day, name in enumerate("ab", 1):
+        add(engine.store, name, day=day)
+    rows = Runs(engine, []).table
+    do = Labels(engine, rows)
+    table, title, tags, *_ = do.save(["a"], "  Mine ", "x, y", [])
+    assert (title.value, tags.value, table["chosen"]) == ("Mine", "x, y", ["a"])
+    set_label(engine.store, "b", tags="y, z")
+    title, tags, save, shared, facts = do.shown(["a", "b"])
+    assert (title.interactive, tags.value, save.interactive, shared, facts) == (False, "y", True, ["y"], "")
+    do.save(["a", "b"], "ignored", "w", shared)
+    assert engine.store.get("a").tags == ("x", "w")
+    assert engine.store.get("b").tags == ("z", "w")
+    assert engine.store.get("b").title == ""
+    assert [label for label, _ in run_choices(engine.store.runs())] == ["m · d", "Mine · d"]
+    with pytest.raises(InputError, match="up to 120"):
+        do.save(["a"], "x" * 10_000, "", [])
+    assert engine.store.get("a").title == "Mine"
+    with pytest.raises(InputError, match="Choose a run"):
+        do.save([WATCHED + "w"], "x", "", [])
+
+
+def test_facts_are_text(engine: Engine) -> None:
+    run = add(engine.store, "a", model="<script>", facts={"dataset_facts": {"source": "<b>"}})
+    assert "<script>" not in facts_html(run)
+    assert "&lt;script&gt;" in facts_html(run)
+    assert facts_html(None) == ""
+
+
+def test_the_form_says_how_a_run_was_made(made: Path) -> None:
+    engine = Engine(made)
+    run = engine.store.runs()[0]
+    about, form, model, precision, limit, batch, degrade, more = Again(engine, list).prefilled([run.id])
+    assert run.dataset in about.value
+    assert (form.visible, model.value, precision.value) == (True, run.model, "fp32")
+    assert (limit.value, batch.value, degrade.visible, more.value) == (100, 32, False, "")
+    assert {"digits_linear", "digits_cnn"} <= {value for _, value in model.choices}
+    for ids in ([], [run.id, run.id], ["gone"], [WATCHED + "w"]):
+        assert Again(engine, list).prefilled(ids)[1].visible is False
+
+
+def test_run_again_with_a_change(made: Path, request_: Any) -> None:
+    engine = Engine(made)
+    run = next(r for r in engine.store.runs() if r.model == "digits_linear")
+    do = Again(engine, Runs(engine, []).table, ["classification"])
+    job_id, *_, shared, _ = do.start([run.id], "digits_cnn", "fp32", 50, 8, None, "", request_)
+    assert shared == job_id, "the tab of the task shows it, too"
+    job = engine.jobs.get(job_id)
+    assert job is not None
+    engine.jobs.wait(job, 60)
+    assert job.state == "done", job.error
+    new = engine.store.get(job.run_ids[0])
+    assert (new.model, new.samples, new.dataset) == ("digits_cnn", 50, run.dataset)
+    table, chosen = do.ended(job_id)
+    assert chosen == [new.id] == table["chosen"]
+    with pytest.raises(InputError, match="Choose a model"):
+        do.start([run.id], " ", "fp32", 0, 0, None, "", request_)
+    with pytest.raises(InputError, match="KEY=VALUE"):
+        do.start([run.id], "digits_cnn", "fp32", 0, 0, None, "nonsense", request_)
+    with pytest.raises(InputError, match="Did you mean"):
+        do.start([run.id], "digits_cn", "fp32", 0, 0, None, "", request_)
+
+
+def test_predictions_that_were_taken_away_come_back_when_run_again(made: Path, request_: Any) -> None:
+    engine = Engine(made)
+    run = next(r for r in engine.store.runs() if r.model == "digits_linear" and r.samples == 100)
+    disk = Disk(engine, Runs(engine, []).table)
+    going, seen, remove = disk.look(["predictions"], 7, 10, [run.id])
+    assert (going["going"], remove.visible) == (1, True)
+    assert run.predictions_path.exists(), "looking takes nothing away"
+    disk.remove(seen, ["predictions"], 7, 10, [run.id])
+    assert not run.predictions_path.exists()
+    do = Again(engine, list)
+    job_id = do.start([run.id], "digits_linear", "fp32", 100, 0, None, "", request_)[0]
+    job = engine.jobs.get(job_id)
+    assert job is not None
+    engine.jobs.wait(job, 60)
+    assert job.run_ids == [run.id]
+    again = engine.store.get(run.id)
+    assert again.predictions_path.exists()
+    assert (again.metrics["top1"], again.facts.get("predictions_removed")) == (run.metrics["top1"], None)
+
+
+def test_data_that_is_gone_is_named(engine: Engine, request_: Any) -> None:
+    add(engine.store, "a", facts={"dataset_facts": {"source": "/no/such/folder"}})
+    with pytest.raises(InputError, match="/no/such/folder does not exist"):
+        Again(engine, list).start(["a"], "digits_cnn", "fp32", 0, 0, None, "", request_)
+
+
+def test_only_what_was_shown_goes(engine: Engine) -> None:
+    for day, name in enumerate("abc", 1):
+        add(engine.store, name, day=day, size=1000)
+    do = Disk(engine, Runs(engine, []).table)
+    going, seen, remove = do.look(["oldest", "trash"], 7, 0, [])
+    assert (going["going"], remove.visible) == (3, True)
+    set_label(engine.store, "a", tags="keep")  # meanwhile
+    add(engine.store, "d", day=4)
+    use, nothing, *_ = do.remove(seen, ["oldest", "trash"], 7, 0, [])
+    assert [run.id for run in engine.store.runs()] == ["d", "a"]
+    assert nothing is None
+    assert next(row["count"] for row in use["rows"] if row["key"].endswith(".runs")) == 2
+
+
+@pytest.mark.parametrize(
+    ("kinds", "days", "size", "ids", "says"),
+    [
+        (["unfinished"], -1, 0, [], "days"),
+        (["unfinished"], None, 0, [], "days"),
+        (["oldest"], 7, None, [], "gigabytes"),
+        (["predictions"], 7, 0, [], "Choose runs"),
+    ],
+)
+def test_prune_settings_that_make_no_sense(
+    engine: Engine, kinds: list[str], days: Any, size: Any, ids: list[str], says: str
+) -> None:
+    with pytest.raises(InputError, match=says):
+        Disk(engine, list).look(kinds, days, size, ids)
+
+
+def test_nothing_asked_nothing_goes(engine: Engine) -> None:
+    add(engine.store, "a")
+    discard(engine.store, ["a"])
+    going, seen, remove = Disk(engine, list).look([], 7, 0, [])
+    assert (going["going"], seen, remove.visible) == (0, [], False)
+    assert discarded(engine.store) == ["a"]
+    assert isinstance(Disk(engine, list).forget()[2], gr.Button)
