@@ -16,8 +16,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from dashboard.commands import add_commands
 from dashboard.errors import Cancelled, InputError, did_you_mean
 from dashboard.printing import Bar, check_writable, plain, print_runs, print_table, write_result
+from dashboard.settings import settings_for_data, settings_for_models, settings_of
 from dashboard.tasks import TASKS as TASK_REGISTRY
 
 TASKS = tuple(TASK_REGISTRY.names())
@@ -124,6 +126,7 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--units", choices=("rel", "px"), help="of txt files: parts of the picture, or pixels")
     score.add_argument("--name", metavar="NAME", help="what to call the predictions' model (default: the file's name)")
     _data_options(score)
+    add_commands(add, shared, TASKS)
     return top
 
 
@@ -148,14 +151,6 @@ def _data_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--limit", type=int, metavar="N", help="only the first N samples")
     command.add_argument("--seed", type=int, default=0, metavar="N")
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a further setting")
-
-
-def settings_of(pairs: Sequence[str]) -> dict[str, str]:
-    """``KEY=VALUE`` texts as a mapping. Raises InputError for one without ``=``."""
-    for pair in pairs:
-        if "=" not in pair or pair.startswith("="):
-            raise InputError(f"--set {pair}: expected KEY=VALUE.")
-    return dict(pair.split("=", 1) for pair in pairs)
 
 
 def _serve(a: argparse.Namespace) -> None:
@@ -282,25 +277,6 @@ def _score(a: argparse.Namespace) -> None:
     for note in () if a.quiet else run.facts.get("notes", {}).get("import", []):
         print(plain(f"note: {note}"), file=sys.stderr)
     print_runs([run], a.json)
-
-
-DATA_SETTINGS = (
-    *("multilabel", "annotations", "images", "split", "difficult", "corners"),
-    *("masks", "class_list", "palette", "palette_png", "ignore", "ignore_index", "reduce_zero_label"),
-    *("ending", "without_mask"),
-    *("degrade", "seed", "grey", "input", "target", "without_pair", "alpha", "scale"),
-    *("benchmark", "fps", "stride", "start", "seconds"),
-)
-
-
-def settings_for_data(settings: Mapping[str, str]) -> dict[str, str]:
-    """The ``--set`` pairs that dataset formats understand."""
-    return {k: v for k, v in settings.items() if k in DATA_SETTINGS}
-
-
-def settings_for_models(settings: Mapping[str, str]) -> dict[str, str]:
-    """The ``--set`` pairs that models understand."""
-    return {k: v for k, v in settings.items() if k not in DATA_SETTINGS}
 
 
 class _Signals:

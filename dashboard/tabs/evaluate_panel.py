@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import gradio as gr
 
-from dashboard.cli import settings_for_data, settings_for_models, settings_of
 from dashboard.datasets import DEMOS
 from dashboard.datasets.base import Dataset
 from dashboard.engine import Engine
@@ -20,6 +19,7 @@ from dashboard.evaluation import Progress, Settings, evaluate
 from dashboard.jobs import ACTIVE, Job, Work
 from dashboard.labels import read_mapping
 from dashboard.scoring import score
+from dashboard.settings import settings_for_data, settings_for_models, settings_of
 from dashboard.tabs import App
 from dashboard.tabs.common import EVENT, run_choices, shown, toast
 from dashboard.views import ProgressView

@@ -1,0 +1,60 @@
+"""The whole app walked through as a stranger would: every tab and those inside it, wide and narrow, light and dark."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.conftest import new_page
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+WALK = {
+    "Classification": (
+        "cls",
+        {"Results": "cls-figures .card", "Try on photos": "ph-models", "New evaluation": "ev-run"},
+    ),
+    "Detection": ("det", {"Results": "det-figures .card", "Try on photos": "dph-models", "New evaluation": "dev-run"}),
+    "Segmentation": (
+        "seg",
+        {"Results": "seg-figures .card", "Try on photos": "sph-models", "New evaluation": "sev-run"},
+    ),
+    "Enhancement": (
+        "enh",
+        {"Results": "enh-figures .card", "Try on photos": "eph-models", "New evaluation": "eev-run"},
+    ),
+    "Video and tracking": (
+        "trk",
+        {"Results": "trk-figures .card", "Try on a video": "vid-go", "New evaluation": "tev-run"},
+    ),
+}
+"""Tab, prefix of its tabs, and by tab inside it what has to be seen there."""
+
+
+def open_tab(page: Page, group: str, name: str) -> None:
+    """Click a tab of the tabs ``group``, in the menu of those without room if it has to be."""
+    tab = page.locator(f"#{group} > .tab-wrapper .tab-container:not(.visually-hidden)").get_by_role(
+        "tab", name=name, exact=True
+    )
+    if tab.count() and tab.first.is_visible():
+        tab.first.click()
+        return
+    page.locator(f"#{group} > .tab-wrapper .overflow-menu > button").click()
+    page.locator(f"#{group} > .tab-wrapper .overflow-dropdown button", has_text=name).click()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_every_tab(browser: Browser, server: str, width: int, height: int, scheme: str) -> None:
+    page, problems = new_page(browser, viewport={"width": width, "height": height})
+    page.goto(f"{server}/?__theme={scheme}")
+    page.wait_for_selector("#cls-gallery .pic")
+    assert page.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
+    for tab, (prefix, inner) in WALK.items():
+        open_tab(page, "tabs", tab)
+        for name, shown in inner.items():
+            open_tab(page, f"{prefix}-tabs", name)
+            expect(page.locator(f"#{shown}").first).to_be_visible()
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{tab}, {name} is too wide"
+    expect(page.locator(".toast-body")).to_have_count(0)
+    page.context.close()
+    assert problems == []
