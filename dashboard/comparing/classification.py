@@ -1,4 +1,4 @@
-"""Classification, one label a picture: right and wrong, class by class, and how sure."""
+"""Classification: right and wrong, class by class, and how sure."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from dashboard.comparing.align import Aligned, column
+from dashboard.comparing import multilabel
+from dashboard.comparing.align import Aligned, column, title
 from dashboard.comparing.classes import join_classes, same_truth
 from dashboard.comparing.measured import Floats, Measured, Settings, class_differences
 from dashboard.comparing.shapes import ClassDifferences, Figure
+from dashboard.errors import InputError
 from dashboard.metrics.batch import ClassificationBatch
 from dashboard.metrics.calibration import Calibration, bin_of
 from dashboard.metrics.confusion import Confusion
@@ -50,6 +52,14 @@ class _Answers:
 
 def measure(runs: Sequence[Run], aligned: Aligned, how: Settings) -> Measured:
     """Everything that is compared. Raises InputError for different truth or class lists."""
+    several = [bool(run.facts.get("multilabel")) for run in runs]
+    if any(several):
+        if not all(several):
+            one, other = runs[several.index(True)], runs[several.index(False)]
+            raise InputError(
+                f"{title(one)} has several labels a picture and {title(other)} has one: compare runs on the same data."
+            )
+        return multilabel.measure(runs, aligned, how)
     tables = [column(run, NAMES).take(rows) for run, rows in zip(runs, aligned.rows, strict=True)]
     columns = [{n: t.column(n).to_numpy() for n in NAMES[1:]} for t in tables]
     used = [np.bincount(c["label"], minlength=len(r.classes)) > 0 for c, r in zip(columns, runs, strict=True)]
