@@ -38,8 +38,8 @@ def signed(out: Html, value: float, unit: str = "") -> str:
 
 
 def p_value(out: Html, value: float) -> str:
-    """A p-value in digits that mean something."""
-    return out.t("ui.na") if np.isnan(value) else "&lt; 0.001" if value < 0.001 else f"{value:.3f}"
+    """A p-value in digits that mean something, with its sign: "= 0.042"."""
+    return f"= {out.words('ui.na')}" if np.isnan(value) else "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
 def verdict(found: Difference, higher_is_better: bool | None) -> str:
@@ -77,7 +77,7 @@ def _verdict(found: Comparison, d: Difference, names: Sequence[str], out: Html) 
     key = explained(found.task, d.metric)
     facts = {"metric": out.words.name(key, short=True), "value": signed(out, d.value, figure.unit)}
     facts |= {"low": signed(out, d.low, figure.unit), "high": signed(out, d.high, figure.unit), "method": d.method}
-    by = out.t("ui.report.verdict.by", **facts, p=html.unescape(p_value(out, d.p_holm)))
+    by = out.t("ui.report.verdict.by", **facts, p=p_value(out, d.p_holm))
     head = out.t(f"ui.report.verdict.{kind}", run=names[d.run], baseline=names[found.baseline])
     return f'<p class="verdict {kind}" data-verdict="{kind}">{sign} <b>{head}.</b> {by}{out.info("interval")}</p>'
 
@@ -102,7 +102,7 @@ def _table(found: Comparison, names: Sequence[str], out: Html) -> str:
                 kind = verdict(d, f.higher_is_better)
                 sign = {"better": "▲ ", "worse": "▼ ", "same": ""}[kind]
                 between = "" if np.isnan(d.low) else f" [{signed(out, d.low, f.unit)}, {signed(out, d.high, f.unit)}]"
-                p = "" if np.isnan(d.p_holm) else f", p {p_value(out, d.p_holm)}"
+                p = "" if np.isnan(d.p_holm) else f", p {html.escape(p_value(out, d.p_holm))}"
                 text += f'<small class="{kind}">{sign}{signed(out, d.value, f.unit)}{between}{p}</small>'
             order = "" if np.isnan(f.values[k]) else repr(float(f.values[k]))
             cells.append(f'<td data-v="{order}"{" class=best" if k in best else ""}>{text}</td>')
@@ -131,7 +131,11 @@ def _outcomes(found: Comparison, names: Sequence[str], out: Html) -> str:
             rows.append([names[k], *(int((gone == v).sum()) for v in (1, -1, 0))])
     heads = [{"text": "ui.report.test.run", "kind": "name"}]
     heads += [{"text": f"ui.report.count.{n}", "kind": "count"} for n in ("wins", "losses", "ties")]
-    return out.table({"columns": heads, "rows": rows}, out.t("ui.report.diff")) if rows else ""
+    return (
+        out.table({"columns": heads, "rows": rows}, out.t("ui.report.outcomes", baseline=names[found.baseline]))
+        if rows
+        else ""
+    )
 
 
 def _tests(found: Comparison, names: Sequence[str], out: Html) -> str:
@@ -187,7 +191,11 @@ def _forest(found: Comparison, names: Sequence[str], out: Html) -> Chart | None:
         mine = [d for d in found.differences if d.run == k and d.metric in metrics and not np.isnan(d.low)]
         if not mine:
             continue
-        label = [out.words.name(explained(found.task, d.metric), short=True) for d in mine]
+        ways = {True: "", False: " ↓", None: ""}
+        label = [
+            out.words.name(explained(found.task, d.metric), short=True) + ways[found.figure(d.metric).higher_is_better]
+            for d in mine
+        ]
         error: Data = {"type": "data", "symmetric": False, "array": [d.high - d.value for d in mine]}
         error |= {"arrayminus": [d.value - d.low for d in mine], "thickness": 1.6, "width": 4}
         trace: Data = {"type": "scatter", "mode": "markers", "name": figures.plain(names[k])}
@@ -199,6 +207,7 @@ def _forest(found: Comparison, names: Sequence[str], out: Html) -> Chart | None:
         return None
     shared = figures.layout("ui.report.axis.difference", "")
     shared["yaxis"] |= {"type": "category", "autorange": "reversed", "automargin": True}
+    shared["xaxis"] |= {"nticks": 6, "tickangle": 0, "automargin": True}
     if len(traces) > 1:
         shared["scattermode"] = "group"
     return Chart("ui.report.chart.differences", {"data": traces, "layout": shared}, "interval")

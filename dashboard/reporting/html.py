@@ -72,6 +72,10 @@ class Html:
         }.get(form, lambda x: f"{x:.3f}")(value)
         return written.replace("-", "−") if written.startswith("-") else written
 
+    def brief(self, value: float, form: str = "") -> str:
+        """An end of an interval in as little room as it takes: ".865"."""
+        return f"{value:.3f}".replace("0.", ".", 1) if form == "" and abs(value) < 1 else self.number(value, form)
+
     def cards(self, data: Data) -> str:
         """Key figures: a card a metric, a line a run, with 95 % intervals and the best marked."""
         several = len(data["models"]) > 1
@@ -86,7 +90,7 @@ class Html:
             low, high = cell.get("low"), cell.get("high")
             note = bar = ""
             if low is not None and high is not None:
-                note = f"{self.number(low, form)} – {self.number(high, form)}"
+                note = f"{self.brief(low, form)}–{self.brief(high, form)}"
                 wide = (span[1] - span[0]) or 1
                 left, right = (max(0.0, min(100.0, 100 * (x - span[0]) / wide)) for x in (low, high))
                 style = f"left:{left:.2f}%;width:{max(1.0, right - left):.2f}%;background:{COLORS[k % 8]}"
@@ -134,7 +138,8 @@ class Html:
             name = self.t(column["short"])
         else:
             name = self.esc(column["label"]) if "label" in column else html.escape(self.words.name(entry, short=True))
-        return f'<th scope="col">{name}{self.info(entry)}</th>'
+        kind = ' class="t"' if column.get("kind") == "text" else ""
+        return f'<th scope="col"{kind}>{name}{self.info(entry)}</th>'
 
     def _cell(self, value: Any, column: Mapping[str, Any]) -> str:
         """A cell, with what it is sorted by."""
@@ -145,7 +150,7 @@ class Html:
                 return f'<th scope="row">{self.t(value["key"], **value.get("vars", {}))}{note}</th>'
             return f'<th scope="row">{self.esc(value)}</th>'
         if kind == "text":
-            return f"<td>{self.esc(value)}</td>"
+            return f'<td class="t">{self.esc(value)}</td>'
         order = "" if value is None else "1e999" if value == "∞" else repr(float(value))
         return f'<td data-v="{order}">{self.number(value, "" if kind == "rate" else kind)}</td>'
 
@@ -161,7 +166,7 @@ class Html:
         for thumb, k in thumbs[:4]:
             sign = f"<span>{self.mark(int(k))}</span>" if several and k != "" else ""
             alt = self.esc(first.id)
-            image = f'<img src="{html.escape(thumb)}" alt="{alt}" loading="lazy">' if thumb else self._gone()
+            image = f'<img src="{html.escape(thumb)}" alt="{alt}">' if thumb else self._gone()
             shown.append(f'<span class="im">{image}{sign}</span>')
         lines = []
         for k, card in enumerate(cards):

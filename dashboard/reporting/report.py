@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from dashboard.comparing.shapes import MOST_RUNS
-from dashboard.disk import friendly_os_errors
 from dashboard.errors import InputError
 from dashboard.finishing import out_of_date, refresh
 from dashboard.reporting.page import document
@@ -15,6 +13,7 @@ from dashboard.reporting.pages import pages_of
 from dashboard.reporting.private import without_paths
 from dashboard.reporting.words import Words
 from dashboard.reporting.writer import PLACE, TIERS, Pictures, Writer
+from dashboard.reporting.writing import check_place, write_whole
 from dashboard.store import Run, Store
 
 MOST_BYTES = 9_800_000
@@ -60,33 +59,6 @@ def write_report(
         most_pictures=most_pictures, public=public,
     )  # fmt: skip
     return write_whole(out, text.encode())
-
-
-def check_place(out: Path) -> None:
-    """Say so before any work if a file cannot be written. Raises InputError."""
-    why = ""
-    if out.is_dir():
-        why = "it is a folder"
-    elif not out.parent.is_dir():
-        why = f"there is no folder {out.parent}"
-    elif not os.access(out if out.exists() else out.parent, os.W_OK):
-        why = "permission denied"
-    if why:
-        raise InputError(f"The report {out} cannot be written ({why}): give another file.")
-
-
-def write_whole(out: Path, data: bytes) -> Path:
-    """Write a file so that it is whole or as it was. Raises InputError if it cannot be written."""
-    part = out.with_name(f".{out.name[:100]}.{os.getpid()}.tmp")
-    with friendly_os_errors(out.parent):
-        try:
-            part.write_bytes(data)
-            os.replace(part, out)
-        except PermissionError as error:
-            raise InputError(f"{out} cannot be written ({error.strerror}): give another file.") from error
-        finally:
-            part.unlink(missing_ok=True)
-    return out
 
 
 def checked(store: Store | None, runs: Sequence[Run], baseline: int = 0) -> list[Run]:
