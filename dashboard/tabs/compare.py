@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
 
-from dashboard.comparing.shapes import MOST_RUNS
+from dashboard.comparing.compare import compare
+from dashboard.comparing.shapes import MOST_RUNS, Comparison
 from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.explore.overview import same_data
@@ -105,14 +106,85 @@ def chosen_runs(engine: Engine, ids: Sequence[str] | None, baseline: str | None)
     return runs, names.index(baseline) if baseline in names else 0
 
 
+def comparison_of(engine: Engine, ids: Sequence[str] | None, baseline: str | None) -> Comparison:
+    """The comparison that the tab is about; asked again, it is at hand.
+
+    Raises:
+        InputError: in one sentence, for the page.
+    """
+    runs, place = chosen_runs(engine, ids, baseline)
+    try:
+        return compare(runs, place)
+    except InputError as error:
+        raise InputError(shown(error)) from error
+
+
+class Panel:
+    """A panel that works only while it is looked at, and only when what it shows has changed.
+
+    State: ``for`` is what it was last made for.
+
+    Args:
+        engine: has the store.
+        name: of the panel, as registered.
+        outputs: how many components it fills besides its state and the sentence that says what is wrong.
+    """
+
+    def __init__(self, engine: Engine, name: str, outputs: int) -> None:
+        self.engine, self.name, self.outputs = engine, name, outputs
+
+    def show(self, state: dict[str, Any], comparison: Comparison, asked: dict[str, Any]) -> tuple[Any, ...]:
+        """The new state, and a value for each component."""
+        raise NotImplementedError
+
+    def opened(
+        self, state: dict[str, Any], asked: dict[str, Any], ids: Sequence[str] | None, baseline: str | None
+    ) -> tuple[Any, ...]:
+        """The panel was opened."""
+        chosen = list(ids or [])
+        wanted = [chosen, baseline, asked]
+        if state.get("for") == wanted:
+            return (gr.skip(),) * (self.outputs + 2)
+        if len(chosen) < 2:  # the tab itself says what to do
+            return {**state, "for": wanted}, gr.Markdown(visible=False), *(None,) * self.outputs
+        try:
+            new, *values = self.show(state, comparison_of(self.engine, ids, baseline), asked)
+        except InputError as error:
+            said = gr.Markdown(f"⚠ {html.escape(str(error))}", visible=True)
+            return {**state, "for": wanted}, said, *(None,) * self.outputs
+        return {**new, "for": wanted}, gr.Markdown(visible=False), *values
+
+    def changed(
+        self, state: dict[str, Any], asked: dict[str, Any], ids: Sequence[str] | None, baseline: str | None, front: str
+    ) -> tuple[Any, ...]:
+        """Other runs were chosen, perhaps while another panel is looked at."""
+        if front != self.name:
+            return (gr.skip(),) * (self.outputs + 2)
+        return self.opened(state, asked, ids, baseline)
+
+    def connect(self, compared: Compared, state: gr.State, problem: gr.Markdown, outputs: Sequence[Any]) -> None:
+        """Fill ``outputs`` when the panel is opened, and while it is in front when the choice of runs changes."""
+        inputs = [state, compared.asked, compared.runs, compared.baseline]
+        targets = [state, problem, *outputs]
+        assert len(outputs) == self.outputs
+        compared.tab.select(toast(self.opened), inputs, targets, **EVENT)
+        for changing in (compared.runs.change, compared.baseline.change):
+            changing(toast(self.changed), [*inputs, compared.front], targets, **EVENT)
+
+
+def _always(name: str) -> Callable[[], str]:
+    """A handler that says which panel was opened."""
+    return lambda: name
+
+
 def create(engine: Engine, app: App) -> None:
     """Build the tab inside the current ``gr.Tab``."""
     do = Compare(engine)
+    task = gr.Radio(
+        [(t(f"ui.task.{k}"), k) for k in TASKS.names()], value=TASKS.names()[0], show_label=False, container=False,
+        elem_id="cmp-task", interactive=True,
+    )  # fmt: skip
     with gr.Row(elem_classes=["lp-row", "lp-pick"]):
-        task = gr.Radio(
-            [(t(f"ui.task.{k}"), k) for k in TASKS.names()], value=TASKS.names()[0], label=t("ui.cmp.task"),
-            elem_id="cmp-task", interactive=True, scale=4, min_width=280,
-        )  # fmt: skip
         runs = gr.Dropdown(
             [], multiselect=True, max_choices=MOST_RUNS, label=t("ui.cmp.runs"), elem_id="cmp-runs", scale=6,
             min_width=320, interactive=True,
@@ -121,12 +193,14 @@ def create(engine: Engine, app: App) -> None:
             [], label=t("ui.cmp.baseline"), elem_id="cmp-baseline", scale=3, min_width=200, interactive=True
         )
     few = gr.Markdown(t("ui.cmp.few"), visible=False, elem_id="cmp-few")
+    front, asked = gr.State(next(iter(PANELS.names()), "")), gr.State({})
     with gr.Tabs(elem_id="cmp-tabs") as inner:
         app.inner[NAME] = inner
         app.runs[NAME] = runs
         for name, panel in PANELS.items():
             with gr.Tab(t(f"ui.cmp.panel.{name}"), id=name, elem_id=f"cmp-tab-{name}") as tab:
-                panel(engine, app, Compared(task, runs, baseline, tab))
+                tab.select(_always(name), None, front, **EVENT)
+                panel(engine, app, Compared(task, runs, baseline, tab, asked, front))
     assert app.tab is not None
     chosen: list[Any] = [runs, baseline, few]
     app.tab.select(toast(do.opened), [task, runs], [task, *chosen], **EVENT)

@@ -11,6 +11,7 @@ const themed = (l) => {
   return out;
 };
 const said = (s) => (L.has(s) ? L.t(s) : s);
+const words = (t, k) => (Array.isArray(t[k]) ? { [k]: t[k].map((x) => (typeof x === "string" ? said(x) : x)) } : {});
 // What the chart is, where its value says so ("explain").
 const info = document.createElement("span");
 info.className = "lp-chart-info"; el.after(info);
@@ -18,7 +19,7 @@ const draw = () => {
   el.style.visibility = props.value ? "visible" : "hidden";
   if (!props.value || !window.Plotly || !el.isConnected) return;
   const f = typeof props.value === "string" ? JSON.parse(props.value) : props.value;
-  const data = (f.data || []).map((t) => ({ ...t, name: t.name ? said(t.name) : t.name, ...(Array.isArray(t.x) ? { x: t.x.map((x) => (typeof x === "string" ? said(x) : x)) } : {}) }));
+  const data = (f.data || []).map((t) => ({ ...t, name: t.name ? said(t.name) : t.name, ...words(t, "x"), ...words(t, "y"), ...words(t, "text") }));
   const about = f.explain ? L.info(f.explain) : "";
   if (info.innerHTML !== about) info.innerHTML = about;
   Plotly.react(el, data, themed(f.layout || {}), { responsive: true, displaylogo: false, showSendToCloud: false, displayModeBar: false });

@@ -2,6 +2,7 @@
 const L = window.loupe, root = element.querySelector(".lp-gallery");
 root.innerHTML = `<div class="head"></div><div class="grid"></div><button type="button" class="more" hidden></button>`;
 const q = (s) => root.querySelector(s);
+const mark = (k) => `<i style="color:${L.colors[k % 4]}">${(k % 8 < 4 ? L.marks : ["○", "△", "□", "◇"])[k % 4]}</i>`; // as in charts
 let shown = null, cards = []; // all that are shown; a value that starts further on adds to them
 const draw = () => {
   const v = props.value;
@@ -10,7 +11,7 @@ const draw = () => {
   const title = v.title ? L.t(v.title.key, vars) : "";
   q(".head").innerHTML = `${v.of ? `<i>${L.esc(v.of)}</i> · ` : ""}<b>${L.esc(title)}</b> <span class="n" data-count="${v.total}">${L.esc(L.t("ui.images", { n: L.int(v.total) }))}</span>${v.reset ? `<button type="button" class="reset">× ${L.esc(L.t("ui.gallery.all"))}</button>` : ""}${v.note ? `<div class="note">${L.esc(L.t(v.note.key, v.note.vars))}</div>` : ""}`;
   const html = (from) => cards.slice(from).map((c, k) => [c, from + k]).map(([c, i]) => `<button type="button" class="pic" data-i="${i}" data-id="${L.esc(c.id)}" title="${L.esc(c.id)}"><span class="im">${c.thumb ? `<img src="${L.esc(c.thumb)}" alt="${L.esc(c.id)}">` : `<span class="gone">${L.esc(L.t("ui.gallery.gone"))}</span>`}${c.loss === undefined ? "" : `<span class="loss">${c.badge ? L.esc(c.badge) : L.num(c.loss, 2)}</span>`}</span>
-    ${c.truth === null ? "" : `<span class="t">${L.esc(c.truth)}</span>`}${c.answers.map((a, k) => `<span class="a ${a.right === null ? "" : a.right ? "ok" : "no"}">${c.answers.length > 1 ? `<i style="color:${L.colors[k % 4]}">${L.marks[k % 4]}</i>` : ""}${a.bare ? "" : `<b>${a.right ? "✓" : "✗"}</b> `}<span>${L.esc(a.text)}</span>${a.confidence === null ? "" : `<small>${Math.round(100 * a.confidence)}%</small>`}</span>`).join("")}</button>`).join("");
+    ${c.truth === null ? "" : `<span class="t">${L.esc(c.truth)}</span>`}${c.answers.map((a, k) => `<span class="a ${a.right === null ? "" : a.right ? "ok" : "no"}">${c.answers.length > 1 ? mark(a.at ?? k) : ""}${a.bare ? "" : `<b>${a.right ? "✓" : "✗"}</b> `}<span>${L.esc(a.text)}</span>${a.confidence === null ? "" : `<small>${Math.round(100 * a.confidence)}%</small>`}</span>`).join("")}</button>`).join("");
   const fresh = shown !== v.stamp, from = fresh && v.start && v.start === cards.length ? v.start : 0;
   if (fresh) cards = from ? [...cards, ...v.cards] : v.cards;
   if (from) q(".grid").insertAdjacentHTML("beforeend", html(from));

@@ -1,0 +1,131 @@
+"""Classes in which a run gains or loses: a table, the largest loss first, and a chart with the intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dashboard import figures
+from dashboard.comparing.shapes import ClassDifferences, Comparison
+from dashboard.explore.comparing.shown import color, entry, marker, run_names, said
+from dashboard.explore.overview import Data, json_number
+
+MOST_DRAWN = 40
+GREY = "#9ca3af"
+NO_BAR = [1e9, 2e9]
+"""A range no number reaches, so that the table draws no bar under a difference."""
+
+
+def class_names(comparison: Comparison) -> list[str]:
+    """The per-class metrics there are."""
+    return [c.metric for c in comparison.classes]
+
+
+def order_of(found: ClassDifferences, run: int, baseline: int) -> NDArray[np.int64]:
+    """Class numbers, the largest loss first; those without a difference are left out."""
+    gap = found.values[run] - found.values[baseline]
+    known = np.flatnonzero(np.isfinite(gap))
+    return known[np.argsort(gap[known], kind="stable")]
+
+
+def told(found: ClassDifferences, run: int) -> NDArray[np.int8]:
+    """(C,) 1 where the interval of the difference is above zero, -1 where below, 0 where it may be either."""
+    with np.errstate(invalid="ignore"):
+        return ((found.low[run] > 0).astype(np.int8) - (found.high[run] < 0).astype(np.int8)).astype(np.int8)
+
+
+def class_table(comparison: Comparison, metric: str, run: int) -> Data:
+    """One row a class: its support, both values, the difference with its interval, and what that says.
+
+    ``classes`` has the class names of the rows.
+    """
+    found = _of(comparison, metric)
+    gap = found.values[run] - found.values[comparison.baseline]
+    names = run_names(comparison.runs)
+    rows, sign = [], told(found, run)
+    words = {1: "ui.vs.word.better", -1: "ui.vs.word.worse", 0: "ui.vs.word.same"}
+    order = [*order_of(found, run, comparison.baseline).tolist(), *np.flatnonzero(~np.isfinite(gap)).tolist()]
+    for c in order:
+        word = words[int(sign[c])] if np.isfinite(gap[c]) else "ui.vs.word.unknown"
+        values = (found.values[comparison.baseline, c], found.values[run, c], gap[c], found.low[run, c])
+        numbers = [json_number(float(v)) for v in (*values, found.high[run, c])]
+        rows.append([found.classes[c], int(found.support[c]), *numbers, word])
+    key = entry(comparison.task, metric)
+    return {
+        "key": f"{metric} {run} {comparison.baseline} " + " ".join(r.id for r in comparison.runs),
+        "columns": [
+            {"label": "ui.class", "kind": "name"},
+            {"explain": SUPPORT.get(comparison.task, "support"), "kind": "count"},
+            {"text": names[comparison.baseline], "kind": "rate"},
+            {"text": names[run], "kind": "rate"},
+            {"explain": "vs_class_difference", "short": "ui.vs.difference", "kind": "rate", "range": NO_BAR},
+            {"label": "ui.vs.low", "kind": "rate", "range": NO_BAR},
+            {"label": "ui.vs.high", "kind": "rate", "range": NO_BAR},
+            {"label": "ui.vs.says", "kind": "word"},
+        ],
+        "rows": rows,
+        "classes": [found.classes[c] for c in order],
+        "metric": key,
+        "sort": None,
+    }
+
+
+SUPPORT = {"detection": "objects", "instance-segmentation": "objects", "semantic-segmentation": "pixels"}
+
+
+def class_chart(comparison: Comparison, metric: str, run: int) -> figures.Figure:
+    """Both values of a class joined by a line, the largest loss on top; where it is told, the line is thick.
+
+    With more classes than fit, those that lose and gain most. A point's ``customdata`` is [class].
+    """
+    found = _of(comparison, metric)
+    base, names = comparison.baseline, run_names(comparison.runs)
+    order = order_of(found, run, base)
+    if len(order) > MOST_DRAWN:
+        order = np.concatenate([order[: MOST_DRAWN // 2], order[-MOST_DRAWN // 2 :]])
+    sign = told(found, run)
+    labels = [figures.plain(found.classes[c]) for c in order]
+    traces: list[Data] = []
+    for strong in (False, True):
+        x: list[float | None] = []
+        y: list[str | None] = []
+        for c, label in zip(order.tolist(), labels, strict=True):
+            if bool(sign[c]) == strong:
+                x += [float(found.values[base, c]), float(found.values[run, c]), None]
+                y += [label, label, None]
+        width, name = (4, "ui.vs.told") if strong else (1.2, "ui.vs.untold")
+        line = {"color": GREY, "width": width, "dash": "solid" if strong else "dot"}
+        traces.append({"type": "scatter", "mode": "lines", "name": name, "x": x, "y": y, "line": line} | SKIPPED)
+    for k in (base, run):
+        text = [_interval(found, c, run) for c in order]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": figures.plain(names[k]),
+                "x": found.values[k, order].tolist(),
+                "y": labels,
+                "marker": marker(k, 10, color=color(k)),
+                "customdata": [[found.classes[c], t] for c, t in zip(order, text, strict=True)],
+                "hovertemplate": f"{figures.plain(names[k])}<br>%{{y}} %{{x:.3f}}<br>%{{customdata[1]}}<extra></extra>",
+            }
+        )
+    shared = figures.layout(said(comparison.task, metric), "", showlegend=True)
+    shared["yaxis"] = {"type": "category", "autorange": "reversed", "automargin": True, "title": {"text": ""}}
+    shared["yaxis"] |= {"categoryorder": "array", "categoryarray": labels}
+    shared["xaxis"] |= {"range": [-0.02, 1.03]}
+    shared["uirevision"] = f"{metric} {run} {base}"
+    return {"data": traces, "layout": shared, "explain": "chart_vs_classes"}
+
+
+SKIPPED = {"hoverinfo": "skip"}
+
+
+def _interval(found: ClassDifferences, c: int, run: int) -> str:
+    """The interval of a class's difference in words."""
+    low, high = found.low[run, c], found.high[run, c]
+    return f"Δ 95 %: {low:+.3f} … {high:+.3f}" if np.isfinite(low) and np.isfinite(high) else ""
+
+
+def _of(comparison: Comparison, metric: str) -> ClassDifferences:
+    return next((c for c in comparison.classes if c.metric == metric), comparison.classes[0])
