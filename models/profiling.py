@@ -143,7 +143,7 @@ def layer_times(net: nn.Module, run: Callable[[], Any], rounds: int = 5, budget_
 
 
 def leaves(net: nn.Module) -> list[tuple[str, nn.Module]]:
-    """(path, module) of what is a layer: modules without children, and attention as a whole."""
+    """(path, module) of what is a layer: modules without children, and those that a formula counts as a whole."""
     found: list[tuple[str, nn.Module]] = []
 
     def visit(path: str, module: nn.Module) -> None:
@@ -151,7 +151,7 @@ def leaves(net: nn.Module) -> list[tuple[str, nn.Module]]:
             return
         seen.add(module)
         children = list(module.named_children())
-        if not children or type(module).__name__ == "MultiheadAttention":
+        if not children or rule_of(module) in ("conv", "linear", "batch_norm", "attention"):
             found.append((path, module))
             return
         for name, child in children:

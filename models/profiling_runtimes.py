@@ -176,15 +176,18 @@ def _opened(runtime: str, data: bytes, threads: int) -> Callable[[Any], Any]:
         import openvino  # type: ignore[import-not-found, unused-ignore]
 
         core = openvino.Core()
-        compiled = core.compile_model(
-            core.read_model(io.BytesIO(data)), "CPU", {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
-        )
+        how = {
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": "f32",  # bf16 otherwise, where the processor has it
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        compiled = core.compile_model(core.read_model(io.BytesIO(data)), "CPU", how)
         return lambda batch: compiled(batch)[0]
     import onnxruntime
 
-    how = onnxruntime.SessionOptions()
-    how.intra_op_num_threads, how.inter_op_num_threads, how.log_severity_level = threads, 1, 4
-    session = onnxruntime.InferenceSession(data, how, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = threads, 1, 4
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     return lambda batch: session.run(["output"], {"image": batch})[0]
 
 
@@ -223,15 +226,19 @@ def _quiet() -> Iterator[None]:
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
-    told = torch._C._jit_is_onnx_log_enabled()
-    torch._C._jit_set_onnx_log_enabled(False)  # prints the whole graph where an operator is unknown
+    core: Any = torch._C
+    printing = core._jit_onnx_log  # the whole graph, where an operator is unknown
+    core._jit_onnx_log = lambda *_: None
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # an operator that ONNX does not have
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
         logger.setLevel(level)
-        torch._C._jit_set_onnx_log_enabled(told)
+        core._jit_onnx_log = printing
+        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 def _short(error: BaseException) -> str:

@@ -24,6 +24,7 @@ from models.base import ModelAdapter, OutOfMemory
 
 WARM_UP, WARM_UP_S = 3, 0.3  # at least these pictures, and these seconds
 LATENCY_S, MOST_PICTURES = 2.0, 300
+PAIRS_S, MOST_PAIRS = 1.0, 200  # of comparing two variants
 BATCH_S, BATCHES_S = 0.4, 5.0  # of one batch size, and of all
 SIZES = {"cpu": (1, 2, 4, 8, 16), "cuda": (1, 2, 4, 8, 16, 32, 64, 128)}
 LEAST_FREE = 0.1  # of the machine's memory, below which no larger batch is tried
@@ -136,6 +137,27 @@ def latency(
     """``latency_ms`` and ``stages_ms`` at batch 1, and of how many pictures. The model is warm."""
     seconds = stage_seconds(adapter, images, LATENCY_S, warm_up=0, most=MOST_PICTURES, watch=watch.picture)
     return latency_figures(seconds), len(seconds)
+
+
+def side_by_side(
+    first: ModelAdapter[Any, Any], second: ModelAdapter[Any, Any], images: Sequence[Image], watch: Watch
+) -> float:
+    """How many times faster the second is: both take a picture in turn, so that a busy machine slows both.
+
+    Returns:
+        Median seconds of the first by those of the second, all stages, both warm.
+    """
+    times: tuple[list[float], list[float]] = ([], [])
+    begin = time.perf_counter()
+    for turn in range(MOST_PAIRS):
+        if turn >= 3 and time.perf_counter() - begin > PAIRS_S:
+            break
+        for adapter, seconds in zip((first, second), times, strict=True):
+            start = time.perf_counter()
+            adapter.predict([images[turn % len(images)]])
+            seconds.append(time.perf_counter() - start)
+        watch.check()
+    return statistics.median(times[0]) / statistics.median(times[1])
 
 
 def throughput(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -76,18 +76,16 @@ def profile(
         from models.profiling_formulas import made_picture
 
         images = [made_picture(*size)] if data is None else measuring.pictures_of(data, size)
+        watch.total = len(names) + 2 if plain.network is not None else 1
         watch.step("counting")
         found = _counted(plain, images[0])
-    except BaseException:
+        of = Subject(name, options, task, size, images, batch_sizes, data, limit, store)
+        done = [measure(PLAIN, of, watch, plain)]
+        for number, variant in enumerate([*names, DEFAULT] if plain.network is not None else [], 1):
+            watch.step("loading", number)
+            done.append(measure(variant, of, watch, plain, done[0]))
+    finally:
         plain.close()
-        raise
-    of = Subject(name, options, task, size, images, batch_sizes, data, limit, store)
-    with_network = found.macs is not None and found.layers != ()
-    first = measure(PLAIN, of, watch, plain)
-    done = [first]
-    for number, variant in enumerate([*names, DEFAULT] if with_network else [], 1):
-        watch.step("loading", number)
-        done.append(measure(variant, of, watch, None, first))
     watch.step("done", watch.total)
     return _finished(found, done, data)
 
@@ -98,6 +96,8 @@ def _finished(found: Profile, done: Sequence[Measured], data: Dataset | None) ->
     notes = [*found.notes, *_how(usual, data)]
     if usual.variant.name == PLAIN:
         notes.append("There is no torch network behind it that could be run in other ways: one way is measured.")
+    else:
+        notes.append("Layers were timed one by one on plain fp32, in passes of their own: hooks add to their sum.")
     memory = dict(usual.fresh.memory_mb)
     gpu = dict(usual.gpu or {})
     if "peak_mb" in gpu:
@@ -116,28 +116,34 @@ def _finished(found: Profile, done: Sequence[Measured], data: Dataset | None) ->
 def _counted(adapter: ModelAdapter[Any, Any], image: Any) -> Profile:
     """Parameters and operations of one picture; times of the layers, in a pass of their own."""
     spec = adapter.spec
+    size, none = (int(image.shape[0]), int(image.shape[1])), (None, None, None)
+    empty = Profile(spec.name, spec.task, size, adapter.device, *none, _bytes_on_disk(adapter), None, None)
     item = adapter.preprocess(image)
-    run: Callable[[], Any] = lambda: adapter.forward([item])  # noqa: E731
-    empty = Profile(
-        spec.name,
-        spec.task,
-        (int(image.shape[0]), int(image.shape[1])),
-        adapter.device,
-        None,
-        None,
-        None,
-        _bytes_on_disk(adapter),
-        None,
-        None,
-    )
-    net = adapter.network
-    if net is None:
-        return _counted_elsewhere(empty, adapter, item)
-    from models.profiling import count, layer_times
+
+    def run() -> Any:
+        return adapter.forward([item])
 
     run()
-    counted = count(net, run)
-    times = layer_times(net, run)
+    net, times = adapter.network, dict[str, float]()
+    if net is not None:
+        from models.profiling import count, layer_times
+
+        counted, times = count(net, run), layer_times(net, run)
+    elif spec.family == "classical":
+        note = "It is a method without a network: there are no parameters, and its operations are not counted."
+        return replace(empty, params=0, trainable=0, buffers=0, notes=(note,))
+    else:
+        from models.profiling_onnx import count_onnx
+
+        try:
+            found = count_onnx(adapter, run)
+        except Exception as error:  # an unusual file runs all the same
+            found, why = None, f" ({' '.join(str(error).split())[:120]})"
+        else:
+            why = ""
+        if found is None:
+            return replace(empty, notes=(f"Its network cannot be looked into: operations are not counted{why}.",))
+        counted = found
     layers = [
         Layer(o.path, o.kind, o.rule, o.output, o.params, o.macs, o.flops, o.calls, times.get(o.path), o.terms)
         for o in counted.layers
@@ -154,14 +160,6 @@ def _counted(adapter: ModelAdapter[Any, Any], image: Any) -> Profile:
     )
 
 
-def _counted_elsewhere(empty: Profile, adapter: ModelAdapter[Any, Any], item: Any) -> Profile:
-    """Without a torch network: an ONNX file's graph, or nothing at all."""
-    if adapter.spec.family == "classical":
-        note = "It is a method without a network: there are no parameters, and its operations are not counted."
-        return replace(empty, params=0, trainable=0, buffers=0, notes=(note,))
-    return replace(empty, notes=("Its network cannot be looked into: operations are not counted.",))
-
-
 def _how(usual: Measured, data: Dataset | None) -> list[str]:
     """How it was measured, one sentence each."""
     shown = f"the first pictures of {data.name}, resized" if data is not None else "a picture made up for it"
@@ -175,7 +173,6 @@ def _how(usual: Measured, data: Dataset | None) -> list[str]:
         "Throughput: the same steps on a batch, one after the other in one thread; an evaluation decodes and prepares "
         "in other threads meanwhile.",
         f"Key figures are those of the model as it is loaded unless said otherwise, {default}.",
-        "Layers were timed one by one in passes of their own on plain fp32; their sum is more than the latency.",
         "Cold start and memory are those of a fresh process; loading includes the vendor's library and one trial "
         "picture, importing torch is shown apart.",
     ]

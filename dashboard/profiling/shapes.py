@@ -47,12 +47,15 @@ class Variant:
     """The same weights run in another way.
 
     Attributes:
-        name: "fp32", "channels_last", "fused", "bf16", "fp16", "onnxruntime", "openvino", "compiled".
+        name: "fp32" (plain: nothing folded, channels first), and what changes one thing of it: "channels_last",
+            "fused", "bf16", "fp16", "onnxruntime", "openvino", "compiled"; last "default", as the model is loaded
+            unless said otherwise.
         why_not: one sentence if it could not be run; the rest is then empty.
         latency_ms: p50, p90, p99 at batch 1, all stages.
         stages_ms: median preprocess, forward, postprocess.
         throughput: pictures a second by batch size, the network with its stages.
-        speedup: the plain fp32's median latency by this one's.
+        speedup: the plain fp32's median latency by this one's, both measured in turn: not quite the ratio of the
+            latencies above, which were measured one after the other.
         peak_memory_mb: while it ran.
         largest_difference: of its raw outputs to plain fp32's, largest absolute one on the same input; None if unknown.
         accuracy: metrics on the chosen dataset; empty if none was chosen.

@@ -6,6 +6,7 @@ own; "default" is how models are loaded unless said otherwise, batch norms folde
 
 from __future__ import annotations
 
+import copy
 import gc
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -99,8 +100,8 @@ def measure(
     variant: str,
     of: Subject,
     watch: measuring.Watch,
-    adapter: ModelAdapter[Any, Any] | None = None,
-    plain: Measured | None = None,
+    plain: ModelAdapter[Any, Any],
+    first: Measured | None = None,
 ) -> Measured:
     """Load, warm up, measure, evaluate, close.
 
@@ -108,23 +109,24 @@ def measure(
         variant: which.
         of: what.
         watch: told how far it is.
-        adapter: loaded already with this variant's options; it is closed, too.
-        plain: the plain variant's, to compare with.
+        plain: the model in the plain variant, loaded; it stays so.
+        first: what was measured of it, to compare with; None if that is what is to be measured.
 
     Raises:
         Cancelled: somebody stopped it.
         InputError: the plain variant, or the default one, cannot be run (others then have ``why_not``).
     """
-    needed = variant in (PLAIN, DEFAULT)
-    options = options_of(variant, of.options)
+    if first is None:
+        return _measured(variant, of, watch, plain, plain, None)
     watch.step("loading")
+    adapter = None
     try:
-        adapter = adapter or load_model(of.name, options, of.task)
+        adapter = load_model(of.name, options_of(variant, of.options), of.task)
         if variant in RUNTIMES:
             _move(adapter, of, variant)
-        return _measured(variant, of, watch, adapter, options, plain)
+        return _measured(variant, of, watch, adapter, plain, first)
     except (InputError, OutOfMemory, MemoryError) as error:
-        if needed:
+        if variant == DEFAULT:
             raise
         return Measured(Variant(variant, why_not=str(error) or "There is not enough memory."), [], Fresh())
     finally:
@@ -148,8 +150,8 @@ def _measured(
     of: Subject,
     watch: measuring.Watch,
     adapter: ModelAdapter[Any, Any],
-    options: LoadOptions,
-    plain: Measured | None,
+    plain: ModelAdapter[Any, Any],
+    first: Measured | None,
 ) -> Measured:
     timed = measuring.whole(adapter)
     watch.step("warming up")
@@ -161,24 +163,22 @@ def _measured(
     rates = measuring.throughput(timed, of.images, of.batch_sizes, watch)
     gpu = gpu_facts(adapter.device) | _peak(adapter.device)
     outputs = measuring.raw_outputs(adapter, of.images)
-    p50 = figures["latency_ms"]["p50"]
     made = Variant(
-        variant,
-        latency_ms=figures["latency_ms"],
-        stages_ms=figures["stages_ms"],
-        throughput=rates,
-        speedup=plain.variant.latency_ms["p50"] / p50 if plain is not None and p50 else None,
-        largest_difference=measuring.largest_difference(plain.outputs, outputs) if plain is not None else None,
+        variant, latency_ms=figures["latency_ms"], stages_ms=figures["stages_ms"], throughput=rates, speedup=1.0
     )
-    if plain is None:
-        made = replace(made, speedup=1.0, largest_difference=0.0)
+    if first is not None:
+        watch.step("latency")  # of both in turn
+        gain = measuring.side_by_side(measuring.whole(plain), timed, of.images, watch)
+        made = replace(made, speedup=gain, largest_difference=measuring.largest_difference(first.outputs, outputs))
+    else:
+        made = replace(made, largest_difference=0.0)
     if of.dataset is not None and of.store is not None:
         watch.step("accuracy")
         made = _evaluated(made, of, watch, adapter)
     fresh = Fresh()
     if variant not in RUNTIMES:
         watch.step("cold start")
-        fresh = cold_start(of.name, options, of.task, of.size, watch.cancel)
+        fresh = cold_start(of.name, options_of(variant, of.options), of.task, of.size, watch.cancel)
         peak = gpu.get("peak_mb") or fresh.memory_mb.get("peak")
         made = replace(made, peak_memory_mb=peak)
     return Measured(made, outputs, fresh, pictures, gpu)
@@ -189,6 +189,7 @@ def _evaluated(made: Variant, of: Subject, watch: measuring.Watch, adapter: Mode
     assert of.dataset is not None
     assert of.store is not None
     if made.name != DEFAULT and not hasattr(adapter, "tracker"):  # a tracked run's name says who tracked
+        adapter = copy.copy(adapter)
         adapter.spec = replace(adapter.spec, name=f"{adapter.spec.name} ({made.name})")
     run = evaluate(adapter, of.dataset, of.store, Settings(limit=of.limit), watch.within, watch.cancel)
     return replace(made, accuracy={k: run.metrics[k] for k in HEADLINES if k in run.metrics}, run=run.id)
