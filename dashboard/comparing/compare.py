@@ -169,7 +169,8 @@ def _difference(figure: Figure, place: int, found: Measured, how: Settings) -> t
         return value, (math.nan, math.nan), math.nan, "no interval"
     gap = draws[:, place] - draws[:, base]
     recentred = figure.name not in found.linear
-    ends, p = paired.bootstrap_interval(value, gap, recentred, how.level, found.units)
+    units = None if found.unit == "sequence" else found.units  # of sequences eight are enough, as for the runs' own
+    ends, p = paired.bootstrap_interval(value, gap, recentred, how.level, units)
     what = "blocks of frames" if found.unit == "block of frames" else f"{found.unit}s"
     method = f"paired bootstrap, {len(draws):,} resamples of {found.units:,} {what}"
     return value, ends, p, method if math.isfinite(ends[0]) else f"no interval: too few {what}, or no spread"
