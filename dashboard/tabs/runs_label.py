@@ -77,7 +77,7 @@ def facts_html(run: Run | None) -> str:
             if part
         ),
     ]
-    return "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+    return "".join(f"<p><small>{html.escape(line)}</small></p>" for line in lines)
 
 
 def label_panel(engine: Engine, chosen: gr.State, table: HistoryView, rows: Callable[[Sequence[str]], Any]) -> None:
@@ -90,7 +90,7 @@ def label_panel(engine: Engine, chosen: gr.State, table: HistoryView, rows: Call
             label=t("ui.hist.tags"), info=t("ui.hist.tags.hint"), interactive=False, max_lines=1, elem_id="runs-tags"
         )
         save = gr.Button(t("ui.hist.save"), interactive=False, size="sm", elem_id="runs-save")
-        facts = gr.HTML(elem_id="runs-facts", elem_classes="lp-help")
+        facts = gr.HTML(elem_id="runs-facts")
     parts: list[Any] = [title, tags, save, shared, facts]
     chosen.change(do.shown, chosen, parts, **EVENT)
     for trigger in (save.click, title.submit, tags.submit):

@@ -24,9 +24,10 @@ const tell = () => trigger("select", { index: null, value: { ids: [...chosen] },
 const rowHtml = (r) => {
   const on = chosen.has(r.id), b = best(r), own = figures();
   const tags = r.tags.map((x) => `<button type="button" class="tag" data-tag="${L.esc(x)}" tabindex="-1">${L.esc(x)}</button>`).join("");
-  const name = r.title ? `<b>${L.esc(r.title)}</b> <em>${L.esc(r.model)}</em>` : `<b>${L.esc(r.model)}</b>`;
+  const name = `<b>${L.esc(r.title || r.model)}</b>`, bare = r.bare ? `<em>${L.esc(L.t("ui.hist.bare"))}</em>` : "";
+  const under = r.title ? `<div><em>${L.esc(r.model)}</em> ${bare}${tags}</div>` : ` ${bare}${tags}`, small = `<div class="n">${L.esc(r.dataset)} · ${L.esc(when(r.date).slice(0, 10))}</div>`;
   return `<tr data-id="${L.esc(r.id)}" tabindex="${r.id === at ? 0 : -1}" aria-selected="${on}" class="${on ? "on" : ""}"><td class="c"><input type="checkbox" tabindex="-1" ${on ? "checked" : ""} aria-label="${L.esc(L.t("ui.hist.choose", { name: r.title || r.model }))}"></td>` +
-    `<th scope="row" title="${L.esc(r.title ? `${r.title} · ${r.model}` : r.model)}">${r.watched ? `<span>${name}</span>` : `<a href="?run=${encodeURIComponent(r.id)}" tabindex="-1">${name}</a>`}${r.bare ? ` <em>${L.esc(L.t("ui.hist.bare"))}</em>` : ""}${tags}</th>` +
+    `<th scope="row" title="${L.esc(r.title ? `${r.title} · ${r.model}` : r.model)}">${r.watched ? `<span>${name}</span>` : `<a href="?run=${encodeURIComponent(r.id)}" tabindex="-1">${name}</a>`}${under}${small}</th>` +
     (task ? "" : `<td class="l w" title="${L.esc(names(r.task))}">${L.esc(names(r.task))}</td>`) + `<td class="l d" title="${L.esc(r.dataset)}">${L.esc(r.dataset)}</td><td class="w">${L.int(r.n)}</td>` +
     (own.length ? own.map((c, k) => `<td class="${k ? "w" : ""}">${said(r.metrics[c.metric], c.kind)}</td>`).join("") : `<td class="f">${b ? `<small>${L.esc(L.short(b[0].explain))}</small> ${said(b[1], b[0].kind)}` : ""}</td>`) +
     `<td class="w">${size(r.size)}</td><td class="w">${L.esc(when(r.date))}</td></tr>`;
@@ -34,7 +35,7 @@ const rowHtml = (r) => {
 const head = () => {
   const own = figures();
   const columns = [["name", "ui.hist.name"], ...(task ? [] : [["task", "ui.hist.task", "l w"]]), ["data", "ui.hist.data", "l d"], ["n", "ui.hist.samples", "w"],
-    ...(own.length ? own.map((c, k) => [c.metric, null, k ? "w" : "", c.explain]) : [["result", "ui.hist.result", "f"]]), ["size", "ui.hist.size", "w"], ["date", "ui.hist.date", "w"]];
+    ...(own.length ? own.map((c, k) => [c.metric, null, k ? "w" : "", c.explain]) : [["result", "ui.hist.result", "f"]]), ["size", "ui.hist.size", "w", "run_size"], ["date", "ui.hist.date", "w"]];
   const all = shown.length > 0 && shown.every((r) => chosen.has(r.id));
   return `<tr><th class="c"><input type="checkbox" class="all" ${all ? "checked" : ""} aria-label="${L.esc(L.t("ui.hist.all"))}"></th>${columns.map(([key, text, cls, explain]) => {
     const mark = sort[0] === key ? (sort[1] > 0 ? " ▲" : " ▼") : "";
