@@ -17,7 +17,7 @@ from dashboard.comparing.shapes import ClassDifferences, Comparison, Difference,
 from dashboard.errors import InputError
 from dashboard.explore.comparing import Asked, chosen, counts_data, decide_data, forest, groups_of
 from dashboard.explore.comparing.charts import costs_known, front, scatter
-from dashboard.explore.comparing.classes import class_chart, class_table
+from dashboard.explore.comparing.classes import class_chart, class_table, told
 from dashboard.explore.comparing.curves import curves
 from dashboard.explore.comparing.deciding import best_of, verdict
 from dashboard.explore.comparing.large import pair_first
@@ -255,7 +255,7 @@ def test_a_profile_of_other_weights_is_not_taken() -> None:
 
 def classes_of(values: Sequence[Sequence[float]], low: Sequence[float], high: Sequence[float]) -> ClassDifferences:
     base = np.full(len(low), NAN)
-    support = np.arange(1, len(low) + 1)
+    support = np.arange(1, len(low) + 1) * 100
     names = [f"c{i}" for i in range(len(low))]
     return ClassDifferences(
         "iou", names, support, np.array(values, float), np.stack([base, low]), np.stack([base, high])
@@ -268,11 +268,17 @@ def test_classes_begin_with_the_largest_loss() -> None:
     data = class_table(made, "iou", 1)
     assert data["classes"] == ["c1", "c3", "c0", "c2"]  # the last has no difference
     assert [r[-1] for r in data["rows"]] == [f"ui.vs.word.{w}" for w in ("worse", "same", "same", "unknown")]
-    assert data["rows"][0][1:7] == [2, 0.5, 0.1, pytest.approx(-0.4), -0.5, -0.3]
+    assert data["rows"][0][1:7] == [200, 0.5, 0.1, pytest.approx(-0.4), -0.5, -0.3]
     thin, thick, base, run = class_chart(made, "iou", 1)["data"]
     assert thick["y"] == ["c1", "c1", None]
     assert thin["y"] == ["c3", "c3", None, "c0", "c0", None]
     assert [p[0] for p in base["customdata"]] == [p[0] for p in run["customdata"]] == ["c1", "c3", "c0"]
+
+
+def test_a_class_needs_six_samples_to_be_told_apart() -> None:
+    found = classes_of([[0.5] * 4, [0.56, 0.55, 0.44, 0.56]], [0.01, 0.01, -0.2, -0.01], [0.2, 0.2, -0.01, 0.2])
+    found = replace(found, support=np.full(4, 100))
+    assert told(found, 1, 0).tolist() == [1, 0, -1, 0]  # five of a hundred may be chance; zero is within the last
 
 
 def test_of_many_classes_the_extremes_are_drawn() -> None:

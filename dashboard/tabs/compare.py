@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import gradio as gr
@@ -21,6 +22,8 @@ from dashboard.views.strings import t
 
 NAME = "compare"
 Choice = tuple[Any, Any, Any]
+PATIENCE_S = 0.6
+"""After this long a reader is told that runs are being compared."""
 
 
 class Compare:
@@ -167,9 +170,22 @@ class Panel:
         inputs = [state, compared.asked, compared.runs, compared.baseline]
         targets = [state, problem, *outputs]
         assert len(outputs) == self.outputs
-        compared.tab.select(toast(self.opened), inputs, targets, **EVENT)
+        compared.tab.select(self._patiently(self.opened), inputs, targets, **EVENT)
         for changing in (compared.runs.change, compared.baseline.change):
-            changing(toast(self.changed), [*inputs, compared.front], targets, **EVENT)
+            changing(self._patiently(self.changed), [*inputs, compared.front], targets, **EVENT)
+
+    def _patiently(self, function: Callable[..., tuple[Any, ...]]) -> Callable[..., Iterator[tuple[Any, ...]]]:
+        """A handler that says so if it takes a while: large runs are compared for the first time."""
+
+        def told(*inputs: Any) -> Iterator[tuple[Any, ...]]:
+            with ThreadPoolExecutor(1) as pool:
+                answer = pool.submit(function, *inputs)
+                if not wait([answer], PATIENCE_S).done:
+                    skipped = (gr.skip(),) * self.outputs
+                    yield gr.skip(), gr.Markdown(t("ui.vs.busy"), visible=True), *skipped
+                yield answer.result()
+
+        return told
 
 
 def _always(name: str) -> Callable[[], str]:

@@ -107,10 +107,10 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
     with gr.Row(elem_classes=["lp-row", "lp-pick"]):
         metric = gr.Radio([], label=t("ui.vs.metric"), elem_id="cmp-classes-metric", interactive=True, min_width=280)
         run = gr.Radio([], label=t("ui.vs.against"), elem_id="cmp-classes-run", interactive=True, min_width=280)
-    hint = gr.Markdown(elem_id="cmp-classes-hint", elem_classes="lp-help")
     with gr.Row(elem_classes="lp-row"):
         with gr.Column(scale=6, min_width=320):
             table = TableView(elem_id="cmp-classes-table")
+            hint = gr.Markdown(elem_id="cmp-classes-hint", elem_classes="lp-help")
         with gr.Column(scale=5, min_width=320):
             chart = ChartView(elem_id="cmp-classes-chart")
     do.connect(compared, state, problem, [metric, run, table, chart, hint])

@@ -17,7 +17,7 @@ from dashboard.explore import comparing as explore
 from dashboard.explore import tracking
 from dashboard.explore.comparing.large import pair_first
 from dashboard.explore.comparing.shown import run_names
-from dashboard.explore.small import jpeg_uri, small_picture
+from dashboard.explore.small import small_picture
 from dashboard.tabs import App, Compared
 from dashboard.tabs.common import EVENT, toast
 from dashboard.tabs.compare import Panel, comparison_of
@@ -47,6 +47,7 @@ class Pictures(Panel):
         super().__init__(engine, "pictures", 3 + LARGE)
         self.player = Player(engine)
         self._thumb = lru_cache(4096)(self._make_thumb)
+        self._small = lru_cache(2048)(self._make_small)
 
     def show(self, state: dict[str, Any], comparison: Comparison, asked: dict[str, Any]) -> tuple[Any, ...]:
         """What is asked for; else the group with the most to see, of the run that was looked at before."""
@@ -77,7 +78,7 @@ class Pictures(Panel):
         """State, the choice of a run, the groups and the gallery; the first picture becomes the large one."""
         asked = self.asked(comparison, state)
         names = run_names(comparison.runs)
-        data, order = explore.gallery_data(comparison, asked, self.thumb(comparison, asked.run), start, state["most"])
+        data, order = explore.gallery_data(comparison, asked, self.thumb(comparison, asked), start, state["most"])
         state = {**state, "sample": order[0] if order else None}
         said = {"a": names[asked.run], "b": names[comparison.baseline]}
         groups = {"groups": explore.counts_data(comparison, asked.run, asked), "vars": said, "run": asked.run}
@@ -115,28 +116,30 @@ class Pictures(Panel):
         value = self.player.value(views, name)
         return value | {"focus": 0, "seek": frame}
 
-    def thumb(self, comparison: Comparison, run: int) -> Any:
-        """From a place in ``Comparison.ids`` to a small picture of the baseline's data, kept between calls."""
-        base = comparison.runs[comparison.baseline]
-        pictures = self.engine.pictures(base)
+    def thumb(self, comparison: Comparison, asked: explore.Asked) -> Any:
+        """From a place in ``Comparison.ids`` to a small picture with what the run made of it."""
+        pictures = self.engine.pictures(comparison.runs[comparison.baseline])
 
         def made(sample: int) -> str | None:
-            if pictures is None:
-                return None
             position = int(comparison.index[comparison.baseline, sample])
-            return self._thumb(pictures.fingerprint, pictures.source, comparison.task, position)
+            if comparison.task == "classification":
+                return self._thumb(pictures.fingerprint, pictures.source, position) if pictures is not None else None
+            small = self._small(pictures.fingerprint, pictures.source, position) if pictures is not None else None
+            return explore.small(comparison, asked.run, sample, small, asked.label)
 
         return made
 
-    def _make_thumb(self, fingerprint: str, source: str, task: str, position: int) -> str | None:
+    def _make_thumb(self, fingerprint: str, source: str, position: int) -> str | None:
+        dataset = self._dataset(fingerprint, source)
+        return classification.thumb_uri(dataset, position) if dataset is not None else None
+
+    def _make_small(self, fingerprint: str, source: str, position: int) -> Any:
+        dataset = self._dataset(fingerprint, source)
+        return small_picture(dataset, position) if dataset is not None else None
+
+    def _dataset(self, fingerprint: str, source: str) -> Any:
         kept = list(self.engine._datasets.values())
-        dataset = next((d for d in kept if d.source == source and d.fingerprint == fingerprint), None)
-        if dataset is None:
-            return None
-        if task == "classification":
-            return classification.thumb_uri(dataset, position)
-        picture = small_picture(dataset, position)
-        return jpeg_uri(picture) if picture is not None else None
+        return next((d for d in kept if d.source == source and d.fingerprint == fingerprint), None)
 
     def again(self, state: dict[str, Any], ids: Sequence[str], baseline: str, **new: Any) -> tuple[Any, ...]:
         """Another group, run or class: state, groups, gallery and the large picture."""

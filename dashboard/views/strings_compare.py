@@ -12,6 +12,7 @@ COMPARE: dict[str, tuple[str, str]] = {
     "ui.cmp.panel.costs": ("Operating point", "操作點"),
     "ui.cmp.panel.share": ("Report and tables", "報告與表格"),
     "ui.cmp.few": ("Pick at least two runs of one task: every number here is a difference between runs on the same images.", "請至少選擇同一任務的兩個執行結果：這裡的每個數字都是在相同影像上的差異。"),
+    "ui.vs.busy": ("Comparing … every number is computed anew on the samples that all runs have.", "比較中……所有數字都在共同樣本上重新計算。"),
     "ui.vs.run": ("Run", "執行結果"),
     "ui.vs.baseline": ("baseline", "基準"),
     "ui.vs.interval": ("95 % interval", "95 % 區間"),

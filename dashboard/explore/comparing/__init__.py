@@ -8,6 +8,7 @@ from dashboard.explore.comparing.curves import curve_kinds, curves
 from dashboard.explore.comparing.deciding import decide_data
 from dashboard.explore.comparing.large import large
 from dashboard.explore.comparing.pairs import GROUPS, Asked, chosen, counts_data, gallery_data, groups_of
+from dashboard.explore.comparing.small import small
 
 __all__ = [
     "COSTS",
@@ -27,4 +28,5 @@ __all__ = [
     "groups_of",
     "large",
     "scatter",
+    "small",
 ]

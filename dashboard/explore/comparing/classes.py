@@ -11,6 +11,8 @@ from dashboard.explore.comparing.shown import color, entry, marker, run_names, s
 from dashboard.explore.overview import Data, json_number
 
 MOST_DRAWN = 40
+FEWEST = 6
+"""Samples that differ, all one way, from which the sign test says that it is no chance: 2 / 2**6 is below 0.05."""
 GREY = "#9ca3af"
 NO_BAR = [1e9, 2e9]
 """A range no number reaches, so that the table draws no bar under a difference."""
@@ -28,10 +30,16 @@ def order_of(found: ClassDifferences, run: int, baseline: int) -> NDArray[np.int
     return known[np.argsort(gap[known], kind="stable")]
 
 
-def told(found: ClassDifferences, run: int) -> NDArray[np.int8]:
-    """(C,) 1 where the interval of the difference is above zero, -1 where below, 0 where it may be either."""
+def told(found: ClassDifferences, run: int, baseline: int) -> NDArray[np.int8]:
+    """(C,) 1 where a class is better, -1 where worse, 0 where it may be either.
+
+    The interval has to leave zero out, and the difference to be worth ``FEWEST`` of the class's samples: fewer may all
+    point one way by chance (the sign test), which an interval from so few cannot know.
+    """
     with np.errstate(invalid="ignore"):
-        return ((found.low[run] > 0).astype(np.int8) - (found.high[run] < 0).astype(np.int8)).astype(np.int8)
+        worth = np.abs(found.values[run] - found.values[baseline]) * found.support >= FEWEST - 1e-9
+        sign = (found.low[run] > 0).astype(np.int8) - (found.high[run] < 0).astype(np.int8)
+    return np.where(worth, sign, 0).astype(np.int8)
 
 
 def class_table(comparison: Comparison, metric: str, run: int) -> Data:
@@ -42,7 +50,7 @@ def class_table(comparison: Comparison, metric: str, run: int) -> Data:
     found = _of(comparison, metric)
     gap = found.values[run] - found.values[comparison.baseline]
     names = run_names(comparison.runs)
-    rows, sign = [], told(found, run)
+    rows, sign = [], told(found, run, comparison.baseline)
     words = {1: "ui.vs.word.better", -1: "ui.vs.word.worse", 0: "ui.vs.word.same"}
     order = [*order_of(found, run, comparison.baseline).tolist(), *np.flatnonzero(~np.isfinite(gap)).tolist()]
     for c in order:
@@ -83,7 +91,7 @@ def class_chart(comparison: Comparison, metric: str, run: int) -> figures.Figure
     order = order_of(found, run, base)
     if len(order) > MOST_DRAWN:
         order = np.concatenate([order[: MOST_DRAWN // 2], order[-MOST_DRAWN // 2 :]])
-    sign = told(found, run)
+    sign = told(found, run, comparison.baseline)
     labels = [figures.plain(found.classes[c]) for c in order]
     traces: list[Data] = []
     for strong in (False, True):
@@ -113,12 +121,19 @@ def class_chart(comparison: Comparison, metric: str, run: int) -> figures.Figure
     shared = figures.layout(said(comparison.task, metric), "", showlegend=True)
     shared["yaxis"] = {"type": "category", "autorange": "reversed", "automargin": True, "title": {"text": ""}}
     shared["yaxis"] |= {"categoryorder": "array", "categoryarray": labels}
-    shared["xaxis"] |= {"range": [-0.02, 1.03]}
+    shared["xaxis"] |= {"range": _span(found.values[[base, run]][:, order])}
     shared["uirevision"] = f"{metric} {run} {base}"
     return {"data": traces, "layout": shared, "explain": "chart_vs_classes"}
 
 
 SKIPPED = {"hoverinfo": "skip"}
+
+
+def _span(values: NDArray[np.float64]) -> list[float]:
+    """The part of 0..1 that has all values, with room for the marks."""
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+    room = max(0.05, 0.06 * (high - low))
+    return [max(-0.03, low - room), min(1.03, high + room)]
 
 
 def _interval(found: ClassDifferences, c: int, run: int) -> str:

@@ -16,6 +16,7 @@ from dashboard.comparing.shapes import Comparison
 from dashboard.errors import InputError
 from dashboard.explore import detection, segmentation
 from dashboard.explore.comparing.shown import run_names
+from dashboard.explore.comparing.small import DETECTION, tally
 from dashboard.explore.overview import Data
 from dashboard.store import Run
 
@@ -194,18 +195,24 @@ def _answers(comparison: Comparison, places: NDArray[np.int64]) -> dict[str, Any
     name = SHORT.get(comparison.score_name, comparison.score_name)
     unit = " dB" if comparison.score_name.startswith("psnr") else ""
     digits = 2 if unit else 3
-    texts = [
-        [
-            {"text": "–" if not np.isfinite(v) else f"{name} {v:.{digits}f}{unit}", "right": None, "confidence": None}
-            | {"bare": True}
-            for v in scores[places].tolist()
-        ]
-        for scores in comparison.scores
-    ]
+    texts = []
+    for k, run in enumerate(comparison.runs):
+        more = _tallies(run, comparison.index[k][places])
+        values = comparison.scores[k][places].tolist()
+        said = [f"{name} {v:.{digits}f}{unit}{m}" if np.isfinite(v) else "–" for v, m in zip(values, more, strict=True)]
+        texts.append([{"text": text, "right": None, "confidence": None, "bare": True} for text in said])
     return {"truth": [None] * len(places), "answers": texts}
 
 
 SHORT = {"f1": "F1", "miou": "mIoU", "psnr": "PSNR", "psnr_y": "PSNR", "ssim": "SSIM", "mota": "MOTA", "hota": "HOTA"}
+
+
+def _tallies(run: Run, index: NDArray[np.int64]) -> list[str]:
+    """What a run found and missed in images by dataset position, of detection."""
+    if run.task not in DETECTION:
+        return [""] * len(index)
+    view = detection.opened(run)
+    return [f" · {tally(view, int(i))}" for i in index]
 
 
 def _labels(run: Run, index: NDArray[np.int64]) -> tuple[list[str], list[Data]]:

@@ -5,7 +5,10 @@ const L = window.loupe, root = element.querySelector(".lp-table");
 const num = (x) => (x === "∞" ? Infinity : x);
 const short = (x) => (x === 0 || (Math.abs(x) >= 0.001 && Math.abs(x) < 1e5) ? String(+x.toPrecision(3)) : x.toExponential(1));
 const said = (x, c) => (x === null ? L.esc(L.t("ui.na")) : c.kind === "word" ? L.esc(L.t(x)) : x === "∞" ? x : c.kind === "count" ? L.int(x) : c.kind === "db" ? Number(x).toFixed(2) : c.kind === "short" ? short(x) : Number(x).toFixed(3));
-const name = (x) => (x !== null && typeof x === "object" ? `${L.esc(L.t(x.key, x.vars))}${x.explain ? L.info(x.explain) : ""}${x.note ? ` <em>${L.esc(L.t(x.note))}</em>` : ""}` : L.esc(x));
+// A fact of a name may be a text key of its own.
+const filled = (x) => L.t(x.key, x.vars && Object.fromEntries(Object.entries(x.vars).map(([k, f]) => [k, L.has(f) ? L.t(f) : f])));
+const name = (x) => (x !== null && typeof x === "object" ? `${L.esc(filled(x))}${x.note ? ` <em>${L.esc(L.t(x.note))}</em>` : ""}` : L.esc(x));
+const plain = (x) => (x !== null && typeof x === "object" ? filled(x) : String(x));
 const part = (x, c, most) => (x === null || c.kind === "word" ? 0 : Math.max(0, Math.min(1, c.range ? (num(x) - c.range[0]) / (c.range[1] - c.range[0] || 1) : x / most)));
 let sort = null, find = "", on = null;
 // The picked row is marked at once, before the answer is there; the same row again lets go.
@@ -14,13 +17,13 @@ const pick = (row) => { on = on === row && !props.value.keeps ? null : row; root
 const draw = () => {
   const v = props.value;
   if (!v || !v.rows) { root.innerHTML = ""; return; }
-  const s = sort ?? v.sort ?? null, rows = v.rows.map((r, i) => [i, r]).filter(([, r]) => !find || String(r[0]).toLowerCase().includes(find));
-  if (s) rows.sort((a, b) => { const x = num(a[1][s[0]]), y = num(b[1][s[0]]); if (x === y) return a[0] - b[0]; if (x === null) return 1; if (y === null) return -1; return (x < y ? -1 : 1) * s[1]; });
+  const s = sort ?? v.sort ?? null, rows = v.rows.map((r, i) => [i, r]).filter(([, r]) => !find || plain(r[0]).toLowerCase().includes(find));
+  if (s) rows.sort((a, b) => { const [x, y] = [a, b].map(([, r]) => (r[s[0]] !== null && typeof r[s[0]] === "object" ? plain(r[s[0]]) : num(r[s[0]]))); if (x === y) return a[0] - b[0]; if (x === null) return 1; if (y === null) return -1; return (x < y ? -1 : 1) * s[1]; });
   const max = v.columns.map((c, k) => (c.kind === "count" ? Math.max(1, ...v.rows.map((r) => r[k] ?? 0)) : 1));
   const keep = root.querySelector(".scroll")?.scrollTop ?? 0, focus = document.activeElement?.matches?.(".lp-table input") && root.contains(document.activeElement);
   root.innerHTML = (v.rows.length > 15 ? `<input type="search" placeholder="${L.esc(L.t(v.find ?? "ui.table.find"))}" value="${L.esc(find)}" aria-label="${L.esc(L.t(v.find ?? "ui.table.find"))}">` : "") +
-    `<div class="scroll"><table><thead><tr>${v.columns.map((c, k) => { const label = L.esc(c.text ?? (c.short ? L.t(c.short) : c.label ? L.t(c.label) : L.name(c.explain))); return `<th aria-sort="${s && s[0] === k ? (s[1] > 0 ? "ascending" : "descending") : "none"}">${v.still ? `<span>${label}</span>` : `<button type="button" data-sort="${k}">${label}${s && s[0] === k ? (s[1] > 0 ? " ▲" : " ▼") : ""}</button>`}${c.explain ? L.info(c.explain) : ""}</th>`; }).join("")}</tr></thead>
-    <tbody>${rows.map(([i, r]) => `<tr ${v.still ? "" : `data-row="${i}" tabindex="0"`} class="${i === on ? "on" : ""}">${r.map((x, k) => { const c = v.columns[k]; return c.kind === "name" ? `<th scope="row" title="${L.esc(typeof x === "object" ? "" : x)}">${name(x)}</th>` : `<td><s style="width:${100 * part(x, c, max[k])}%"></s><span>${said(x, c)}</span></td>`; }).join("")}</tr>`).join("")}</tbody></table></div>`;
+    `<div class="scroll"><table><thead><tr>${v.columns.map((c, k) => { const label = L.esc(c.text ?? (c.short ? L.t(c.short) : c.label ? L.t(c.label) : L.name(c.explain))); return `<th class="${c.kind === "name" ? "name" : ""}" aria-sort="${s && s[0] === k ? (s[1] > 0 ? "ascending" : "descending") : "none"}">${v.still ? `<span>${label}</span>` : `<button type="button" data-sort="${k}">${label}${s && s[0] === k ? (s[1] > 0 ? " ▲" : " ▼") : ""}</button>`}${c.explain ? L.info(c.explain) : ""}</th>`; }).join("")}</tr></thead>
+    <tbody>${rows.map(([i, r]) => `<tr ${v.still ? "" : `data-row="${i}" tabindex="0"`} class="${i === on ? "on" : ""}">${r.map((x, k) => { const c = v.columns[k]; return c.kind === "name" ? `<th scope="row" title="${L.esc(plain(x))}">${name(x)}</th>` : `<td><s style="width:${100 * part(x, c, max[k])}%"></s><span>${said(x, c)}</span></td>`; }).join("")}</tr>`).join("")}</tbody></table></div>`;
   const box = root.querySelector(".scroll"); if (box) box.scrollTop = keep;
   if (focus) { const f = root.querySelector("input"); f.focus(); f.setSelectionRange(find.length, find.length); }
 };
