@@ -13,7 +13,7 @@ from dashboard.tabs import App
 from dashboard.tabs.common import EVENT, toast
 from dashboard.tabs.evaluate_panel import IDLE
 from dashboard.tabs.profile_results import KINDS, START, ProfileResults
-from dashboard.tabs.profile_start import FIRST, FIRST_DATA, FIRST_WAYS, LIMIT, MOST, WAYS, ProfileStart, here
+from dashboard.tabs.profile_start import FIRST, FIRST_WAYS, LIMIT, MOST, OWN_DATA, WAYS, ProfileStart, here
 from dashboard.views import ChartView, FiguresView, GaugeView, ProgressView, TableView
 from dashboard.views.strings import t
 
@@ -55,8 +55,7 @@ def create(engine: Engine, app: App) -> None:
 
     everything = [state, focus, none, *overview, by, tree, formula, layers, ways, bars, kind, more, how]
     status = [bar, gauge, timer, *buttons]
-    models, go, stop = given[0], *buttons
-    models.input(start.fitting, models, given[4], **EVENT)
+    go, stop = buttons
     go.click(toast(start.start), [*given, job], [job, *status], **EVENT)
     stop.click(start.stop, job, None, queue=False, **EVENT)
     timer.tick(toast(start.poll), [runs, job], [*status, runs], **EVENT)
@@ -92,7 +91,8 @@ def _left(engine: Engine) -> tuple[list[Any], list[Any], Any, Any]:
     )
     with gr.Accordion(t("ui.prf.accuracy"), open=False, elem_id="prf-accuracy"):
         demo = gr.Dropdown(
-            cast(Any, [(t("ui.prf.nodata"), ""), *((n, n) for n in DEMOS.names())]), value=FIRST_DATA,
+            cast(Any, [(t("ui.prf.owndata"), OWN_DATA), *((n, n) for n in DEMOS.names()), (t("ui.prf.nodata"), "")]),
+            value=OWN_DATA,
             label=t("ui.data.demo"), elem_id="prf-demo",
         )  # fmt: skip
         path = gr.Textbox(label=t("ui.prf.path"), elem_id="prf-path", visible=not engine.public, max_lines=1)
@@ -122,13 +122,13 @@ def _overview() -> list[Any]:
 def _layers() -> tuple[Any, Any, Any, Any]:
     """The network's modules as a sunburst, and its layers as a table."""
     with gr.Row(elem_classes="lp-row"):
-        with gr.Column(scale=4, min_width=300):
+        with gr.Column(scale=3, min_width=300):
             by = gr.Radio(
                 [(t(f"ui.prf.by.{s}"), s) for s in explore.SIZES], value="macs", show_label=False, container=False,
                 elem_id="prf-by", interactive=True,
             )  # fmt: skip
             tree = ChartView(elem_id="prf-tree")
-        with gr.Column(scale=6, min_width=320):
+        with gr.Column(scale=7, min_width=320):
             formula = gr.HTML(elem_id="prf-formula")
             layers = TableView(elem_id="prf-layers")
     return by, tree, formula, layers

@@ -15,7 +15,6 @@ from dashboard.explore.profiling import Opened
 from dashboard.explore.profiling.opened import names_of
 from dashboard.profiling.shapes import Layer
 from dashboard.store import Run
-from dashboard.tabs.common import run_choices
 from dashboard.tabs.results import how_measured
 from dashboard.tabs.runs_shown import RunsPanel
 from dashboard.views.strings import t
@@ -42,10 +41,6 @@ class ProfileResults(RunsPanel[Opened, None]):
         """A profile. Raises InputError if it is damaged."""
         return explore.opened(run)
 
-    def _visible(self) -> list[Run]:
-        """All profiles; to strangers on a public server those of listed models, not of files that others dropped."""
-        return listed(self.engine)
-
     def default(self, wanted: str | None = None) -> list[str]:
         """The profile asked for, else the newest one of each of the last few models, oldest first."""
         if wanted and self.engine.store.has(wanted) and self.engine.store.get(wanted).task in self.tasks:
@@ -61,8 +56,7 @@ class ProfileResults(RunsPanel[Opened, None]):
         own = self.engine.jobs.get(job_id)
         done = [i for i in (own.run_ids if own is not None else []) if self.engine.store.has(i)]
         chosen = state["runs"] or list(ids or []) or self.default(request.query_params.get("run")) or done
-        choices = run_choices(listed(self.engine, [*chosen, *done]))
-        return gr.Dropdown(choices=choices, value=chosen), "" if chosen else t("ui.prf.none")
+        return gr.Dropdown(choices=self.choices(), value=chosen), "" if chosen else t("ui.prf.none")
 
     def rechosen(
         self, state: dict[str, Any], ids: Sequence[str] | None, focus: str | None, by: str, kind: str
@@ -155,17 +149,6 @@ class ProfileResults(RunsPanel[Opened, None]):
         return view, view.profile.layers[row]
 
 
-def listed(engine: Engine, own: Sequence[str] = ()) -> list[Run]:
-    """Profiles that may be chosen, newest first: on a public server those of listed models, and one's ``own``."""
-    return [r for r in engine.store.runs("profile") if not engine.public or r.id in own or _of_list(r)]
-
-
-def _of_list(run: Run) -> bool:
-    """Whether a profile is of a model that everybody can choose."""
-    weights = run.facts.get("model_facts", {}).get("weights", {})
-    return isinstance(weights, dict) and weights.get("origin") not in (None, "file")
-
-
 def layer_html(layer: Layer) -> str:
     """A layer's counts: each formula, then the same in this layer's numbers. Symbols are the same in every language."""
     shape = "×".join(map(str, layer.output))
@@ -184,7 +167,7 @@ def layer_html(layer: Layer) -> str:
 def how_html(views: Sequence[Opened], public: bool) -> str:
     """How it was measured, in sentences, then everything that was recorded."""
     told = []
-    for view, name in zip(views, names_of(views), strict=True):
+    for view in views:
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in view.profile.notes)
-        told.append(f"<h4>{html.escape(name)}</h4><ul>{notes}</ul>")
-    return "".join(told) + how_measured([v.run for v in views], public)
+        told.append(how_measured([view.run], public).replace("</h4>", f"</h4><ul>{notes}</ul>", 1))
+    return "".join(told)

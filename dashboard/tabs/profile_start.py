@@ -15,17 +15,20 @@ from dashboard.errors import InputError
 from dashboard.jobs import ACTIVE, Job, Work
 from dashboard.profiling.kept import write_profile
 from dashboard.profiling.profile import profile
-from dashboard.tabs.common import run_choices
+from dashboard.tabs.common import run_choices, visible
 from dashboard.tabs.evaluate_panel import job_data, refuse_paths
-from dashboard.tabs.profile_results import listed
 from models.load import as_file, check_loadable, find_spec, model_rows
 
 MOST = 4
-FIRST, FIRST_DATA = "digits_cnn", "digits"
+FIRST = "digits_cnn"
 WAYS = ("channels_last", "fused", "bf16", "fp16", "onnxruntime", "openvino", "compiled")
 """Beside the plain fp32, which is always measured: the others are told by it."""
+OWN_DATA = "own"
+"""In place of a built-in dataset: the one that a built-in model was made for, and none for other models."""
+MADE_FOR = {"demo-digits": "digits", "demo-scenes": "scenes", "demo-scenes-semantic": "scenes"}
+"""Families of built-in models, and their data."""
 FIRST_WAYS = ("channels_last", "fused", "bf16")
-LIMIT = 200
+LIMIT = 100
 _SIZE = re.compile(r"(\d{1,5})(?:\s*[x×*,]\s*(\d{1,5}))?")
 
 
@@ -81,19 +84,27 @@ class ProfileStart:
             refuse_paths(names or [], {})
         for name in chosen:
             check_loadable(name)
+            if pixels is None and as_file(name) is None and find_spec(name).input_size is None:
+                raise InputError(f"{name} takes pictures of any size: write an input size, such as 256x256.")
         source = typed or (f"demo:{demo}" if demo else "")
         kept = dict.fromkeys(("fp32", *(w for w in WAYS if w in (ways or []))))
         works = []
         for name in chosen:
-            data = self._data(name, source) if source else None
+            data = self._data(name, source)
             said = name.rpartition("/")[2] if name in (weights or []) else name
             works.append((said, self._work(name, pixels, tuple(kept), data, int(limit or 0) or None)))
         started = self.engine.jobs.start(works, owner=f"{request.session_hash or ''}-profile")
         return started.id, *self.status(started.id)
 
-    def _data(self, name: str, source: str) -> Dataset:
-        """The dataset for a model's accuracy, read for the model's own task. Raises InputError if it cannot be."""
-        task = "classification" if as_file(name) is not None else find_spec(name).task
+    def _data(self, name: str, source: str) -> Dataset | None:
+        """The dataset for a model's accuracy, None for none. Raises InputError if it cannot be read."""
+        spec = None if as_file(name) is not None else find_spec(name)
+        task = "classification" if spec is None else spec.task
+        if source == f"demo:{OWN_DATA}":
+            own = "" if spec is None else MADE_FOR.get(spec.family, "")
+            source = f"demo:{own}" if own else ""
+        if not source:
+            return None
         demo = source.removeprefix("demo:")
         if source.startswith("demo:") and demo not in DEMOS.names(task=task):
             raise InputError(f"{name} is a model for {task}, which {demo} is not for: choose other data, or none.")
@@ -112,13 +123,6 @@ class ProfileStart:
             return write_profile(self.engine.store, found).id
 
         return work
-
-    def fitting(self, names: Sequence[str] | None) -> Any:
-        """The built-in dataset that was made for the chosen models, if there is one; else no dataset."""
-        families = {r["family"] for r in model_rows() if r["name"] in (names or [])}
-        made = {"demo-digits": "digits", "demo-scenes": "scenes", "demo-scenes-semantic": "scenes"}
-        fits = {made.get(f, "") for f in families} if families else {""}
-        return gr.Dropdown(value=fits.pop() if len(fits) == 1 else "")
 
     def stop(self, job_id: str | None) -> None:
         """Ask the job to end; profiles that are finished are kept."""
@@ -142,7 +146,7 @@ class ProfileStart:
             models = {self.engine.store.get(i).model for i in ids if self.engine.store.has(i)}
             others = [i for i in shown or [] if i not in ids and self._model(i) not in (None, *models)]
             value = [*others, *ids][-MOST:]
-            runs = gr.Dropdown(choices=run_choices(listed(self.engine, value)), value=value)
+            runs = gr.Dropdown(choices=run_choices(visible(self.engine, "profile")), value=value)
         return *self.status(job_id), runs
 
     def _model(self, run_id: str) -> str | None:

@@ -16,6 +16,7 @@ PROFILE: dict[str, tuple[str, str]] = {
     "ui.prf.way.openvino": ("OpenVINO", "OpenVINO"),
     "ui.prf.way.compiled": ("torch.compile", "torch.compile"),
     "ui.prf.accuracy": ("The accuracy that each way costs", "各執行方式損失多少準確度"),
+    "ui.prf.owndata": ("what a built-in model was made for", "內建模型對應的資料"),
     "ui.prf.nodata": ("no dataset: speed only", "不用資料集：只量速度"),
     "ui.prf.path": ("… or a path on this computer", "… 或本機路徑"),
     "ui.prf.go": ("Measure", "開始量測"),

@@ -142,17 +142,21 @@ def worth(views: Sequence[Opened]) -> figures.Figure | None:
     metric, entry = first_metric(views)
     if not metric:
         return None
-    traces = []
+    traces: list[Data] = []
     for i, (view, name) in enumerate(zip(views, names_of(views), strict=True)):
         ran = [w for w in view.ran if "p50" in w.latency_ms and w.accuracy.get(metric) is not None]
+        order = sorted(range(len(ran)), key=lambda k: ran[k].latency_ms["p50"])
+        ranks = [order.index(k) for k in range(len(ran))]  # neighbours have their names above and below
         traces.append(
             {
                 "type": "scatter",
-                "mode": "markers",
+                "mode": "markers+text",
                 "name": figures.plain(name),
                 "x": [w.latency_ms["p50"] for w in ran],
                 "y": [w.accuracy[metric] for w in ran],
-                "text": [w.name for w in ran],
+                "text": [f"ui.prf.way.{w.name}" for w in ran],
+                "textposition": ["bottom center" if rank % 2 else "top center" for rank in ranks],
+                "textfont": {"size": 10},
                 "marker": {
                     "color": figures.COLORS[i % 4],
                     "symbol": [MARKS[view.profile.variants.index(w) % len(MARKS)] for w in ran],
@@ -162,4 +166,13 @@ def worth(views: Sequence[Opened]) -> figures.Figure | None:
             }
         )
     shared = figures.layout("ui.axis.ms", f"explain.{entry}.name")
+    shared["yaxis"] |= {"range": _room([float(y) for trace in traces for y in trace["y"]]), "automargin": True}
+    shared["xaxis"] |= {"range": _room([0.0, *(float(x) for trace in traces for x in trace["x"])])}
     return {"data": traces, "layout": shared, "explain": "accuracy_cost"}
+
+
+def _room(values: Sequence[float]) -> list[float]:
+    """A range with room around values for what is written beside them, equal values too."""
+    low, high = min(values), max(values)
+    room = max(0.18 * (high - low), 1e-3 * abs(high), 1e-6)
+    return [low - room, high + room]

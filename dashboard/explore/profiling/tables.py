@@ -117,7 +117,9 @@ def layers_table(view: Opened, selected: int | None = None) -> Data:
         columns.append({"explain": "layer_time", "kind": "short", "short": "ui.short.ms", "range": [0.0, longest]})
     rows = []
     for layer in layers:
-        output = "×".join(map(str, layer.output))
+        output = "×".join(
+            map(str, layer.output[1:] if len(layer.output) > 1 and layer.output[0] == 1 else layer.output)
+        )
         counts = [layer.params, layer.macs, layer.flops, *([layer.ms] if timed else [])]
         rows.append([layer.path, f"{layer.kind} ×{layer.calls}" if layer.calls > 1 else layer.kind, output, *counts])
     return {

@@ -14,7 +14,7 @@ SIZES = ("macs", "params", "ms")
 ROOT = "·"
 PALETTE = ("#2563eb", "#0f9f6e", "#d9480f", "#9333ea", "#0e7490", "#be185d", "#4d7c0f", "#b45309", "#4338ca", "#64748b")
 """Dark enough for white letters."""
-TOTAL = {"macs": "MACs", "params": "", "ms": "ms"}
+TOTAL = {"macs": " MACs", "params": "", "ms": " ms"}
 """What stands after the sum in the middle."""
 UNITS = {"macs": "%{value:,} MACs", "params": "%{value:,}", "ms": "%{value:.3f} ms"}
 
@@ -79,11 +79,11 @@ def tree(layers: Sequence[Layer], by: str) -> figures.Figure:
 
 
 def si(value: float) -> str:
-    """A number in three digits with the letter of its thousands, and a space: "1.81 G"."""
+    """A number in three digits with the letter of its thousands: "1.81 G"."""
     for scale, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= 0.9995 * scale:
             return f"{float(f'{value / scale:.3g}'):g} {letter}"
-    return f"{float(f'{value:.3g}'):g} "
+    return f"{float(f'{value:.3g}'):g}"
 
 
 def _size(layer: Layer, by: str) -> float:
