@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sklearn import metrics as sk
 
+from dashboard.comparing import align, classification
 from dashboard.comparing import compare as comparing
+from dashboard.comparing.classification import _Answers, _batch, _resample
 from dashboard.comparing.compare import compare
+from dashboard.comparing.measured import Settings
 from dashboard.comparing.shapes import Comparison, Difference, PairTest
 from dashboard.errors import InputError
+from dashboard.metrics.confusion import Confusion
+from dashboard.metrics.paired import bootstrap_interval
 from dashboard.metrics.paired_bootstrap import every_block
-from dashboard.store import Run
+from dashboard.store import Run, Store
 from tests.comparing_runs import NAMES, Chosen, Numbers, made, random_answers, run_of
+from tests.fake_detector import FakeDetector, FakeObjects
 from tests.fakes import FakeAdapter, FakeDataset
 
 LABELS = (np.arange(120) * 7 + np.arange(120) // 3) % 3
@@ -59,10 +68,8 @@ def test_figures_are_the_runs_own_when_nothing_is_left_out(three, compared):
 
 def test_resampled_numbers_are_those_of_the_drawn_samples(three, compared):
     """By scikit-learn, resample by resample: the same draws for all runs."""
-    from dashboard.comparing import align, classification, measured
-
     aligned = align.align(three, 0)
-    found = classification.measure(three, aligned, measured.Settings(0, 100, 7, 0.95))
+    found = classification.measure(three, aligned, Settings(0, 100, 7, 0.95))
     drawn = np.concatenate(every_block(len(LABELS), 100, 7, lambda _, w: w.T)).astype(int)
     answers = [random_answers(LABELS, a, k) for k, a in enumerate((0.6, 0.75, 0.75))]
     for b in (0, 1, 50, 99):
@@ -280,8 +287,6 @@ def test_pairwise_without_common_samples_among_three(tmp_path):
 
 
 def test_other_tasks_and_lost_runs(three, tmp_path):
-    from tests.fake_detector import FakeDetector, FakeObjects
-
     other = run_of(tmp_path, FakeObjects(), FakeDetector())  # type: ignore[arg-type]
     refused([three[0], other], "classification", "detection", other.id)
     gone = Run(**{**vars(three[0]), "path": Path("/nowhere/run")})
@@ -290,6 +295,54 @@ def test_other_tasks_and_lost_runs(three, tmp_path):
     damaged = run_of(tmp_path, data, Chosen(LABELS, NAMES, "damaged"))
     damaged.rows_path.write_bytes(b"no parquet")
     refused([three[0], damaged], "rows.parquet", "damaged")
+
+
+def test_predictions_that_were_taken_away(three, compared, tmp_path):
+    """Rows are enough for classification, not for detection."""
+    runs = made(tmp_path, LABELS, *(random_answers(LABELS, a, k) for k, a in enumerate((0.6, 0.75, 0.75))))
+    runs[1].predictions_path.unlink()
+    np.testing.assert_array_equal(compare(runs).scores, compared.scores)
+    objects = FakeObjects()
+    pair = [run_of(tmp_path, objects, FakeDetector()), run_of(tmp_path / "b", objects, FakeDetector())]  # type: ignore[arg-type]
+    pair[1].predictions_path.unlink()
+    refused(pair, pair[1].id, "taken away", "evaluate it again")
+
+
+def test_what_runs_recorded_of_their_costs(three, tmp_path):
+    store = Store(tmp_path)
+    runs = made(tmp_path, LABELS[:30], LABELS[:30], np.zeros(30, int))
+    runs = [replace(runs[0], timing={"latency_ms": {"p50": 2.5}, "throughput_per_s": 300}), replace(runs[1], timing={})]
+    with store.draft("profile_model1") as draft:
+        (draft.path / "part-000000.parquet").touch()
+        metrics = {"params": 1234.0}
+        draft.finish(Run("profile_model1", "profile", "model1", "224x224 on cpu", 1, metrics))
+    found = compare(runs)
+    recorded = {f.name: f for f in found.figures if f.recorded}
+    assert recorded["latency_ms"].values.tolist() == pytest.approx([2.5, math.nan], nan_ok=True)
+    assert recorded["latency_ms"].higher_is_better is False
+    assert recorded["throughput_per_s"].values[0] == 300
+    assert recorded["params"].values.tolist() == pytest.approx([math.nan, 1234], nan_ok=True)
+    assert not [d for d in found.differences if d.metric in recorded]
+
+
+def test_answers_without_scores_are_compared_by_what_is_known(tmp_path):
+    data = FakeDataset(60, classes=8)
+    runs = [run_of(tmp_path, data, FakeAdapter(classes=8, name=n, fingerprint=n)) for n in "ab"]
+    table = pq.read_table(runs[1].rows_path)
+    unknown = pa.array(np.full(60, np.nan), pa.float32())
+    for column in ("confidence", "true_score"):
+        table = table.set_column(table.column_names.index(column), column, unknown)
+    table = table.set_column(table.column_names.index("brier"), "brier", unknown.cast(pa.float64()))
+    rank = np.where(table.column("correct").to_numpy(), 0, -1)
+    pq.write_table(table.set_column(table.column_names.index("rank"), "rank", pa.array(rank)), runs[1].rows_path)
+    found = compare(runs)
+    assert difference(found, "top1", 1).value == 0
+    for metric in ("top5", "log_loss", "brier", "ece"):
+        values = found.figure(metric).values
+        assert np.isfinite(values[0])
+        assert math.isnan(values[1])
+        one = difference(found, metric, 1)
+        assert all(math.isnan(v) for v in (one.value, one.low, one.p))
 
 
 # Few samples
@@ -338,3 +391,28 @@ def test_several_labels(tmp_path):
     recall = next(c for c in found.classes if c.metric == "recall")
     assert recall.support.sum() == sum(len(t) for t in data.targets)
     assert (recall.low[1] > 0).all()
+
+
+def test_intervals_of_averages_over_classes_are_about_right():
+    """150 pairs of models that are equally good on 200 samples: 0 lies inside of about 95 % of the intervals."""
+    names, inside = ("f1_macro", "precision_macro", "balanced_accuracy", "mcc", "cohen_kappa"), []
+    rng = np.random.default_rng(5)
+    ids = np.arange(200).astype(str)
+    for round_ in range(150):
+        label, hard, found, values = rng.integers(0, 4, 200), rng.random(200), [], []
+        for _ in range(2):
+            right = 0.6 * hard + 0.4 * rng.random(200) < 0.6
+            predicted = np.where(right, label, (label + rng.integers(1, 4, 200)) % 4)
+            sure = np.full(200, 0.5, np.float32)
+            columns = {"label": label, "predicted": predicted, "rank": 1 - right, "brier": np.zeros(200)}
+            batch = _batch(ids, columns | {"confidence": sure, "true_score": sure}, 4)
+            found.append(_Answers(batch, predicted, right))
+            metric = Confusion("abcd")
+            metric.update(batch)
+            values.append(metric.compute()["scores"].values)  # type: ignore[union-attr]
+        draws, _ = _resample(label, found, 4, Settings(0, 300, round_, 0.95))
+        for name in names:
+            gap = draws[name][:, 1] - draws[name][:, 0]
+            (low, high), _ = bootstrap_interval(values[1][name] - values[0][name], gap, recentred=True)
+            inside.append(low <= 0 <= high)
+    assert 0.91 < np.mean(inside) < 0.985

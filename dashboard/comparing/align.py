@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from dashboard.errors import InputError
+from dashboard.naming import label_of
 from dashboard.store import Run
 
 Ints = NDArray[np.int64]
@@ -42,7 +43,12 @@ class Aligned:
 
 def title(run: Run) -> str:
     """A run in a sentence."""
-    return f"{run.model} on {run.dataset} ({run.id})"
+    return f"{name(run)} on {run.dataset} ({run.id})"
+
+
+def name(run: Run) -> str:
+    """Its model, and how its tracker differs from the defaults; a title of its own may change, and notes are kept."""
+    return label_of(run, titled=False)
 
 
 def column(run: Run, names: Sequence[str]) -> pa.Table:
@@ -77,7 +83,7 @@ def align(runs: Sequence[Run], baseline: int) -> Aligned:
     left_out = [len(key) - len(common) for key in keys]
     notes = []
     if any(left_out):
-        most = ", ".join(f"{n:,} of {r.model}" for n, r in zip(left_out, runs, strict=True) if n)
+        most = ", ".join(f"{n:,} of {name(r)}" for n, r in zip(left_out, runs, strict=True) if n)
         notes.append(f"Compared on the {len(common):,} samples that all runs have; left out: {most}.")
     if not all((np.diff(r) > 0).all() for r in rows):
         notes.append("The runs' data hold the samples in another order; they were aligned by id.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.comparing.align import title
+from dashboard.comparing.align import name, title
 from dashboard.errors import InputError
 from dashboard.labels import match_classes
 from dashboard.store import Run
@@ -50,7 +50,6 @@ def join_classes(runs: Sequence[Run], baseline: int, used: Sequence[NDArray[np.b
         if own == names:
             places.append(np.arange(len(own)))
             continue
-        needed = np.resize(needed, len(own)) if len(needed) == len(own) else np.zeros(len(own), bool)
         try:
             found = match_classes(own, run.class_ids, names, ids, used=needed.tolist()).to_model.copy()
         except InputError as error:
@@ -61,9 +60,9 @@ def join_classes(runs: Sequence[Run], baseline: int, used: Sequence[NDArray[np.b
                 every.append(own[alone])
         places.append(found)
         if len(own) != len(names):
-            notes.append(f"{run.model} knows {len(own):,} classes, {base.model} {len(names):,}; matched by name.")
+            notes.append(f"{name(run)} knows {len(own):,} classes, {name(base)} {len(names):,}; matched by name.")
         else:
-            notes.append(f"{run.model} and {base.model} have their classes in another order; matched by name.")
+            notes.append(f"{name(run)} and {name(base)} have their classes in another order; matched by name.")
     return Classes(every, places, list(dict.fromkeys(notes)))
 
 

@@ -32,6 +32,8 @@ TASKS = {
 }
 """Where each task's numbers come from: modules of this package with ``measure`` and, if not every common sample can
 be used, ``narrowed``."""
+NEED_PREDICTIONS = ("detection", "instance-segmentation", "tracking")
+"""Tasks whose rows are not enough."""
 KEPT = 16  # comparisons
 _kept: OrderedDict[Hashable, Comparison] = OrderedDict()
 _making: dict[Hashable, threading.Lock] = {}
@@ -73,15 +75,19 @@ def compare(runs: Sequence[Run], baseline: int = 0, resamples: int = RESAMPLES, 
         with _guard:
             if not making.locked():
                 _making.pop(key, None)
-    return replace(found, runs=tuple(runs))
+    return replace(found, runs=tuple(runs), figures=[*found.figures, *recorded_figures(runs)])
 
 
 def _stamp(run: Run) -> Hashable:
     """What changes when a run's numbers do."""
     try:
-        return run.id, str(run.path), *(p.stat().st_mtime_ns for p in (run.rows_path, run.predictions_path))
+        rows = run.rows_path.stat().st_mtime_ns
     except OSError as error:
         raise InputError(f"{title(run)} is not whole ({error}): it may have been deleted.") from error
+    try:
+        return run.id, str(run.path), rows, run.predictions_path.stat().st_mtime_ns
+    except OSError:  # taken away to free the disk; not every task needs them
+        return run.id, str(run.path), rows, None
 
 
 def _check(runs: Sequence[Run], baseline: int, resamples: int) -> None:
@@ -99,6 +105,12 @@ def _check(runs: Sequence[Run], baseline: int, resamples: int) -> None:
     for place, run in enumerate(runs):
         if run.path in [r.path for r in runs[:place]]:
             raise InputError(f"{title(run)} is asked for twice: compare different runs.")
+    for run in runs:
+        if run.task in NEED_PREDICTIONS and not run.predictions_path.is_file():
+            raise InputError(
+                f"The stored predictions of {title(run)} were taken away, and {run.task} cannot be compared without: "
+                "evaluate it again."
+            )
     if runs[0].task not in TASKS:
         raise InputError(f"Runs of {runs[0].task} cannot be compared: pick runs of {', '.join(TASKS)}.")
 
@@ -119,7 +131,7 @@ def _compare(runs: Sequence[Run], how: Settings) -> Comparison:
         ids=[str(i) for i in aligned.ids],
         index=aligned.index,
         left_out=list(aligned.left_out),
-        figures=[*found.figures, *recorded_figures(runs)],
+        figures=found.figures,
         differences=differences,
         tests=tests,
         scores=found.scores,

@@ -34,9 +34,9 @@ KEPT = ("box_map", "box_map_50", "miou", "boundary_iou", "voc_ap_area")
 """Numbers without an interval: taken from the runs where nothing is left out."""
 SAME_PX = 1.0
 """Truth whose boxes differ by no more, on average, is the same: formats round in different ways."""
-WORK = 600_000_000
-"""Detections times resamples that are spent on a run, so that one of many detections takes a while, not for ever."""
-LEAST = 200
+WORK = 100_000_000
+"""Detections of all runs times resamples: of many detections a comparison takes ten seconds or two, not minutes."""
+LEAST = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +164,7 @@ def _resample(
 ) -> tuple[dict[str, Floats], dict[str, NDArray[np.float32]]]:
     """(B, R) numbers of resamples by metric; and (R, C, B) by per-class number at the operating point."""
     images = per_image.shape[1]
-    most = max(len(f.matches) for f in found)
+    most = sum(len(f.matches) for f in found)
     times = int(np.clip(WORK // max(most, 1), min(LEAST, how.resamples), how.resamples))
     if images < FEW or not len(found[0].matches.truth_class):
         return {}, {}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dashboard.comparing.shapes import Figure
-from dashboard.store import Run
+from dashboard.store import Run, Store
 
 
 def _latency(run: Run) -> Any:
@@ -20,8 +20,13 @@ def _throughput(run: Run) -> Any:
 
 
 def _params(run: Run) -> Any:
-    facts = run.facts.get("model_facts", {})
-    return facts.get("params") or facts.get("notes", {}).get("params")
+    """As its model's newest profile in the same store has them."""
+    if run.path.parent.name != "runs":
+        return None
+    for profile in Store(run.path.parent.parent).runs("profile"):
+        if profile.model == run.model:
+            return profile.metrics.get("params")
+    return None
 
 
 def _fps(run: Run) -> Any:
