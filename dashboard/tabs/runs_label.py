@@ -17,6 +17,9 @@ from dashboard.tabs.common import EVENT, toast
 from dashboard.views.history import HistoryView
 from dashboard.views.strings import t
 
+MOST = 300
+"""Characters of a line of facts."""
+
 
 class Labels:
     """Handlers of the panel."""
@@ -77,7 +80,9 @@ def facts_html(run: Run | None) -> str:
             if part
         ),
     ]
-    return "".join(f"<p><small>{html.escape(line)}</small></p>" for line in lines)
+    return "".join(
+        f'<p style="overflow-wrap: anywhere"><small>{html.escape(line[:MOST])}</small></p>' for line in lines
+    )
 
 
 def label_panel(engine: Engine, chosen: gr.State, table: HistoryView, rows: Callable[[Sequence[str]], Any]) -> None:

@@ -13,7 +13,7 @@ HISTORY: dict[str, tuple[str, str]] = {
     "ui.hist.date": ("Date", "日期"),
     "ui.hist.choose": ("Choose {name}", "選取 {name}"),
     "ui.hist.all": ("Choose all that are listed", "選取列出的全部"),
-    "ui.hist.count": ("{n} runs", "共 {n} 筆"),
+    "ui.hist.count": ("Runs: {n}", "共 {n} 筆"),
     "ui.hist.found": ("{n} of {m} runs", "{m} 筆中的 {n} 筆"),
     "ui.hist.chosen": ("{n} of {m} chosen", "已選 {n} / {m}"),
     "ui.hist.nothing": ("No run matches. Clear the search or choose another task.", "沒有符合的紀錄：請清除搜尋或改選其他任務。"),

@@ -53,7 +53,7 @@ def count(page: Page, text: str) -> None:
 
 def test_found_by_words_by_task_and_by_column(runs: Page) -> None:
     total = runs.locator(ROW).count()
-    count(runs, f"{total} runs")
+    count(runs, f"Runs: {total}")
     runs.locator("#runs-table .find").fill("digits cnn")
     expect(runs.locator(ROW)).to_have_count(1)
     count(runs, f"1 of {total} runs")
