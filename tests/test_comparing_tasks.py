@@ -91,6 +91,10 @@ def test_detection(tmp_path, task):
     assert recall.support.tolist() == support.tolist()
     np.testing.assert_allclose(recall.values[0], 1)
     assert (recall.high[1] < 0).all()
+    ap = next(c for c in found.classes if c.metric == "ap")
+    gap = ap.values[1] - ap.values[0]
+    np.testing.assert_allclose((ap.low[1] + ap.high[1]) / 2, gap)
+    assert (ap.low[1] < gap).all()
     # The overall recall, resampled by hand.
     drawn = np.concatenate(every_block(60, 300, 0, lambda _, w: w.T))
     got = count - lost

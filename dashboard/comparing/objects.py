@@ -26,6 +26,7 @@ from dashboard.metrics.detection.operating import Outcome, Point, outcome, rates
 from dashboard.metrics.detection.precision import Accumulated, accumulate
 from dashboard.metrics.intervals import FEW
 from dashboard.metrics.paired_bootstrap import every_block, indicator
+from dashboard.metrics.paired_detection import GROUPS, jackknife_ends, without_groups
 from dashboard.store import Run
 
 COCO = ("map", "map_50", "map_75", "mar_100", "map_small", "map_medium", "map_large", "mar_1", "mar_10")
@@ -37,6 +38,8 @@ SAME_PX = 1.0
 WORK = 100_000_000
 """Detections of all runs times resamples: of many detections a comparison takes ten seconds or two, not minutes."""
 LEAST = 400
+MOST_JACKKNIFED = 200_000
+"""Detections of all runs above which the AP of single classes has no interval: it would take too long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,9 +229,34 @@ def _classes(
             values.setdefault(name, []).append(np.full(count, np.nan))
             values[name][-1][o] = column
     shown = np.flatnonzero(support > 0)
-    out_list = []
+    labels, base = [names[int(i)] for i in shown], found[how.baseline]
+    pairs = np.unique(np.stack([base.matches.truth_image, of[how.baseline][base.matches.truth_class]]), axis=1)
+    plenty = np.bincount(pairs[1], minlength=count)[shown] >= FEW  # images that have the class
+    left = _without_groups(found, of, count, how)
+    result = []
     for name in ("ap", "ap_50", "f1", "recall", "precision"):
         value = np.stack(values[name])[:, shown]
         own_draws = draws[name][:, shown] if name in draws else None
-        out_list.append(class_differences(name, [names[int(i)] for i in shown], support[shown], value, own_draws, how))
-    return out_list
+        one = class_differences(name, labels, support[shown], value, own_draws, how, plenty)
+        if name in left:
+            gaps = left[name] - left[name][how.baseline]
+            for run in range(len(found)):
+                if run != how.baseline:
+                    ends = jackknife_ends(value[run] - value[how.baseline], gaps[run][:, shown], how.level)
+                    one.low[run], one.high[run] = np.where(plenty[:, None], ends, np.nan).T
+        result.append(one)
+    return result
+
+
+def _without_groups(
+    found: Sequence[_Found], of: Sequence[NDArray[np.int64]], classes: int, how: Settings
+) -> dict[str, Floats]:
+    """(R, K, C) AP of each class without each group of images; nothing for few images, or very many detections."""
+    images = len(found[0].batch)
+    if images < 2 * GROUPS or sum(len(f.matches) for f in found) > MOST_JACKKNIFED:
+        return {}
+    out: dict[str, Floats] = {}
+    for place, (f, own) in enumerate(zip(found, of, strict=True)):
+        for name, each in without_groups(f.matches, images, f.classes, how.seed).items():
+            out.setdefault(name, np.full((len(found), GROUPS, classes), np.nan))[place][:, own] = each
+    return out
