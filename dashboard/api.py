@@ -43,7 +43,7 @@ def _options(
     device: str, precision: str, allow_code: bool, settings: Mapping[str, Any] | None
 ) -> tuple[LoadOptions, dict[str, str]]:
     """How models are loaded, and what is left for the dataset's format."""
-    from dashboard.options import settings_for_data, settings_for_models
+    from dashboard.settings import settings_for_data, settings_for_models
     from models.base import LoadOptions
 
     words = {str(k): str(v) for k, v in (settings or {}).items()}
