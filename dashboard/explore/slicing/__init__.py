@@ -1,0 +1,1 @@
+"""What the panels of slices and of operating points show: plain data, no Gradio."""

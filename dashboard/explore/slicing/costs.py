@@ -1,0 +1,134 @@
+"""Operating points as a table, a chart and a table of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dashboard import figures
+from dashboard.explore.comparing.shown import DASHES, SYMBOLS, color
+from dashboard.explore.overview import Data, json_number
+from dashboard.explore.slicing.marks import marked
+from dashboard.metrics.costs import THRESHOLDS
+from dashboard.operating.points import ClassPoints, OperatingPoint
+
+COLUMNS = ("cost_threshold_now", "cost_threshold", "cost_now", "cost_best", "cost_fitted", "cost_gain")
+
+
+def threshold(value: Any) -> float | str | None:
+    """For a table: infinite is its own text."""
+    number = float(value)
+    return "∞" if np.isinf(number) else json_number(number)
+
+
+def span(low: float, high: float) -> str:
+    """An interval in few digits; a dash where there is none."""
+    return f"{low:+.3g} … {high:+.3g}" if np.isfinite([low, high]).all() else "–"
+
+
+def points_table(points: Sequence[OperatingPoint], key: str = "") -> Data:
+    """One row a run."""
+    rows = []
+    for k, point in enumerate(points):
+        c = point.choice
+        numbers = [threshold(point.present), threshold(c.threshold)]
+        numbers += [json_number(float(x)) for x in (c.now, c.cost, c.fitted, c.fitted_gain)]
+        verdict = {"key": f"ui.cost.{point.verdict}"}
+        rows.append([marked(k, point.model), *numbers, span(point.low, point.high), verdict])
+    most = max([1e-9, *(float(x) for p in points for x in (p.choice.now, p.choice.cost))])
+    return {"key": key, "columns": [{"label": "ui.cost.run", "kind": "name"}, *_heads(most), *_ends()], "rows": rows,
+            "still": True}  # fmt: skip
+
+
+def _heads(most: float) -> list[Data]:
+    scales = {"cost_threshold_now": [0, 1], "cost_threshold": [0, 1], "cost_gain": [0, most]}
+    return [
+        {"explain": name, "kind": "short", "short": f"ui.short.{name}", "range": scales.get(name, [0, most])}
+        for name in COLUMNS
+    ]
+
+
+def _ends() -> list[Data]:
+    return [
+        {"explain": "cost_interval", "kind": "name", "short": "ui.short.cost_interval"},
+        {"label": "ui.cost.verdict", "kind": "name"},
+    ]
+
+
+def curve_chart(points: Sequence[OperatingPoint], key: str = "") -> figures.Figure:
+    """Cost of a sample against the threshold: each run's curve, where it stands now, and its cheapest point."""
+    traces: list[Data] = []
+    finite = np.isfinite(THRESHOLDS)
+    x = THRESHOLDS[finite]
+    for k, point in enumerate(points):
+        name = figures.plain(point.model)
+        line = figures.line(
+            x, point.curve[finite], point.model, k, line={"color": color(k), "dash": DASHES[k], "width": 2}
+        )
+        traces.append(line | {"hovertemplate": f"{name}<br>t %{{x:.3f}} · %{{y:.4g}}<extra></extra>"})
+        best = float(point.choice.threshold)
+        marks = [(point.present, float(point.choice.now), f"{SYMBOLS[k % 4]}-open", "ui.cost.now")]
+        if np.isfinite(best):
+            marks.append((best, float(point.choice.cost), SYMBOLS[k % 4], "ui.cost.best"))
+        for at, cost, sign, said in marks:
+            if np.isnan(at):
+                continue
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "name": said,
+                    "showlegend": k == 0,
+                    "x": [at],
+                    "y": [cost],
+                    "marker": {
+                        "symbol": sign,
+                        "size": 11,
+                        "color": color(k),
+                        "line": {"width": 2, "color": color(k)},
+                    },
+                    "hovertemplate": f"{name}<br>t {at:.3f} · {cost:.4g}<extra></extra>",
+                }
+            )
+        if np.isnan(point.present):  # the most probable class has a cost, but no place on the axis
+            level = float(point.choice.now)
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "lines",
+                    "name": "ui.cost.argmax",
+                    "showlegend": k == 0,
+                    "x": [0, 1],
+                    "y": [level, level],
+                    "line": {"color": color(k), "dash": "dot", "width": 1},
+                    "hovertemplate": f"{name}<br>%{{y:.4g}}<extra></extra>",
+                }
+            )
+    shared = figures.layout("ui.cost.axis.threshold", "ui.cost.axis.cost", uirevision=key)
+    shared["xaxis"] |= {"range": [-0.01, 1.01]}
+    shared["yaxis"] |= {"rangemode": "tozero"}
+    return {"data": traces, "layout": shared, "explain": "chart_cost"}
+
+
+def class_table(points: ClassPoints, key: str = "") -> Data:
+    """One row a class of a run: its best threshold, and what it saves; the most that is saved first."""
+    c = points.choice
+    columns = (c.now, c.cost, c.fitted, c.fitted_gain)
+    rows: list[list[Any]] = [
+        [name, int(n), threshold(t), *(json_number(float(x[i])) for x in columns)]
+        for i, (name, n, t) in enumerate(zip(points.names, points.support, c.threshold, strict=True))
+    ]
+    labels = points.labels.tolist()
+    if points.together is not None:  # what a threshold of each class its own adds up to, beside one for all
+        one, total = points.together, [json_number(float(x.sum())) for x in columns]
+        support = int(points.support.sum())
+        shared = [json_number(float(x)) for x in (one.now, one.cost, one.fitted, one.fitted_gain)]
+        rows.append([{"key": "ui.cost.row.own"}, support, None, *total])
+        rows.append([{"key": "ui.cost.row.one"}, support, threshold(one.threshold), *shared])
+        labels += [-1, -1]
+    most = max([1e-9, *(float(x) for row in rows for x in row[3:5] if x is not None)])
+    heads: list[Data] = [{"label": "ui.class", "kind": "name"}, {"label": "ui.cost.support", "kind": "count"}]
+    return {"key": key, "columns": heads + _heads(most)[1:], "rows": rows, "sort": [len(heads) + 4, -1],
+            "labels": labels,}  # fmt: skip

@@ -1,0 +1,1 @@
+"""What is known of every sample that its scores may depend on: measured once a dataset, read from names, or given."""

@@ -1,0 +1,326 @@
+"""Slices: where each run is worse than elsewhere, beyond what chance makes of so many slices."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+import gradio as gr
+import numpy as np
+
+from dashboard.comparing.shapes import Comparison
+from dashboard.engine import Engine
+from dashboard.errors import InputError
+from dashboard.explore.comparing.shown import run_names
+from dashboard.explore.slicing import slices as explore
+from dashboard.metrics.slices import SMALLEST
+from dashboard.slicing.attributes import attributes_of
+from dashboard.slicing.measuring import Making, Measurings
+from dashboard.slicing.sliced import Sliced, sliced
+from dashboard.slicing.tags import read_tags
+from dashboard.tabs import App, Compared
+from dashboard.tabs.common import EVENT, Slider, toast
+from dashboard.tabs.compare import comparison_of
+from dashboard.tabs.compare_slices_shown import Shown
+from dashboard.tabs.results import harmless
+from dashboard.views import ChartView, CompareView, DetailView, EnhanceView, GalleryView, ProgressView
+from dashboard.views.said import SaidView, WideTable
+from dashboard.views.strings import t
+
+NAME = "slices"
+PAGE = 24
+OUTPUTS = 14  # of ``Slices.show``
+START: dict[str, Any] = {"for": None, "slice": None, "most": PAGE, "sample": None}
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What the panel's controls say, in the order in which they are the handlers' inputs.
+
+    Attributes:
+        focus: the run whose table and pictures are shown; None for the first.
+        against: "rest" or "baseline".
+        attribute: over which the chart is drawn; None for that of the worst slice.
+        pairs: whether slices are by two attributes, too.
+        smallest: samples in a slice.
+        tags: a file of tags, or None.
+    """
+
+    focus: str | None = None
+    against: str = "rest"
+    attribute: str | None = None
+    pairs: bool = True
+    smallest: float = SMALLEST
+    tags: str | None = None
+
+
+class Slices(Shown):
+    """Handlers of the panel. State: what it was made ``for``, the picked ``slice``, and how many pictures are shown."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self.measurings = Measurings(engine.store.root / "pictures")
+        self._tags = lru_cache(8)(self._read_tags)
+        self._made: dict[Hashable, Sliced] = {}
+
+    def view(
+        self, ids: Sequence[str] | None, baseline: str | None, controls: Controls
+    ) -> tuple[Sliced, Making | None, list[str]]:
+        """The slices as far as they are known, what is still being measured, and notes (text keys).
+
+        Raises:
+            InputError: fewer than two runs, a file of tags that cannot be read.
+        """
+        c = comparison_of(self.engine, ids, baseline)
+        pictures = self.engine.pictures(c.runs[c.baseline])
+        measured, making, notes = None, None, []
+        if pictures is None:
+            notes.append("ui.slice.note.gone")
+        else:
+            measured, making = self.measurings.ask(pictures, np.unique(c.index[c.baseline]))
+        tags = self._tags(controls.tags, c.ids, Path(controls.tags).stat().st_mtime_ns) if controls.tags else None
+        smallest = int(np.clip(controls.smallest, 5, 1000))
+        stamps = tuple((r.id, r.rows_path.stat().st_mtime_ns) for r in c.runs)
+        key = (stamps, c.baseline, controls.tags, smallest, controls.pairs, making is None)
+        found = self._made.pop(key, None)
+        if found is None or making is not None:
+            found = sliced(
+                c, attributes_of(c, measured, pictures, tags.columns if tags else None), smallest, controls.pairs
+            )
+        self._made[key] = found
+        while len(self._made) > 6:
+            self._made.pop(next(iter(self._made)), None)
+        return found, making, notes
+
+    def again(self, state: dict[str, Any], controls: Controls) -> tuple[Sliced, Making | None, list[str]]:
+        """What the page shows. Raises InputError before there is anything."""
+        ids, baseline = state["for"] or ([], None)
+        return self.view(ids, baseline, controls)
+
+    def _read_tags(self, file: str, ids: Sequence[str], _written: int) -> Any:
+        return read_tags(file, ids)
+
+    def opened(self, state: dict[str, Any], ids: Sequence[str] | None, baseline: str | None, *told: Any) -> Any:
+        """The panel is looked at: for the first time, or again with the same runs."""
+        if state["for"] == [list(ids or []), baseline]:
+            return (gr.skip(),) * OUTPUTS
+        given = Controls(*told)
+        return self.show(
+            dict(START), ids, baseline, Controls(None, "rest", None, given.pairs, given.smallest, given.tags)
+        )
+
+    def rechosen(
+        self, front: str, state: dict[str, Any], ids: Sequence[str] | None, baseline: str | None, *told: Any
+    ) -> Any:
+        """Other runs were chosen, perhaps while another panel is looked at."""
+        return self.opened(state, ids, baseline, *told) if front == NAME else (gr.skip(),) * OUTPUTS
+
+    def asked(self, state: dict[str, Any], ids: Sequence[str] | None, baseline: str | None, *told: Any) -> Any:
+        """Other settings, or the clock: everything again."""
+        return self.show(state, ids, baseline, Controls(*told))
+
+    def show(
+        self, state: dict[str, Any], ids: Sequence[str] | None, baseline: str | None, controls: Controls
+    ) -> tuple[Any, ...]:
+        """Everything in the panel."""
+        state = {**START, "for": [list(ids or []), baseline]}
+        if len(ids or []) < 2:  # the tab itself says what to do
+            return state, gr.Button(visible=False), gr.Timer(active=False), *(gr.skip(),) * 4, *(None,) * (OUTPUTS - 7)
+        view, making, notes = self.view(ids, baseline, controls)
+        c = view.comparison
+        run = place_of(c, controls.focus)
+        names = [a.name for a in view.attributes if view.of(a.name)]
+        first = next(iter(view.findings(run) or view.order(run)), None)
+        state["slice"] = first
+        attribute = controls.attribute if controls.attribute in names else self.telling(view, first, names)
+        choices = list(zip(run_names(c.runs), (r.id for r in c.runs), strict=True))
+        rivals = [(t("ui.slice.rest"), "rest"), (t("ui.slice.baseline"), "baseline")]
+        against = "rest" if run == c.baseline else controls.against
+        return (
+            state,
+            gr.Button(visible=bool(controls.tags)),
+            gr.Timer(active=making is not None),
+            gr.Radio(choices=choices, value=c.runs[run].id),
+            gr.Radio(choices=rivals, value=against, visible=run != c.baseline),
+            gr.Dropdown(choices=[(attribute_name(n), n) for n in names], value=attribute),
+            ProgressView(progress(making), visible=making is not None),
+            self.said(view, run, notes, controls),
+            explore.table_data(view, run, against, f"{c.runs[run].id}/{against}/{len(view.slices)}"),
+            explore.chart(view, attribute) if attribute else None,
+            self.gallery(view, first, run, 0, PAGE),
+            DetailView(None, visible=True),
+            CompareView(None, visible=False),
+            EnhanceView(None, visible=False),
+        )
+
+    @staticmethod
+    def telling(view: Sliced, first: int | None, names: Sequence[str]) -> str | None:
+        """The attribute of the worst slice, or the first."""
+        wanted = view.slices[first].conditions[0][0] if first is not None else ""
+        return wanted if wanted in names else next(iter(names), None)
+
+    def said(self, view: Sliced, run: int, notes: Sequence[str], controls: Controls) -> Any:
+        """What was found, and what a reader must know."""
+        found = explore.summary(view, run)
+        tone = "bad" if found["key"].endswith(".found") else "good" if found["key"].endswith(".chance") else ""
+        lines = [{"key": found["key"], "vars": found["vars"] | {"worst": found["slices"]}, "tone": tone}]
+        lines += [{"key": key} for key in notes]
+        if view.left_out:
+            lines.append({"key": "ui.slice.note.many", "vars": {"n": view.left_out}})
+        if controls.tags:
+            c = view.comparison
+            tags = self._tags(controls.tags, c.ids, Path(controls.tags).stat().st_mtime_ns)
+            facts = {"n": tags.matched, "of": len(c.ids), "rest": tags.unmatched}
+            lines.append({"key": "ui.slice.note.tags", "vars": facts})
+        return {"lines": lines}
+
+    def retabled(self, state: dict[str, Any], *told: Any) -> tuple[Any, ...]:
+        """Another run in focus, or against something else: table, sentence and pictures."""
+        controls = Controls(*told)
+        view, _, notes = self.again(state, controls)
+        c, run = view.comparison, place_of(view.comparison, controls.focus)
+        against = "rest" if run == c.baseline else controls.against
+        first = next(iter(view.findings(run) or view.order(run)), None)
+        return (
+            {**state, "slice": first, "most": PAGE},
+            gr.Radio(value=against, visible=run != c.baseline),
+            self.said(view, run, notes, controls),
+            explore.table_data(view, run, against, f"{c.runs[run].id}/{against}/{len(view.slices)}"),
+            self.gallery(view, first, run, 0, PAGE),
+        )
+
+    def charted(self, state: dict[str, Any], *told: Any) -> Any:
+        """The chart over another attribute."""
+        controls = Controls(*told)
+        view, _, _ = self.again(state, controls)
+        known = controls.attribute is not None and view.of(controls.attribute)
+        return explore.chart(view, controls.attribute) if known and controls.attribute else None
+
+    def on_row(self, state: dict[str, Any], event: gr.SelectData, *told: Any) -> tuple[Any, ...]:
+        """A row of the table: its pictures, and the chart over its attribute."""
+        controls = Controls(*told)
+        view, _, _ = self.again(state, controls)
+        run = place_of(view.comparison, controls.focus)
+        against = "rest" if run == view.comparison.baseline else controls.against
+        places = explore.table_data(view, run, against)["slices"]
+        if not (isinstance(event.index, int) and 0 <= event.index < len(places)):
+            raise InputError("There is no such row: reload the page and click again.")
+        place = places[event.index]
+        names = [a.name for a in view.attributes if view.of(a.name)]
+        attribute = self.telling(view, place, names)
+        state = {**state, "slice": place, "most": PAGE}
+        chart = explore.chart(view, attribute) if attribute else None
+        return state, self.gallery(view, place, run, 0, PAGE), attribute, chart
+
+    def on_dot(self, state: dict[str, Any], event: gr.SelectData, *told: Any) -> tuple[Any, ...]:
+        """A dot of the chart: the pictures of its slice, by the scores of its run."""
+        view, _, _ = self.again(state, Controls(*told))
+        data = event.value.get("data") if isinstance(event.value, dict) else None
+        if not (isinstance(data, list) and len(data) == 2 and 0 <= data[0] < len(view.slices)):
+            raise InputError("There is no such dot: reload the page and click again.")
+        state = {**state, "slice": int(data[0]), "most": PAGE}
+        return state, self.gallery(view, state["slice"], place_of(view.comparison, Controls(*told).focus), 0, PAGE)
+
+    def on_more(self, state: dict[str, Any], *told: Any) -> tuple[Any, Any]:
+        """More pictures."""
+        view, _, _ = self.again(state, Controls(*told))
+        start, run = state["most"], place_of(view.comparison, Controls(*told).focus)
+        state = {**state, "most": start + 2 * PAGE}
+        return state, self.gallery(view, state["slice"], run, start, state["most"])
+
+    def on_picture(self, state: dict[str, Any], event: gr.SelectData, *told: Any) -> tuple[Any, ...]:
+        """A picture of the slice, large, in the task's own view; or the one a step further."""
+        view, _, _ = self.again(state, Controls(*told))
+        run = place_of(view.comparison, Controls(*told).focus)
+        sample = self.sample(view, state, run, event.value)
+        return {**state, "sample": sample}, *self.large(view, run, sample)
+
+    def csv(self, state: dict[str, Any], *told: Any) -> str:
+        """Every slice of every run."""
+        view, _, _ = self.again(state, Controls(*told))
+        path = Path(tempfile.mkdtemp(prefix="loupe-")) / "slices.csv"
+        path.write_text(explore.csv_text(view, harmless), "utf-8")
+        return str(path)
+
+
+def place_of(comparison: Comparison, run_id: str | None) -> int:
+    """The place of the run in focus; the first that is not the baseline without one."""
+    ids = [r.id for r in comparison.runs]
+    return ids.index(run_id) if run_id in ids else 0
+
+
+def attribute_name(name: str) -> Any:
+    """An attribute's name in the reader's language, or as a person called it."""
+    return t(f"ui.slice.attr.{name}") if name in explore.KNOWN else name
+
+
+def progress(making: Making | None) -> Any:
+    """Pictures being measured, as the view of jobs shows it."""
+    if making is None:
+        return None
+    step = {"name": "", "stage": "running", "done": making.done, "total": making.total, "skipped": 0, "live": {}}
+    return {"state": "running", "error": "", "steps": [step]}
+
+
+def create(engine: Engine, app: App, compared: Compared) -> None:
+    """Build the panel inside the current ``gr.Tab``."""
+    del app
+    do = Slices(engine)
+    state, clock = gr.State(dict(START)), gr.Timer(1.5, active=False)
+    with gr.Column(elem_id="slice-panel"):
+        with gr.Row(elem_classes=["lp-row", "lp-pick"]):
+            focus = gr.Radio(
+                [], label=t("ui.slice.focus"), elem_id="slice-focus", interactive=True, scale=4, min_width=240
+            )
+            against = gr.Radio(
+                [(t("ui.slice.rest"), "rest"), (t("ui.slice.baseline"), "baseline")], value="rest", scale=3,
+                label=t("ui.slice.against"), elem_id="slice-against", interactive=True, min_width=220, visible=False,
+            )  # fmt: skip
+            smallest = Slider(
+                5, 200, SMALLEST, step=5, label=t("ui.slice.smallest"), elem_id="slice-smallest", min_width=150, scale=2
+            )
+            pairs = gr.Checkbox(True, label=t("ui.slice.pairs"), elem_id="slice-pairs", min_width=130, scale=1)
+            with gr.Column(min_width=170, scale=2, elem_classes=["lp-slice-tags"]):
+                tags = gr.UploadButton(
+                    cast(Any, t("ui.slice.tags")), file_types=[".csv", ".tsv", ".txt"], size="sm", elem_id="slice-tags"
+                )
+                drop = gr.Button(t("ui.slice.untag"), size="sm", visible=False, elem_id="slice-untag")
+        bars = ProgressView(elem_id="slice-progress", visible=False)
+        said = SaidView(elem_id="slice-said")
+        with gr.Row(elem_classes="lp-row"):
+            with gr.Column(scale=7, min_width=340):
+                table = WideTable(elem_id="slice-table")
+                csv = gr.Button(t("ui.csv"), size="sm", elem_id="slice-csv")
+                file = gr.DownloadButton(visible="hidden", elem_id="slice-csv-file")
+            with gr.Column(scale=5, min_width=320):
+                attribute = gr.Dropdown([], label=t("ui.slice.over"), elem_id="slice-over", interactive=True)
+                chart = ChartView(elem_id="slice-chart")
+        gallery = GalleryView(elem_id="slice-gallery")
+        detail = DetailView(elem_id="slice-detail")
+        panes = CompareView(elem_id="slice-panes", visible=False)
+        enhanced = EnhanceView(elem_id="slice-enhance", visible=False)
+    controls: list[Any] = [focus, against, attribute, pairs, smallest, tags]
+    large: list[Any] = [detail, panes, enhanced]
+    everything = [state, drop, clock, focus, against, attribute, bars, said, table, chart, gallery, *large]
+    chosen: list[Any] = [state, compared.runs, compared.baseline, *controls]
+    compared.tab.select(toast(do.opened), chosen, everything, **EVENT)
+    compared.runs.change(toast(do.rechosen), [compared.front, *chosen], everything, **EVENT)
+    compared.baseline.change(toast(do.rechosen), [compared.front, *chosen], everything, **EVENT)
+    for control in (pairs.input, smallest.release, tags.upload, clock.tick):
+        control(toast(do.asked), chosen, everything, **EVENT)
+    drop.click(lambda: None, None, tags, **EVENT).then(toast(do.asked), chosen, everything, **EVENT)
+    told: list[Any] = [state, *controls]
+    for choice in (focus, against):
+        choice.input(toast(do.retabled), told, [state, against, said, table, gallery], **EVENT)
+    attribute.input(toast(do.charted), told, chart, **EVENT)
+    table.select(toast(do.on_row), told, [state, gallery, attribute, chart], **EVENT)
+    chart.select(toast(do.on_dot), told, [state, gallery], **EVENT)
+    gallery.more(toast(do.on_more), told, [state, gallery], **EVENT)
+    gallery.select(toast(do.on_picture), told, [state, *large], **EVENT)
+    detail.select(toast(do.on_picture), told, [state, *large], **EVENT)
+    saved = csv.click(toast(do.csv), told, file, **EVENT)
+    saved.success(None, js="() => document.querySelector('#slice-csv-file').click()", **EVENT)

@@ -1,0 +1,77 @@
+"""The pictures of a slice, small and large."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from dashboard import explore as classification
+from dashboard.comparing.shapes import Comparison
+from dashboard.engine import Engine
+from dashboard.errors import InputError
+from dashboard.explore import comparing
+from dashboard.explore.slicing import slices as explore
+from dashboard.explore.small import jpeg_uri, small_picture
+from dashboard.slicing.sliced import Sliced
+from dashboard.views import CompareView, DetailView, EnhanceView
+
+VIEW_OF = {"classification": 0, "enhancement": 2}
+"""Which of the large views a task uses: details, panes (1, all others), or enhancement's."""
+
+
+class Shown:
+    """What shows pictures; thumbnails are kept between calls."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._thumb = lru_cache(4096)(self._make_thumb)
+
+    def gallery(self, view: Sliced, place: int | None, run: int, start: int, most: int) -> Any:
+        """The pictures of a slice, those with the run's lowest scores first."""
+        c = view.comparison
+        pictures = self.engine.pictures(c.runs[c.baseline])
+
+        def thumb(sample: int) -> str | None:
+            if pictures is None:
+                return None
+            position = int(c.index[c.baseline, sample])
+            return self._thumb(pictures.fingerprint, pictures.source, c.task, position)
+
+        return explore.gallery_data(view, place, run, thumb, start, most)
+
+    def _make_thumb(self, fingerprint: str, source: str, task: str, position: int) -> str | None:
+        kept = list(self.engine._datasets.values())
+        dataset = next((d for d in kept if d.source == source and d.fingerprint == fingerprint), None)
+        if dataset is None:
+            return None
+        if task == "classification":
+            return classification.thumb_uri(dataset, position)
+        picture = small_picture(dataset, position)
+        return jpeg_uri(picture) if picture is not None else None
+
+    def sample(self, view: Sliced, state: dict[str, Any], run: int, value: Any) -> int:
+        """Which sample a click means: that of a card, or the one ``step`` further than the large one."""
+        value = value if isinstance(value, dict) else {}
+        sample, step = value.get("index"), value.get("step", 0)
+        if step in (-1, 1) and state["slice"] is not None:
+            order = explore.in_order(view, state["slice"], run)
+            if state["sample"] in order:
+                sample = order[(order.index(state["sample"]) + step) % len(order)]
+        if not isinstance(sample, int) or not 0 <= sample < len(view.comparison.ids):
+            raise InputError("There is no such picture: reload the page and click again.")
+        return sample
+
+    def large(self, view: Sliced, run: int, sample: int) -> tuple[Any, ...]:
+        """A sample in the task's own view, the other views away; films play in the panel of differences instead."""
+        c = view.comparison
+        use = VIEW_OF.get(c.task, 1)
+        shown = None if c.task == "tracking" else self._value(c, run, sample)
+        kinds = (DetailView, CompareView, EnhanceView)
+        return tuple(
+            kind(shown if k == use else None, visible=k == use and shown is not None) for k, kind in enumerate(kinds)
+        )
+
+    def _value(self, comparison: Comparison, run: int, sample: int) -> Any:
+        other = run if run != comparison.baseline else next(k for k in range(len(comparison.runs)) if k != run)
+        pictures = self.engine.pictures(comparison.runs[comparison.baseline])
+        return comparing.large(comparison, other, sample, pictures)
