@@ -1,0 +1,527 @@
+"""The tab for speed and cost, without a browser: formulas in numbers, sums by module, charts, and odd clicks."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard.engine import Engine
+from dashboard.errors import InputError
+from dashboard.evaluation import Progress
+from dashboard.explore import profiling as explore
+from dashboard.explore.profiling.opened import Opened, names_of, opened
+from dashboard.explore.profiling.tables import best_throughput
+from dashboard.explore.profiling.tree import ROOT, si
+from dashboard.profiling.kept import write_profile
+from dashboard.profiling.shapes import Layer, Profile, Variant
+from dashboard.store import Run
+from dashboard.tabs import profile_start
+from dashboard.tabs.profile_results import OUTPUTS, START, ProfileResults, layer_html
+from dashboard.tabs.profile_start import ProfileStart, gauge_data, here, size_of
+from dashboard.views.strings import STRINGS
+
+VISITOR: Any = SimpleNamespace(session_hash="visitor", query_params={})
+
+CONV = Layer(
+    "layer1.0.conv1", "Conv2d", "conv", (1, 64, 56, 56), 36_864, 115_605_504, 231_211_008, 1, 1.5,
+    {"kh": 3, "kw": 3, "cin": 64, "cout": 64, "groups": 1, "hout": 56, "wout": 56, "bias": 0},
+)  # fmt: skip
+NORM = Layer(
+    "layer1.0.bn1", "BatchNorm2d", "batch_norm", (1, 64, 56, 56), 128, 0, 802_816, 1, 0.25,
+    {"n": 1, "c": 64, "h": 56, "w": 56},
+)  # fmt: skip
+POOL = Layer("maxpool", "MaxPool2d", "pool", (1, 64, 56, 56), 0, 0, 200_704, 1, 0.1, {"hout": 56, "wout": 56, "c": 64})
+FC = Layer(
+    "fc", "Linear", "linear", (1, 1000), 513_000, 512_000, 1_024_000, 1, 0.15,
+    {"nin": 512, "nout": 1000, "rows": 1, "bias": 1},
+)  # fmt: skip
+RELU = Layer("relu", "ReLU", "other", (1, 64, 112, 112), 0, 0, 0, 2, 0.05)
+LAYERS = (CONV, NORM, POOL, RELU, FC)
+
+
+def way(name: str, p50: float, **more: Any) -> Variant:
+    """A way of running in which all numbers are easy to know again."""
+    facts: dict[str, Any] = {
+        "latency_ms": {"p50": p50, "p90": 1.25 * p50, "p99": 2 * p50},
+        "stages_ms": {"preprocess": 1.0, "forward": p50 - 1.5, "postprocess": 0.5},
+        "throughput": {1: 1000 / p50, 2: 1500 / p50, 4: 1400 / p50},
+        "speedup": 20 / p50,
+        "peak_memory_mb": 400.0,
+        "largest_difference": 0.0,
+        "accuracy": {"top1": 0.9, "top5": 0.99},
+    }
+    return Variant(name, **(facts | more))
+
+
+FAILED = Variant("onnxruntime", why_not="onnx is not installed: pip install onnx.")
+
+
+def profile(model: str = "net", **more: Any) -> Profile:
+    """A small made-up profile."""
+    facts: dict[str, Any] = {
+        "model": model,
+        "task": "classification",
+        "input_size": (224, 224),
+        "device": "cpu",
+        "params": 550_000,
+        "trainable": 550_000,
+        "buffers": 128,
+        "size_bytes": 2_200_000,
+        "macs": 116_117_504,
+        "flops": 232_235_008,
+        "layers": LAYERS,
+        "variants": (
+            way("fp32", 20.0),
+            way("bf16", 10.0, accuracy={"top1": 0.875}, largest_difference=0.01),
+            FAILED,
+            way("default", 16.0),
+        ),
+        "cold_start": {"import_s": 2.0, "load_s": 0.5, "first_s": 0.25, "total_s": 0.75},
+        "memory_mb": {"before": 300.0, "loaded": 350.0, "steady": 380.0, "peak": 420.0},
+        "notes": ("Warmed up with <3> pictures.",),
+    }
+    return Profile(**(facts | more))
+
+
+def view(model: str = "net", **more: Any) -> Opened:
+    made = profile(model, **more)
+    return Opened(Run(f"run-{model}", "profile", model, "224x224 on cpu", 1, {}), made)
+
+
+# ---- formulas ----
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (
+            CONV,
+            {
+                "params": ("Kh·Kw·Cin/groups·Cout", "3·3·64·64"),
+                "macs": ("Kh·Kw·Cin/groups·Cout·Hout·Wout", "3·3·64·64·56·56"),
+                "flops": ("2·Kh·Kw·Cin/groups·Cout·Hout·Wout", "2·3·3·64·64·56·56"),
+            },
+        ),
+        (NORM, {"params": ("2·C", "2·64"), "flops": ("4·N·C·H·W", "4·1·64·56·56")}),
+        (POOL, {"params": ("", ""), "flops": ("Hout·Wout·C", "56·56·64")}),
+        (
+            FC,
+            {
+                "params": ("Nin·Nout + Nout", "512·1000 + 1000"),
+                "macs": ("rows·Nin·Nout", "1·512·1000"),
+                "flops": ("2·rows·Nin·Nout", "2·1·512·1000"),
+            },
+        ),
+        (RELU, {"params": ("", ""), "flops": ("", "")}),
+    ],
+    ids=lambda x: x.kind if isinstance(x, Layer) else "",
+)
+def test_formulas_have_the_layers_own_numbers(layer, expected):
+    assert {line.what: (line.rule, line.numbers) for line in explore.lines(layer)} == expected
+    values = {line.what: line.value for line in explore.lines(layer)}
+    assert values == {k: {"params": layer.params, "macs": layer.macs, "flops": layer.flops}[k] for k in expected}
+
+
+def test_groups_divide_a_bias_adds_and_calls_multiply():
+    terms = {"kh": 5, "kw": 3, "cin": 8, "cout": 16, "groups": 4, "hout": 10, "wout": 7, "bias": 1}
+    weights, places = 5 * 3 * 2 * 16, 70
+    macs = 3 * weights * places
+    layer = Layer("c", "Conv2d", "conv", (1, 16, 10, 7), weights + 16, macs, 2 * macs, 3, None, terms)
+    said = {line.what: line.numbers for line in explore.lines(layer)}
+    assert said == {"params": "5·3·8/4·16 + 16", "macs": "3·5·3·8/4·16·10·7", "flops": "3·2·5·3·8/4·16·10·7"}
+
+
+def test_a_transposed_convolution_works_at_each_place_of_its_input():
+    terms = {"kh": 2, "kw": 2, "cin": 8, "cout": 4, "groups": 1, "hin": 5, "win": 6, "hout": 10, "wout": 12, "bias": 0}
+    macs = 2 * 2 * 8 * 4 * 30
+    layer = Layer("up", "ConvTranspose2d", "conv", (1, 4, 10, 12), 128, macs, 2 * macs, 1, None, terms)
+    line = explore.lines(layer)[1]
+    assert (line.rule, line.numbers) == ("Kh·Kw·Cin/groups·Cout·Hin·Win", "2·2·8·4·5·6")
+
+
+def test_numbers_that_do_not_come_to_the_count_are_not_shown():
+    wrong = replace(FC, macs=7, terms={"nin": 512, "nout": 1000, "rows": 1, "bias": 1})
+    assert explore.lines(wrong)[1].numbers == ""
+    unknown = replace(CONV, terms={})
+    assert [line.numbers for line in explore.lines(unknown)] == ["", "576·64·56·56", "2·576·64·56·56"]
+
+
+@given(st.integers(1, 7), st.integers(1, 64), st.integers(1, 64), st.integers(1, 30), st.integers(1, 4))
+def test_filled_formulas_are_right_sums(kernel, channels, outputs, side, calls):
+    terms = {"kh": kernel, "kw": kernel, "cin": channels, "cout": outputs, "groups": 1, "hout": side, "wout": side}
+    macs = calls * kernel**2 * channels * outputs * side**2
+    params = kernel**2 * channels * outputs
+    layer = Layer("c", "Conv2d", "conv", (1, outputs, side, side), params, macs, 2 * macs, calls, None, terms)
+    for line in explore.lines(layer):
+        assert math.prod(map(int, line.numbers.split("·"))) == line.value
+
+
+# ---- where the cost is ----
+
+
+@pytest.mark.parametrize("by", explore.SIZES)
+def test_a_sector_is_as_large_as_what_is_in_it(by):
+    trace = explore.tree(LAYERS, by)["data"][0]
+    size = dict(zip(trace["ids"], trace["values"], strict=True))
+    whole = {"macs": 116_117_504, "params": 549_992, "ms": 2.05}[by]
+    assert size[ROOT] == pytest.approx(whole)
+    for node in size:
+        inside = [s for s, parent in zip(trace["values"], trace["parents"], strict=True) if parent == node]
+        assert not inside or sum(inside) == pytest.approx(size[node])
+    assert trace["parents"][trace["ids"].index(ROOT)] == ""
+    assert len(set(trace["ids"])) == len(trace["ids"])
+
+
+def test_a_sector_leads_to_its_layer_and_a_module_to_its_largest():
+    trace = explore.tree(LAYERS, "params")["data"][0]
+    rows = {node: data[0]["row"] for node, data in zip(trace["ids"], trace["customdata"], strict=True)}
+    assert rows == {ROOT: 4, "·.layer1": 0, "·.layer1.0": 0, "·.layer1.0.conv1": 0, "·.layer1.0.bn1": 1, "·.fc": 4}
+    assert trace["labels"][0] == "550 k"
+
+
+def test_layers_without_time_cannot_be_sized_by_it():
+    assert explore.sizes([replace(layer, ms=None) for layer in LAYERS]) == ["macs", "params"]
+    assert explore.sizes([RELU, replace(RELU, ms=None)]) == ["ms"]
+    assert explore.sizes([]) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(1_814_073_344, "1.81 G"), (11_689_512, "11.7 M"), (999.6, "1 k"), (999, "999"), (12.345, "12.3"), (0, "0")],
+)
+def test_large_numbers_have_three_digits(value, said):
+    assert si(value) == said
+
+
+def test_layer_names_are_shown_letter_for_letter():
+    odd = replace(CONV, path="a.<b>", kind="<script>")
+    assert "<script>" not in layer_html(odd)
+    assert "<b>" not in explore.tree([odd], "macs")["data"][0]["ids"][-1]
+    assert 'data-explain="layer_other"' in layer_html(replace(CONV, rule="unheard of"))
+
+
+# ---- tables and charts ----
+
+
+def test_key_figures_are_those_of_the_usual_way():
+    cards = {c["key"]: c for c in explore.figures_data([view()])["figures"]}
+    assert {k: c["cells"][0]["value"] for k, c in cards.items()} == {
+        "params": 550_000,
+        "macs": 116_117_504,
+        "flops": 232_235_008,
+        "model_size": 2.2,
+        "latency_percentiles": 16.0,
+        "throughput_vs_batch": 1500 / 16,
+        "peak_memory": 420.0,
+        "prf_cold_start": 0.75,
+    }
+    assert cards["params"]["cells"][0]["note"] == "550,000"
+    assert cards["latency_percentiles"]["cells"][0]["note"] == "p90 20 · p99 32"
+    assert cards["throughput_vs_batch"]["cells"][0]["note"] == "× 2"
+
+
+def test_the_cheaper_model_is_marked_and_unequal_terms_are_said():
+    small = view("small", params=10, input_size=(32, 32), device="cuda:0", memory_mb={"gpu_peak": 5.0})
+    data = explore.figures_data([view(), small])
+    cards = {c["key"]: c["cells"] for c in data["figures"]}
+    assert [bool(c.get("best")) for c in cards["params"]] == [False, True]
+    assert cards["peak_memory"][1]["value"] is None
+    assert [c["value"] for c in cards["gpu_memory"]] == [None, 5.0]
+    assert [w["key"] for w in data["warnings"]] == ["ui.prf.warn.device", "ui.prf.warn.size"]
+
+
+def test_throughput_is_best_where_it_is_most_not_where_the_batch_is_largest():
+    assert best_throughput(way("fp32", 10.0)) == (2, 150.0)
+    assert best_throughput(FAILED) is None
+    assert best_throughput(None) is None
+
+
+def test_a_faster_way_stands_beside_what_it_costs():
+    table = explore.ways_table([view()])
+    heads = [c.get("short") or c["label"] for c in table["columns"]]
+    rows = {row[0]["key"]: dict(zip(heads[1:], row[1:], strict=True)) for row in table["rows"]}
+    assert list(rows) == ["ui.prf.way.fp32", "ui.prf.way.bf16", "ui.prf.way.onnxruntime", "ui.prf.way.default"]
+    fast = rows["ui.prf.way.bf16"]
+    assert fast["ui.short.speedup"] == 2.0
+    assert fast["ui.short.cost"] == pytest.approx(-0.025)
+    assert fast["ui.short.difference"] == 0.01
+    assert set(rows["ui.prf.way.onnxruntime"].values()) == {None}
+    assert table["rows"][2][0]["note"] == FAILED.why_not
+    without = explore.ways_table([view(variants=(way("fp32", 20.0, accuracy={}),))])
+    assert "ui.short.cost" not in [c.get("short") for c in without["columns"]]
+    assert len(explore.ways_table([view("a"), view("b")])["columns"]) == len(table["columns"]) + 1
+
+
+def test_layers_are_a_row_each_in_order():
+    table = explore.layers_table(view(), 2)
+    assert [row[0] for row in table["rows"]] == [layer.path for layer in LAYERS]
+    assert table["rows"][0] == ["layer1.0.conv1", "Conv2d", "64×56×56", 36_864, 115_605_504, 231_211_008, 1.5]
+    assert table["rows"][3][1] == "ReLU ×2"
+    assert table["selected"] == 2
+    untimed = explore.layers_table(view(layers=(replace(FC, ms=None),)))
+    assert untimed["rows"] == [["fc", "Linear", "1000", 513_000, 512_000, 1_024_000]]
+
+
+def test_charts_have_the_measured_numbers():
+    views = [view("a"), view("b")]
+    parts = {t["name"]: t["x"] for t in explore.stages(views)["data"]}
+    assert parts == {"ui.cmp.stage.pre": [1, 1], "ui.cmp.stage.fwd": [14.5, 14.5], "ui.cmp.stage.post": [0.5, 0.5]}
+    starts = [t["x"] for t in explore.cold_start(views)["data"]]
+    assert starts == [[2, 2], [0.5, 0.5], [0.25, 0.25]]
+    lines = explore.throughput(views)["data"]
+    assert [t["x"] for t in lines] == [[1, 2, 4]] * 2
+    assert lines[0]["y"] == [62.5, 93.75, 87.5]
+    assert lines[0]["line"] != lines[1]["line"]
+    each = explore.throughput(views, views[1])["data"]
+    assert [t["name"] for t in each] == ["ui.prf.way.fp32", "ui.prf.way.bf16", "ui.prf.way.default"]
+    assert len({t["marker"]["symbol"] for t in each}) == 3
+    assert explore.memory(views)["data"][0]["y"] == [300, 350, 380, 420]
+    bars = explore.ways(views)["data"][0]
+    assert (bars["y"], bars["error_y"]["array"]) == ([20, 10, 16], [20, 10, 16])
+    dots = explore.worth(views)
+    assert dots is not None
+    assert (dots["data"][0]["x"], dots["data"][0]["y"]) == ([20, 10, 16], [0.9, 0.875, 0.9])
+    assert explore.worth([view(variants=(way("fp32", 20.0, accuracy={}),))]) is None
+
+
+def test_a_model_of_which_little_is_known_is_shown_too():
+    bare = view("bare", params=None, macs=None, flops=None, size_bytes=None, layers=(), cold_start={}, memory_mb={},
+                variants=(Variant("fp32", why_not="It does not run."),))  # fmt: skip
+    assert bare.usual is None
+    cells = [c["cells"][0]["value"] for c in explore.figures_data([bare])["figures"]]
+    assert cells == [None] * len(cells)
+    for chart in (explore.stages, explore.throughput, explore.cold_start, explore.memory, explore.ways):
+        assert isinstance(chart([bare])["data"], list)
+    assert explore.ways_table([bare])["rows"][0][0]["note"] == "It does not run."
+
+
+def test_twins_are_told_apart():
+    assert names_of([view("a"), view("b")]) == ["a", "b"]
+    twins = [view("a"), view("a", input_size=(64, 32)), view("b")]
+    assert names_of(twins) == ["a 224×224", "a 64×32", "b"]
+    assert names_of([view("a"), view("a", device="cuda:0")]) == ["a cpu", "a cuda:0"]
+
+
+# ---- the tab ----
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    return Engine(tmp_path / "store")
+
+
+def kept(engine: Engine, *models: str) -> list[str]:
+    return [write_profile(engine.store, profile(m), {}).id for m in models]
+
+
+def shown(do: ProfileResults, ids: list[str], focus: str | None = None) -> tuple[Any, ...]:
+    return do.show(ids, focus, "macs", "worth")
+
+
+def click(value: Any = None, index: Any = 0) -> Any:
+    return SimpleNamespace(value=value, index=index)
+
+
+def test_profiles_come_back_from_the_store(engine):
+    (name,) = kept(engine, "net")
+    assert opened(engine.store.get(name)).profile == profile()
+
+
+def test_without_a_profile_there_is_an_invitation(engine):
+    do = ProfileResults(engine)
+    runs, none = do.first(dict(START), [], None, VISITOR)
+    assert runs.value == []
+    assert none.key == "ui.prf.none"
+    assert len(shown(do, [])) == OUTPUTS
+
+
+def test_the_newest_profiles_of_each_model_are_shown_first(engine):
+    old, other = kept(engine, "net", "other")
+    newer = write_profile(engine.store, profile("net", input_size=(64, 64)), {}).id
+    do = ProfileResults(engine)
+    assert do.default() == [other, newer]
+    assert do.default(old) == [old]
+    runs, none = do.first(dict(START), [], None, VISITOR)
+    assert runs.value == [other, newer]
+    assert none == ""
+
+
+def test_everything_about_two_profiles(engine):
+    ids = kept(engine, "net", "other")
+    do = ProfileResults(engine)
+    found = shown(do, ids, ids[0])
+    assert len(found) == OUTPUTS
+    state, focus, none, figures, *_ = found
+    assert state == {"runs": ids, "focus": 0}
+    assert focus.visible
+    assert none == ""
+    assert [m["name"] for m in figures["models"]] == ["net", "other"]
+    assert "Warmed up with &lt;3&gt; pictures." in found[-1]
+    echo = do.rechosen(state, ids, None, "macs", "worth")
+    assert len(echo) == OUTPUTS
+    assert all(part == gr.skip() for part in echo)
+    for part in found[8:12]:
+        assert part is not None
+    assert "3·3·64·64·56·56" in found[10]  # the layer with most work is explained at first
+    assert found[11]["selected"] == 0
+
+
+def test_clicks_on_rings_and_rows(engine):
+    ids = kept(engine, "net")
+    do = ProfileResults(engine)
+    state = shown(do, ids)[0]
+    assert "512·1000 + 1000" in do.on_row(state, click(index=4))
+    formula, table = do.on_sector(state, click({"data": [{"kind": "layer", "row": 1}]}))
+    assert "4·1·64·56·56" in formula
+    assert table["selected"] == 1
+    for odd in (None, "x", {"data": None}, {"data": [3]}):
+        skipped = do.on_sector(state, click(odd))
+        assert skipped == (gr.skip(), gr.skip())
+    for row in (5, -1, None, "0"):
+        with pytest.raises(InputError, match="no such row"):
+            do.on_row(state, click(index=row))
+    assert do.on_size(state, "params")["data"][0]["values"][0] == 549_992
+    assert do.on_kind(state, "throughput")["explain"] == "throughput_vs_batch"
+
+
+def test_another_model_in_focus_has_its_own_layers(engine):
+    first = kept(engine, "net")[0]
+    second = write_profile(engine.store, profile("other", layers=(FC,)), {}).id
+    do = ProfileResults(engine)
+    state = shown(do, [first, second])[0]
+    assert state["focus"] == 1
+    state, _, _, formula, table, _ = do.refocused(state, first, "macs", "worth")
+    assert state["focus"] == 0
+    assert len(table["rows"]) == 5
+    assert "layer1.0.conv1" in formula
+
+
+def test_a_model_without_layers_says_so(engine):
+    name = write_profile(engine.store, profile("flat", layers=()), {}).id
+    found = shown(ProfileResults(engine), [name])
+    assert (found[9], found[11]) == (None, None)
+    assert found[10].key == "ui.prf.nolayers"
+
+
+# ---- starting ----
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("", None), ("  ", None), ("224", (224, 224)), ("96x160", (96, 160)), ("96 × 160", (96, 160))]
+)
+def test_sizes(text, size):
+    assert size_of(text) == size
+
+
+@pytest.mark.parametrize("text", ["0", "224x0", "x", "-3", "3x4x5", "224.5", "wide", "9999999"])
+def test_sizes_that_are_none(text):
+    with pytest.raises(InputError, match="HEIGHTxWIDTH"):
+        size_of(text)
+
+
+def start(engine: Engine, names: Any = ("digits_cnn",), **more: Any) -> tuple[Any, ...]:
+    given: dict[str, Any] = {"weights": None, "size": "", "ways": ["bf16"], "demo": "own", "path": "", "limit": 20}
+    given |= more
+    return ProfileStart(engine).start(names, *given.values(), None, VISITOR)
+
+
+@pytest.mark.parametrize(
+    ("names", "more", "said"),
+    [
+        ([], {}, "one to 4 models, not 0"),
+        (["digits_cnn", "digits_linear", "identity", "nearest", "bicubic"], {}, "not 5"),
+        (["no_such_model"], {}, "no_such_model"),
+        (["digits_cnn"], {"size": "big"}, "HEIGHTxWIDTH"),
+        (["digits_cnn"], {"ways": ["warp"]}, "warp"),
+        (["digits_cnn"], {"demo": "scenes"}, "which scenes is not for"),
+        (["digits_cnn"], {"path": "/no/such/folder"}, "/no/such/folder"),
+        (["scenes_sem_nano"], {}, "pictures of any size"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_it_begins(engine, names, more, said):
+    with pytest.raises(InputError, match=said):
+        start(engine, names, **more)
+    assert engine.jobs.idle
+
+
+def test_strangers_type_no_paths(tmp_path):
+    engine = Engine(tmp_path / "store", public=True)
+    with pytest.raises(InputError, match="public server"):
+        start(engine, path="/etc")
+    (tmp_path / "net.onnx").write_bytes(b"weights")
+    said = []
+    for name in ("net.onnx", "gone.onnx"):  # nobody learns which of them is there
+        with pytest.raises(InputError, match="No model is called") as refused:
+            start(engine, [str(tmp_path / name)])
+        said.append(str(refused.value).replace(name, "*"))
+    assert said[0] == said[1]
+
+
+def test_a_job_measures_each_model_on_its_own_data(engine, monkeypatch):
+    asked: list[dict[str, Any]] = []
+    gate = threading.Event()
+
+    def fake(name: str, options: Any, **how: Any) -> Profile:
+        how.pop("say")(Progress("latency", 1, 4, live={"latency_ms": 8.0, "fps": 125.0}))
+        asked.append({"name": name, **how})
+        assert gate.wait(20)
+        return profile(name)
+
+    monkeypatch.setattr(profile_start, "profile", fake)
+    do = ProfileStart(engine)
+    job_id, bars, _, clock, go, stop = start(engine, ["digits_cnn", "efficientnet_lite0"])
+    job = engine.jobs.get(job_id)
+    assert job is not None
+    assert (clock.active, go.interactive, stop.interactive) == (True, False, True)
+    assert [s["name"] for s in bars["steps"]] == ["digits_cnn", "efficientnet_lite0"]
+    while job.steps[0].progress.stage != "latency":
+        time.sleep(0.01)
+    assert gauge_data(job) == {
+        "on": True, "key": f"{job_id} 0", "name": "digits_cnn", "fps": 125.0, "latency_ms": 8.0
+    }  # fmt: skip
+    with pytest.raises(InputError, match="already"):
+        do.start(["digits_cnn"], None, "", [], "", "", 0, job_id, VISITOR)
+    gate.set()
+    engine.jobs.wait(job, 20)
+    assert job.state == "done"
+    first, second = asked
+    assert first["dataset"].name == "digits"
+    assert second["dataset"] is None
+    assert (first["variants"], first["limit"], first["input_size"]) == (("fp32", "bf16"), 20, None)
+    *_, runs = do.poll([], job_id)
+    assert runs.value == job.run_ids
+    *_, again = do.poll(job.run_ids, job_id)
+    assert again == gr.skip()
+    assert gauge_data(job)["on"] is False
+
+
+def test_a_new_profile_takes_the_place_of_the_same_models_older_one(engine):
+    old, other = kept(engine, "net", "other")
+    new = write_profile(engine.store, profile("net", input_size=(64, 64)), {}).id
+    job = SimpleNamespace(run_ids=[new], state="done", steps=[], error="", id="x")
+    do = ProfileStart(engine)
+    engine.jobs.get = lambda _: job  # type: ignore[method-assign,assignment,return-value]
+    do.status = lambda _: ()  # type: ignore[method-assign,assignment,return-value]
+    assert do.poll([old, other], "x")[-1].value == [other, new]
+
+
+def test_nothing_is_measured_at_first():
+    assert gauge_data(None) == {"on": False}
+
+
+def test_models_that_are_offered_are_here_and_every_word_is_known():
+    assert "digits_cnn" in here()
+    for name in (*profile_start.WAYS, "fp32", "default"):
+        assert f"ui.prf.way.{name}" in STRINGS
+    for stage in ("counting", "warming up", "latency", "throughput", "accuracy", "cold start", "loading", "done"):
+        assert f"ui.stage.{stage}" in STRINGS
