@@ -235,12 +235,13 @@ def largest_difference(
     first: Sequence[Sequence[NDArray[np.float64]]], second: Sequence[Sequence[NDArray[np.float64]]]
 ) -> float | None:
     """The largest absolute difference of two models' ``raw_outputs``; None if these are not of the same shapes."""
-    largest = 0.0
+    found = [0.0]
     for mine, others in zip(first, second, strict=True):
         if [a.shape for a in mine] != [b.shape for b in others] or not mine:
             return None
         for a, b in zip(mine, others, strict=True):
-            largest = max(largest, float(np.abs(a - b).max(initial=0.0)))
+            found.append(float(np.abs(a - b).max(initial=0.0)))
+    largest = float(np.max(found))  # not a number as soon as one is not
     return largest if np.isfinite(largest) else None
 
 

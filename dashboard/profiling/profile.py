@@ -20,7 +20,7 @@ from models.base import LoadOptions, ModelAdapter, serves
 from models.load import as_file, known_settings_of, load_model
 
 USUAL = (PLAIN, "channels_last", "fused", "bf16")
-LARGEST = 8192  # pixels a side
+LARGEST = 4096  # pixels a side
 
 
 def profile(

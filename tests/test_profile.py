@@ -1,0 +1,386 @@
+"""A profile from end to end: what is timed and how, its variants, what it refuses, and how it is kept."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dashboard.datasets.opening import open_dataset
+from dashboard.errors import Cancelled, InputError
+from dashboard.pipeline import latency_figures, stage_seconds
+from dashboard.printing import run_json
+from dashboard.profiling import measuring, variants
+from dashboard.profiling.fresh import Fresh
+from dashboard.profiling.gpu import gpu_facts
+from dashboard.profiling.kept import headline, metrics_of, read_profile, write_profile
+from dashboard.profiling.measuring import Watch, largest_difference, side_by_side, throughput, whole
+from dashboard.profiling.profile import profile
+from dashboard.profiling.shapes import METRICS, Layer, Profile, Variant
+from dashboard.profiling.variants import options_of
+from dashboard.store import Store
+from models.base import LoadOptions
+from models.load import load_model
+from tests.fakes import FakeAdapter
+
+PICTURE = np.zeros((4, 4, 3), np.uint8)
+CPU = LoadOptions(device="cpu")
+
+
+class Slow(FakeAdapter):
+    """Takes known times for its three steps, in milliseconds."""
+
+    def __init__(self, *ms: float, room: int | None = None) -> None:
+        super().__init__(room=room)
+        self.ms, self.calls = ms, 0
+
+    def preprocess(self, image):
+        time.sleep(self.ms[0] / 1e3)
+        self.calls += 1
+        return super().preprocess(image)
+
+    def forward(self, items):
+        time.sleep(self.ms[1] / 1e3 * len(items))
+        return super().forward(items)
+
+    def postprocess(self, outputs):
+        time.sleep(self.ms[2] / 1e3)
+        return super().postprocess(outputs)
+
+
+def quiet() -> Watch:
+    return Watch(None, None, 1)
+
+
+# ---- clocks
+
+
+def test_stages_are_timed_apart():
+    figures = latency_figures(stage_seconds(Slow(2, 8, 4), [PICTURE], 0.3, warm_up=1))
+    stages = figures["stages_ms"]
+    for name, least in (("preprocess", 2), ("forward", 8), ("postprocess", 4)):
+        assert least <= stages[name] < least + 6, name
+    assert 14 <= figures["latency_ms"]["p50"] <= figures["latency_ms"]["p90"] <= figures["latency_ms"]["p99"]
+
+
+@pytest.mark.parametrize(
+    ("ms", "budget", "warm_up", "most", "measured"),
+    [(0, 60, 2, 7, 7), (0, 60, 0, 1, 1), (1, 0, 2, 99, 3), (1, 0, 0, 99, 3)],
+    ids=["as many as asked", "one", "at least three, warm-up apart", "at least three"],
+)
+def test_how_many_pictures_are_measured(ms, budget, warm_up, most, measured):
+    adapter, told = Slow(ms, 0, 0), []
+    seconds = stage_seconds(
+        adapter, [PICTURE], budget, warm_up=warm_up, most=most, watch=lambda number, s: told.append((number, s))
+    )
+    assert seconds.shape == (measured, 3)
+    assert adapter.calls == measured + warm_up
+    assert [number for number, _ in told] == list(range(1, measured + 1))
+    np.testing.assert_allclose([s for _, s in told], seconds.sum(1))
+
+
+def test_percentiles_are_of_the_sum_of_stages():
+    seconds = np.array([[1, 1, 0], [2, 0, 1], [0, 9, 1]]) / 1e3  # 2, 3 and 10 ms
+    figures = latency_figures(seconds)
+    assert figures["latency_ms"] == pytest.approx({"p50": 3, "p90": 3 + 0.8 * 7, "p99": 3 + 0.98 * 7})
+    assert figures["stages_ms"] == pytest.approx({"preprocess": 1, "forward": 1, "postprocess": 1})
+
+
+def test_throughput_counts_pictures(monkeypatch):
+    monkeypatch.setattr(measuring, "BATCH_S", 0.05)
+    found = throughput(Slow(0, 2, 10), [PICTURE], (1, 5), quiet())
+    assert list(found) == [1, 5]
+    assert 1 / 0.022 < found[1] <= 1 / 0.012  # 2 + 10 ms a picture
+    assert 5 / 0.034 < found[5] <= 5 / 0.020  # 5 x 2 + 10 ms for five
+
+
+def test_throughput_ends_with_the_memory(monkeypatch):
+    monkeypatch.setattr(measuring, "BATCH_S", 0)
+    assert list(throughput(Slow(0, 0, 0, room=4), [PICTURE], None, quiet())) == [1, 2, 4]
+    monkeypatch.setattr(measuring, "_room", lambda device: False)
+    assert list(throughput(Slow(0, 0, 0), [PICTURE], None, quiet())) == [1]
+
+
+def test_throughput_ends_with_the_time(monkeypatch):
+    monkeypatch.setattr(measuring, "BATCHES_S", 0.2)
+    monkeypatch.setattr(measuring, "BATCH_S", 0)
+    assert list(throughput(Slow(0, 20, 0), [PICTURE], None, quiet())) == [1, 2]  # 3 x 4 x 20 ms are too much
+    assert list(throughput(Slow(0, 20, 0), [PICTURE], (1, 4), quiet())) == [1, 4]  # asked for
+
+
+def test_side_by_side_is_a_ratio(monkeypatch):
+    monkeypatch.setattr(measuring, "PAIRS_S", 0.2)
+    assert 1.6 < side_by_side(Slow(0, 12, 0), Slow(0, 4, 0), [PICTURE], quiet()) < 3.3
+
+
+def test_a_tracker_is_part_of_what_comes_after_the_network():
+    adapter = load_model("scenes_nano+iou", CPU)
+    scene = open_dataset("demo:scenes", None, "detection")[0].image
+    timed = whole(adapter)
+    first, second = timed.predict([scene]), timed.predict([scene])
+    assert len(first[0].track_ids) > 0
+    np.testing.assert_array_equal(first[0].track_ids, second[0].track_ids)
+    plain = load_model("digits_linear", CPU)
+    assert whole(plain) is plain
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ([[1.0, 2.0]], [[1.5, 2.0]], 0.5),
+        ([[1.0]], [[1.0]], 0.0),
+        ([[1.0, 2.0]], [[1.0]], None),  # another number of boxes
+        ([[np.nan]], [[1.0]], None),
+    ],
+)
+def test_largest_difference(first, second, expected):
+    arrays = [[[np.array(a) for a in x]] for x in (first, second)]
+    assert largest_difference(*arrays) == expected
+
+
+def test_outputs_of_any_shape_are_compared():
+    import torch
+
+    outputs = {"a": (torch.ones(2), [np.full((1, 2), 3, np.uint8)]), "size": (4, 5), "none": None}
+    assert [a.tolist() for a in measuring._arrays(outputs)] == [[1.0, 1.0], [[3.0, 3.0]]]
+
+
+# ---- variants
+
+
+def test_each_variant_changes_one_thing():
+    asked = LoadOptions(device="cpu", threads=2, settings={"conf": "0.2"}, precision="bf16")
+    plain = options_of("fp32", asked)
+    assert (plain.fuse, plain.channels_last, plain.precision) == (False, False, "fp32")
+    assert (plain.threads, plain.settings) == (2, {"conf": "0.2"})
+    assert options_of("channels_last", asked) == replace(plain, channels_last=True)
+    assert options_of("fused", asked) == replace(plain, fuse=True)
+    assert options_of("bf16", asked) == replace(plain, precision="bf16")
+    assert options_of("onnxruntime", asked) == plain
+    assert options_of("default", asked) is asked
+
+
+@pytest.fixture
+def fast(monkeypatch):
+    """Short clocks, and no new processes."""
+    for name in ("LATENCY_S", "BATCH_S", "BATCHES_S", "WARM_UP_S", "PAIRS_S"):
+        monkeypatch.setattr(measuring, name, 0.02)
+    seconds = {"import_s": 1.0, "load_s": 2.0, "first_s": 0.5, "total_s": 2.5}
+    fresh = Fresh(seconds, {"before": 100.0, "loaded": 150.0, "steady": 160.0, "peak": 170.0})
+    monkeypatch.setattr(variants, "cold_start", lambda *_: fresh)
+
+
+def test_a_whole_profile_with_what_its_variants_cost(fast, tmp_path):
+    store, said = Store(tmp_path), []
+    found = profile(
+        "digits_cnn", CPU, variants=("bf16", "fp16", "onnxruntime"), batch_sizes=(1, 3), dataset="demo:digits",
+        limit=40, store=store, say=said.append,
+    )  # fmt: skip
+    assert [v.name for v in found.variants] == ["fp32", "bf16", "fp16", "onnxruntime", "default"]
+    assert (found.params, found.macs, found.flops) == (5306, 90_112, 180_224)
+    assert sum(layer.params for layer in found.layers) == 5306  # of the network before folding
+    assert any(layer.rule == "batch_norm" for layer in found.layers)
+    assert found.input_size == (8, 8)
+    assert found.size_bytes == load_model("digits_cnn", CPU).spec.weights.size_bytes
+    assert found.memory_mb["peak"] == 170
+    assert found.cold_start["total_s"] == 2.5
+    plain, half, _, ort, usual = found.variants
+    assert plain.speedup == 1.0
+    assert plain.largest_difference == 0.0
+    assert "CUDA" in found.variants[2].why_not
+    assert found.variants[2].latency_ms == {}
+    for one in (plain, half, ort, usual):
+        assert list(one.throughput) == [1, 3]
+        assert one.latency_ms["p50"] <= one.latency_ms["p90"] <= one.latency_ms["p99"]
+        assert one.speedup > 0
+        run = store.get(one.run)
+        assert run.samples == 40
+        assert one.accuracy["top1"] == run.metrics["top1"]
+    assert half.largest_difference > 1e-4 > ort.largest_difference
+    assert len({one.run for one in (plain, half, ort, usual)}) == 4
+    assert store.get(usual.run).model == "digits_cnn"
+    assert store.get(half.run).model == "digits_cnn (bf16)"
+    stages = {p.stage for p in said}
+    assert stages == {"loading", "counting", "warming up", "latency", "throughput", "accuracy", "cold start", "done"}
+    assert said[-1].done == said[-1].total == 5
+    live = [p.live for p in said if p.stage == "throughput" and p.live]
+    assert live
+    assert all(one["latency_ms"] > 0 and one["fps"] > 0 for one in live)
+
+    run = write_profile(store, found)
+    assert read_profile(run) == found
+    assert read_profile(store.get(run.id)) == found  # from disk
+    assert (run.task, run.model, run.dataset) == ("profile", "digits_cnn", "8x8 on cpu")
+    assert list(run.metrics) == list(METRICS)
+    assert run.metrics["latency_ms"] == usual.latency_ms["p50"]
+    assert run.metrics["throughput_per_s"] == max(usual.throughput.values())
+    assert run.metrics["peak_memory_mb"] == 170
+    assert run.metrics["cold_start_s"] == 2.5
+    assert run.classes == run.class_ids == []
+    assert run.results()["profile.scores"].values["params"] == 5306
+    shown = json.loads(json.dumps(run_json(run)))
+    assert shown["metrics"]["macs"] == 90_112
+    assert write_profile(store, found).id == run.id
+    assert len(store.runs("profile")) == 1
+
+
+def test_models_without_a_torch_network_are_measured_in_one_way(fast):
+    found = profile("gaussian", CPU, input_size=(24, 32), batch_sizes=(2,))
+    assert [v.name for v in found.variants] == ["fp32"]
+    assert (found.params, found.macs, found.layers) == (0, None, ())
+    assert found.input_size == (24, 32)
+    assert any("without a network" in note for note in found.notes)
+    assert metrics_of(found)["macs"] is None
+
+
+def test_an_onnx_file_is_looked_into(fast, tmp_path):
+    import torch
+
+    from models.demo.digits import network
+    from models.profiling_runtimes import onnx_bytes
+
+    path = tmp_path / "cnn.onnx"
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 1, 1), network("digits_cnn")).eval()
+    path.write_bytes(onnx_bytes(net, torch.rand(1, 3, 8, 8), sizes=False))
+    found = profile(path, CPU, batch_sizes=(1,))
+    assert found.macs == 90_112 + 3 * 64
+    assert [v.name for v in found.variants] == ["fp32"]
+    assert found.size_bytes == path.stat().st_size
+    assert found.input_size == (8, 8)
+
+
+def test_a_larger_picture_costs_more(fast):
+    small, large = (profile("photos_denoise", CPU, input_size=(s, 32), variants=(), batch_sizes=(1,)) for s in (16, 32))
+    assert large.macs == 2 * small.macs
+    assert small.params == large.params
+    sized = profile("scenes_nano", CPU, input_size=(128, 128), variants=(), batch_sizes=(1,))
+    assert sized.input_size == (128, 128)
+    assert [v.name for v in sized.variants] == ["fp32", "default"]
+
+
+# ---- what is refused
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "words"),
+    [
+        ("photos_sr_x2", {}, "--input-size HxW"),
+        ("bicubic", {"input_size": (8, 8)}, "--set scale=2"),
+        ("digits_cnn", {"input_size": (32, 32)}, "8x8 only: leave --input-size HxW out"),
+        ("efficientnet_lite0", {"input_size": (0, 8)}, "1..4096 pixels, got 0x8"),
+        ("digits_cnn", {"variants": ("fp32", "b16")}, "Did you mean"),
+        ("digits_cnn", {"batch_sizes": (4, 0)}, "--batch-size"),
+        ("digits_cnn", {"limit": 0}, "--limit"),
+        ("digits_cnn", {"dataset": "demo:digits"}, "store"),
+        ("no_such_model", {}, "No model is called"),
+        ("missing.onnx", {}, "There is no file"),
+    ],
+)
+def test_bad_input(fast, name, more, words):
+    with pytest.raises(InputError, match=words.replace(".", r"\.")) as caught:
+        profile(name, CPU, **more)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_dataset_of_another_task_and_a_size_that_the_model_refuses(fast, tmp_path):
+    data = open_dataset("demo:scenes", None, "detection")
+    with pytest.raises(InputError, match="does classification, but"):
+        profile("digits_cnn", CPU, dataset=data, store=Store(tmp_path))
+    with pytest.raises(InputError, match=r"does not take 30x30 pictures.*--input-size HxW"):
+        profile(patches(tmp_path), CPU, input_size=(30, 30))
+
+
+def patches(folder) -> Path:
+    """A file whose network takes multiples of 16 pixels only."""
+    import torch
+
+    from models.profiling_runtimes import onnx_bytes
+
+    class Patches(torch.nn.Module):
+        def forward(self, x):
+            return x.reshape(x.shape[0], 3, 16, 16).mean((2, 3))
+
+    path = folder / "patches.onnx"
+    path.write_bytes(onnx_bytes(Patches(), torch.rand(1, 3, 16, 16), sizes=True))
+    return path
+
+
+@pytest.mark.parametrize("stage", ["loading", "counting", "latency", "throughput", "accuracy", "cold start"])
+def test_it_can_be_stopped_in_every_stage(fast, tmp_path, stage):
+    stop, store = threading.Event(), Store(tmp_path)
+
+    def say(progress) -> None:
+        if progress.stage == stage:
+            stop.set()
+
+    with pytest.raises(Cancelled):
+        profile(
+            "digits_cnn", CPU, variants=(), batch_sizes=(1,), dataset="demo:digits", limit=20, store=store, say=say,
+            cancel=stop,
+        )  # fmt: skip
+    assert store.runs("profile") == []
+
+
+# ---- kept
+
+
+LAYER = Layer("a.b", "Conv2d", "conv", (1, 2, 3, 4), 5, 6, 12, 1, 0.5, {"kh": 3})
+VARIANTS = (
+    Variant("fp32", latency_ms={"p50": 2.0, "p90": 3.0, "p99": 4.0}, throughput={1: 9.0, 16: 8.0}),
+    Variant("fp16", why_not="No CUDA."),
+)
+PROFILE = Profile("model", "detection", (4, 5), "cpu", 5, 5, 0, None, 6, 12, (LAYER,), VARIANTS, notes=("One.",))
+
+
+def test_key_figures_are_the_defaults_or_the_first_that_ran():
+    assert headline(PROFILE).name == "fp32"
+    usual = Variant("default", latency_ms={"p50": 1.0, "p90": 1.0, "p99": 1.0})
+    assert headline(replace(PROFILE, variants=(*PROFILE.variants, usual))) is usual
+    assert headline(replace(PROFILE, variants=(PROFILE.variants[1],))) is None
+    assert metrics_of(replace(PROFILE, variants=()))["latency_ms"] is None
+    assert metrics_of(PROFILE)["throughput_per_s"] == 9.0
+
+
+def test_a_profile_survives_its_store(tmp_path):
+    store = Store(tmp_path)
+    run = write_profile(store, PROFILE, {"cpu": "some"})
+    assert read_profile(store.get(run.id)) == PROFILE
+    assert run.environment == {"cpu": "some"}
+    assert run.metrics["cold_start_s"] is None
+    assert np.isnan(run.results()["profile.scores"].values["cold_start_s"])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda f: f.pop("profile"),
+        lambda f: f["profile"].pop("layers"),
+        lambda f: f["profile"].update(variants=[{"name": "fp32"}]),
+        lambda f: f["profile"].update(layers=[3]),
+        lambda f: f["profile"].update(input_size=[]),
+        lambda f: f["profile"].pop("model"),
+        lambda f: f.update(profile=None),
+    ],
+)
+def test_a_damaged_profile_is_refused_in_one_sentence(tmp_path, damage):
+    run = write_profile(Store(tmp_path), PROFILE)
+    facts = json.loads(json.dumps(dict(run.facts)))
+    damage(facts)
+    with pytest.raises(InputError, match="measure it again"):
+        read_profile(replace(run, facts=facts))
+
+
+def test_fields_of_a_newer_version_are_left_out(tmp_path):
+    run = write_profile(Store(tmp_path), PROFILE)
+    facts = json.loads(json.dumps(dict(run.facts)))
+    facts["profile"]["later"] = facts["profile"]["layers"][0]["later"] = facts["profile"]["variants"][0]["later"] = 1
+    assert read_profile(replace(run, facts=facts)) == PROFILE
+
+
+def test_without_a_graphics_card_nothing_is_said_of_it():
+    assert gpu_facts("cpu") == {}
