@@ -11,10 +11,12 @@ from dashboard import figures
 from dashboard.comparing.shapes import ClassDifferences, Comparison, Difference
 from dashboard.explore.overview import Data
 from dashboard.reporting.html import COLORS, Html
-from dashboard.reporting.pages import Chart
-from dashboard.reporting.words import explained
+from dashboard.reporting.pages import Chart, entry_of
+from dashboard.reporting.words import explained, metric_name
 
 ALPHA = 0.05
+SAID = ("count",)
+"""Units that go without saying."""
 
 
 def form_of(name: str, unit: str) -> str:
@@ -74,12 +76,12 @@ def _verdict(found: Comparison, d: Difference, names: Sequence[str], out: Html) 
     figure = found.figure(d.metric)
     kind = verdict(d, figure.higher_is_better)
     sign = {"better": "▲", "worse": "▼", "same": "="}[kind]
-    key = explained(found.task, d.metric)
-    facts = {"metric": out.words.name(key, short=True), "value": signed(out, d.value, figure.unit)}
+    facts = {"metric": metric_name(out.words, found.task, d.metric), "value": signed(out, d.value, figure.unit)}
     facts |= {"low": signed(out, d.low, figure.unit), "high": signed(out, d.high, figure.unit), "method": d.method}
     by = out.t("ui.report.verdict.by", **facts, p=p_value(out, d.p_holm))
     head = out.t(f"ui.report.verdict.{kind}", run=names[d.run], baseline=names[found.baseline])
-    return f'<p class="verdict {kind}" data-verdict="{kind}">{sign} <b>{head}.</b> {by}{out.info("interval")}</p>'
+    by += out.info(entry_of("vs_difference", "interval"))
+    return f'<p class="verdict {kind}" data-verdict="{kind}">{sign} <b>{head}.</b> {by}</p>'
 
 
 def _table(found: Comparison, names: Sequence[str], out: Html) -> str:
@@ -106,8 +108,8 @@ def _table(found: Comparison, names: Sequence[str], out: Html) -> str:
                 text += f'<small class="{kind}">{sign}{signed(out, d.value, f.unit)}{between}{p}</small>'
             order = "" if np.isnan(f.values[k]) else repr(float(f.values[k]))
             cells.append(f'<td data-v="{order}"{" class=best" if k in best else ""}>{text}</td>')
-        unit = f" {out.esc(f.unit)}" if f.unit else ""
-        name = html.escape(out.words.name(key, short=True))
+        unit = f", {out.esc(f.unit)}" if f.unit and f.unit not in SAID and not f.recorded else ""
+        name = html.escape(metric_name(out.words, found.task, f.name))
         rows.append(f'<tr><th scope="row">{name}{unit}{out.info(key)}</th>{"".join(cells)}</tr>')
     head = f'<th scope="col">{out.t("ui.report.metric")}</th>'
     table = f"<table><thead><tr>{head}{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
@@ -130,7 +132,10 @@ def _outcomes(found: Comparison, names: Sequence[str], out: Html) -> str:
             gone = found.outcome(k)
             rows.append([names[k], *(int((gone == v).sum()) for v in (1, -1, 0))])
     heads = [{"text": "ui.report.test.run", "kind": "name"}]
-    heads += [{"text": f"ui.report.count.{n}", "kind": "count"} for n in ("wins", "losses", "ties")]
+    heads += [
+        {"text": f"ui.report.count.{n}", "kind": "count", "explain": "vs_wins" if n == "wins" else ""}
+        for n in ("wins", "losses", "ties")
+    ]
     return (
         out.table({"columns": heads, "rows": rows}, out.t("ui.report.outcomes", baseline=names[found.baseline]))
         if rows
@@ -146,7 +151,8 @@ def _tests(found: Comparison, names: Sequence[str], out: Html) -> str:
     for test in found.tests:
         key = f"ui.report.test.{test.name}"
         counts = ", ".join(f"{out.words(f'ui.report.count.{k}')} {v:,}" for k, v in test.counts.items())
-        cells = [out.words(key) if out.words.has(key) else test.name, names[test.run], counts]
+        name = {"key": key if out.words.has(key) else test.name, "explain": f"test_{test.name}"}
+        cells = [name, names[test.run], counts]
         rows.append([*cells, *(None if np.isnan(v) else float(v) for v in (test.statistic, test.p, test.p_holm))])
     heads = [{"text": "ui.report.test", "kind": "name"}, {"text": "ui.report.test.run", "kind": "text"}]
     heads += [{"text": "", "kind": "text"}]
@@ -172,7 +178,7 @@ def _classes(found: Comparison, c: ClassDifferences, names: Sequence[str], out: 
             row += [None if np.isnan(gap) else float(gap)]
             row += ["" if np.isnan(low) else f"{low:+.3f} … {high:+.3f}".replace("-", "−")]
         rows.append(row)
-    name = out.words.name(explained(found.task, c.metric), short=True)
+    name = metric_name(out.words, found.task, c.metric)
     head = out.t("ui.report.byclass", metric=name)
     return f"<details><summary>{head}</summary>{out.table({'columns': heads, 'rows': rows})}</details>"
 
@@ -184,33 +190,34 @@ def charts(found: Comparison, names: Sequence[str], out: Html) -> list[Chart]:
 
 
 def _forest(found: Comparison, names: Sequence[str], out: Html) -> Chart | None:
-    """Every metric that is a fraction: its difference to the baseline and the interval."""
-    metrics = [f.name for f in found.figures if f.unit == "" and not f.recorded]
-    traces = []
-    for k in range(len(found.runs)):
-        mine = [d for d in found.differences if d.run == k and d.metric in metrics and not np.isnan(d.low)]
-        if not mine:
-            continue
-        ways = {True: "", False: " ↓", None: ""}
-        label = [
-            out.words.name(explained(found.task, d.metric), short=True) + ways[found.figure(d.metric).higher_is_better]
-            for d in mine
-        ]
-        error: Data = {"type": "data", "symmetric": False, "array": [d.high - d.value for d in mine]}
-        error |= {"arrayminus": [d.value - d.low for d in mine], "thickness": 1.6, "width": 4}
-        trace: Data = {"type": "scatter", "mode": "markers", "name": figures.plain(names[k])}
-        trace["x"] = [d.value for d in mine]
-        trace |= {"y": [figures.plain(n) for n in label], "error_x": error}
-        trace |= {"marker": {"size": 9, "color": COLORS[k % 8], "symbol": symbol(k)}}
-        traces.append(trace | {"hovertemplate": f"%{{y}}<br>%{{x:+.4f}}<extra>{figures.plain(names[k])}</extra>"})
-    if not traces:
+    """Every metric that is a fraction: its difference to the baseline and the interval; runs a little apart."""
+    by = {(d.metric, d.run): d for d in found.differences if not np.isnan(d.low)}
+    others = [k for k in range(len(found.runs)) if k != found.baseline]
+    shown = [f for f in found.figures if f.unit == "" and not f.recorded and any((f.name, k) in by for k in others)]
+    if not shown:
         return None
+    ways = {True: "", False: " ↓", None: ""}
+    labels = [metric_name(out.words, found.task, f.name) + ways[f.higher_is_better] for f in shown]
+    traces: list[Data] = []
+    for place, k in enumerate(others):
+        rows = [i for i, f in enumerate(shown) if (f.name, k) in by]
+        mine = [by[shown[i].name, k] for i in rows]
+        aside = 0.7 * ((place + 0.5) / len(others) - 0.5)
+        error: Data = {"type": "data", "symmetric": False, "array": [d.high - d.value for d in mine]}
+        error |= {"arrayminus": [d.value - d.low for d in mine], "thickness": 1.6, "width": 3}
+        trace: Data = {"type": "scatter", "mode": "markers", "name": figures.plain(names[k]), "error_x": error}
+        trace |= {"x": [d.value for d in mine], "y": [i + aside for i in rows]}
+        trace |= {"customdata": [figures.plain(labels[i]) for i in rows]}
+        trace |= {"marker": {"size": 8, "color": COLORS[k % 8], "symbol": symbol(k)}}
+        traces.append(
+            trace | {"hovertemplate": f"%{{customdata}}<br>%{{x:+.4f}}<extra>{figures.plain(names[k])}</extra>"}
+        )
     shared = figures.layout("ui.report.axis.difference", "")
-    shared["yaxis"] |= {"type": "category", "autorange": "reversed", "automargin": True}
+    ticks: Data = {"tickvals": list(range(len(shown))), "ticktext": [figures.plain(n) for n in labels]}
+    shared["yaxis"] |= ticks | {"range": [len(shown) - 0.5, -0.5], "automargin": True, "zeroline": False}
     shared["xaxis"] |= {"nticks": 6, "tickangle": 0, "automargin": True}
-    if len(traces) > 1:
-        shared["scattermode"] = "group"
-    return Chart("ui.report.chart.differences", {"data": traces, "layout": shared}, "interval")
+    figure = {"data": traces, "layout": shared}
+    return Chart("ui.report.chart.differences", figure, entry_of("chart_vs_forest", "interval"))
 
 
 def symbol(k: int) -> str:
@@ -227,7 +234,7 @@ def _tradeoff(found: Comparison, names: Sequence[str], out: Html) -> Chart | Non
     known = np.flatnonzero(~np.isnan(time) & ~np.isnan(first.values))
     if len(known) < 2:
         return None
-    name = out.words.name(explained(found.task, first.name), short=True)
+    name = metric_name(out.words, found.task, first.name)
     traces: list[Data] = []
     goodness = first.values if first.higher_is_better else -first.values
     by = known[np.lexsort((-goodness[known], time[known]))]
@@ -246,14 +253,16 @@ def _tradeoff(found: Comparison, names: Sequence[str], out: Html) -> Chart | Non
         text = f"%{{x:.3g}} ms<br>%{{y:.4g}}<extra>{figures.plain(names[k])}</extra>"
         traces.append(trace | {"hovertemplate": text})
     shared = figures.layout("ui.report.axis.latency", figures.plain(name))
-    shared["xaxis"] |= {"rangemode": "tozero"}
+    wide = float(time[known].max()) > 20 * float(time[known].min())
+    shared["xaxis"] |= {"type": "log"} if wide else {"rangemode": "tozero"}
     title = out.words("ui.report.chart.tradeoff", metric=name)
-    return Chart(title, {"data": traces, "layout": shared}, "latency")
+    return Chart(title, {"data": traces, "layout": shared}, entry_of("chart_vs_pareto", "latency"))
 
 
 def differing(found: Comparison, run: int, most: int) -> tuple[list[int], list[int]]:
     """Places in ``found.ids`` where a run is better than the baseline, and where worse; the widest gap first."""
-    gap = found.scores[run] - found.scores[found.baseline]
+    with np.errstate(invalid="ignore"):  # both may be infinite
+        gap = found.scores[run] - found.scores[found.baseline]
     outcome = found.outcome(run)
     sides = []
     for side in (1, -1):

@@ -48,7 +48,7 @@ def _trace(trace: dict[str, Any], names: Sequence[str], text: Callable[[str], st
     if own:
         best = max(own, key=lambda k: len(names[k]))
         if best >= 4:
-            out = _apart(out, best)
+            out = apart(out, best)
     if "customdata" in out:
         if "customdata" not in str(out.get("hovertemplate")):
             del out["customdata"]
@@ -62,7 +62,7 @@ def _trace(trace: dict[str, Any], names: Sequence[str], text: Callable[[str], st
     return out
 
 
-def _apart(trace: dict[str, Any], k: int) -> dict[str, Any]:
+def apart(trace: dict[str, Any], k: int) -> dict[str, Any]:
     """A trace of the fifth to eighth run: the app's four colours, dashes and symbols become four others."""
     swap = dict(zip(figures.COLORS, MORE_COLORS, strict=True)) | dict(zip(figures.DASHES, MORE_DASHES, strict=True))
     swap |= {s: f"{s}-open" for s in figures.SYMBOLS}

@@ -101,7 +101,8 @@ class Html:
             mark = self.mark(k) if several else ""
             value = self.number(cell["value"], form)
             lines.append(f'<div class="v">{mark}<b>{value}</b>{best}<small>{note}</small></div>{bar}')
-        name = html.escape(self.words.name(card["key"], short=True))
+        own = card.get("text", "")
+        name = html.escape(self.words(own) if self.words.has(own) else self.words.name(card["key"], short=True))
         key = html.escape(str(card["key"]))
         return (
             f'<div class="card" data-metric="{key}"><h4>{name}{unit}{self.info(card["key"])}</h4>{"".join(lines)}</div>'
@@ -147,7 +148,8 @@ class Html:
         if kind == "name":
             if isinstance(value, Mapping):
                 note = f" <em>{self.t(value['note'])}</em>" if value.get("note") else ""
-                return f'<th scope="row">{self.t(value["key"], **value.get("vars", {}))}{note}</th>'
+                more = self.info(value.get("explain", ""))
+                return f'<th scope="row">{self.t(value["key"], **value.get("vars", {}))}{note}{more}</th>'
             return f'<th scope="row">{self.esc(value)}</th>'
         if kind == "text":
             return f'<td class="t">{self.esc(value)}</td>'

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dashboard import explain
 from dashboard.datasets.base import Dataset
 from dashboard.explore import overview
 from dashboard.explore.overview import Data
@@ -184,3 +185,8 @@ def pages_of(runs: Sequence[Run]) -> Pages:
         "profile": ProfilePages,
     }
     return kinds[runs[0].task](runs)
+
+
+def entry_of(*names: str) -> str:
+    """The first of some names that is explained, "" if none is."""
+    return next((n for n in names if explain.entry(n, "en")), "")

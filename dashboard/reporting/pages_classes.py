@@ -9,21 +9,16 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from dashboard import explain, explore
+from dashboard import explore
 from dashboard.datasets.base import Dataset
 from dashboard.explore import detection, overview, segmentation
 from dashboard.explore.overview import Data
 from dashboard.explore.pictures import thumb_uri
 from dashboard.metrics.detection.operating import Point
-from dashboard.reporting.pages import Card, Cells, Chart, Pages, Table
+from dashboard.reporting.pages import Card, Cells, Chart, Pages, Table, entry_of
 from dashboard.reporting.words import explained
 from dashboard.selection import ALL, literal, select, usable_sort
 from dashboard.store import Run
-
-
-def entry_of(*names: str) -> str:
-    """The first of some names that is explained, "" if none is."""
-    return next((n for n in names if explain.entry(n, "en")), "")
 
 
 class ClassificationPages(Pages):

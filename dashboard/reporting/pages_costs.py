@@ -11,6 +11,7 @@ from dashboard.errors import InputError
 from dashboard.explore import overview
 from dashboard.explore.overview import Data
 from dashboard.figures import Figure
+from dashboard.reporting.drawn import apart
 from dashboard.reporting.pages import Chart, Pages, Table
 from dashboard.reporting.words import explained
 from dashboard.store import Run
@@ -48,7 +49,12 @@ class ProfilePages(Pages):
             cells: list[Data] = [{"value": r.metrics.get(name)} for r in self.runs]
             overview.mark_best(cells, lower=name in LOWER)
             known = [c["value"] for c in cells if c["value"] is not None]
-            card = {"key": explained("profile", name), "cells": cells, "scale": [0, max([1, *known])]}
+            card = {
+                "key": explained("profile", name),
+                "text": f"ui.report.name.{name}",
+                "cells": cells,
+                "scale": [0, max([1, *known])],
+            }
             data["figures"].append(card | {"format": FORMATS.get(name, "short")})
         return data
 
@@ -61,11 +67,11 @@ class ProfilePages(Pages):
         for run, profile in zip(self.runs, self.profiles, strict=True):
             if profile.get("layers"):
                 name = "" if len(self.runs) == 1 else f"\t{run.model}"
-                yield Chart(f"ui.report.chart.layers{name}", layers(profile), "macs")
-        yield Chart("ui.report.chart.stages", self._stages(), "latency")
+                yield Chart(f"ui.report.chart.layers{name}", layers(profile), "chart_layers")
+        yield Chart("ui.report.chart.stages", self._stages(), "latency_stages")
         figure = self._throughput()
         if figure["data"]:
-            yield Chart("ui.report.chart.throughput", figure, "throughput")
+            yield Chart("ui.report.chart.throughput", figure, "throughput_vs_batch")
 
     def _variants(self) -> list[tuple[int, Run, Mapping[str, Any]]]:
         """Every variant that could be run, with its run's place."""
@@ -109,7 +115,7 @@ class ProfilePages(Pages):
             line = figures.line(x, y, name, i, mode="lines+markers")  # type: ignore[arg-type]
             line["marker"] = {"symbol": figures.SYMBOLS[i % 4], "size": 7}
             line["hovertemplate"] = f"{name}<br>%{{x}} → %{{y:.3g}}/s<extra></extra>"
-            traces.append(line)
+            traces.append(apart(line, i) if i >= 4 else line)
         shared = figures.layout("ui.report.axis.batch", "ui.report.axis.rate")
         shared["xaxis"] |= {"type": "log", "tickvals": [2**k for k in range(12)]}
         shared["yaxis"] |= {"rangemode": "tozero"}
@@ -136,9 +142,10 @@ def variants(profile: Mapping[str, Any]) -> Data:
         cells += [v.get("peak_memory_mb"), v.get("largest_difference")]
         rows.append([name, *cells, *((v.get("accuracy") or {}).get(m) for m in metrics)])
     heads: list[Data] = [{"text": "ui.report.variant", "kind": "name"}]
-    heads += [{"text": f"{p} ms", "kind": "short", "explain": "latency"} for p in ("p50", "p90", "p99")]
+    heads += [{"text": f"{p} ms", "kind": "short", "explain": "latency_percentiles"} for p in ("p50", "p90", "p99")]
     heads += [{"text": "ui.report.axis.rate", "kind": "short", "explain": "throughput"}]
-    heads += [{"text": f"ui.report.{n}", "kind": "short"} for n in ("speedup", "memory", "difference")]
+    entries = {"speedup": "speedup", "memory": "peak_memory", "difference": "largest_difference"}
+    heads += [{"text": f"ui.report.{n}", "kind": "short", "explain": e} for n, e in entries.items()]
     heads += [{"text": m, "kind": "rate", "explain": m} for m in metrics]
     return {"columns": heads, "rows": rows}
 
@@ -152,7 +159,7 @@ def layer_table(profile: Mapping[str, Any]) -> Data:
     heads: list[Data] = [{"text": "ui.report.layer", "kind": "name"}]
     heads += [{"text": f"ui.report.{n}", "kind": "text"} for n in ("kind", "output")]
     heads += [{"explain": n, "kind": "count", "short": n} for n in ("params", "macs", "flops")]
-    return {"columns": [*heads, {"text": "ms", "kind": "short"}], "rows": rows}
+    return {"columns": [*heads, {"text": "ms", "kind": "short", "explain": "layer_time"}], "rows": rows}
 
 
 def layers(profile: Mapping[str, Any]) -> Figure:
@@ -160,9 +167,10 @@ def layers(profile: Mapping[str, Any]) -> Figure:
     size: dict[str, int] = {}
     parent: dict[str, str] = {}
     params: dict[str, int] = {}
-    root = str(profile["model"])
+    root, kinds = str(profile["model"]), {}
     for layer in profile["layers"]:
         parts = str(layer["path"]).split(".")
+        kinds[str(layer["path"])] = f" {layer['kind']}"
         for depth in range(len(parts) + 1):
             path = ".".join(parts[:depth])
             size[path] = size.get(path, 0) + int(layer["macs"])
@@ -173,7 +181,7 @@ def layers(profile: Mapping[str, Any]) -> Figure:
     trace = {
         "type": "sunburst",
         "ids": [f"/{p}" for p in kept],
-        "labels": [figures.plain(p.rpartition(".")[2] if p else root) for p in kept],
+        "labels": [figures.plain(p.rpartition(".")[2] + kinds.get(p, "") if p else root) for p in kept],
         "parents": [f"/{parent[p]}" if p else "" for p in kept],
         "values": [size[p] for p in kept],
         "customdata": [[figures.plain(p or root), params[p]] for p in kept],

@@ -14,8 +14,8 @@ from dashboard.errors import InputError
 from dashboard.explore import enhancement, tracking
 from dashboard.explore.overview import Data
 from dashboard.explore.small import MISSED, RIGHT, THUMB, WRONG, jpeg_uri
-from dashboard.reporting.pages import Card, Chart, Pages, Table
-from dashboard.reporting.pages_classes import card_of, entry_of
+from dashboard.reporting.pages import Card, Chart, Pages, Table, entry_of
+from dashboard.reporting.pages_classes import card_of
 from dashboard.store import Run
 
 APART = 12

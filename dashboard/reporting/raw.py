@@ -191,11 +191,13 @@ def _pictures(run: Run, part: Path) -> None:
 
 def inside(identity: str, used: set[str]) -> str:
     """A sample's name as a PNG file's within an archive: never above it, never twice."""
-    parts = [p for p in PurePosixPath(identity.replace("\\", "/")).parts if p not in ("/", "..", ".") and ":" not in p]
-    path = PurePosixPath(*parts) if parts else PurePosixPath("picture")
-    name = path.with_suffix(".png").as_posix()
-    if name in used:
-        name = f"{path.as_posix()}.png"
+    parts = [p for p in identity.replace("\\", "/").split("/") if p.strip(". ") and ":" not in p]
+    whole_name = "/".join(parts) or "picture"
+    name = PurePosixPath(whole_name).with_suffix(".png").as_posix()
+    more = 1
+    while name in used:
+        name = f"{whole_name}.png" if more == 1 else f"{whole_name}-{more}.png"
+        more += 1
     used.add(name)
     return name
 

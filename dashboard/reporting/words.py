@@ -33,7 +33,12 @@ _EXPLAINED: Mapping[str, Mapping[str, str]] = {
         "LocA(0)": "LocA_0",
     },
 }
-_ANY = {"latency_ms": "latency", "throughput_per_s": "throughput", "cold_start_s": "cold_start"}
+_ANY = {
+    "latency_ms": "latency",
+    "throughput_per_s": "throughput",
+    "cold_start_s": "prf_cold_start",
+    "peak_memory_mb": "peak_memory",
+}
 
 
 @cache
@@ -84,6 +89,12 @@ class Words:
             return self(f"ui.short.{name}")
         found = self.entry(name)
         return found["name"] if found else name
+
+
+def metric_name(words: Words, task: str, metric: str) -> str:
+    """How a metric is called where there is little room."""
+    own = f"ui.report.name.{metric}"
+    return words(own) if words.has(own) else words.name(explained(task, metric), short=True)
 
 
 def explained(task: str, metric: str) -> str:

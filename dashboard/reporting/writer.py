@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -257,6 +257,14 @@ def facts_of(run: Run, public: bool) -> dict[str, object]:
         "timing": run.timing,
         "environment": run.environment,
         "notes": run.facts.get("notes", {}),
+        "profile": _measured(run.facts.get("profile")),
         "skipped": run.facts.get("skipped", []),
     }
     return {k: v for k, v in known.items() if v not in ({}, [], None, "")}
+
+
+def _measured(profile: object) -> dict[str, object]:
+    """How a profile was measured: all of it but what has tables of its own."""
+    if not isinstance(profile, Mapping):
+        return {}
+    return {k: v for k, v in profile.items() if k not in ("layers", "variants", "model", "task")}

@@ -53,8 +53,10 @@ def new_file(name: str) -> Path:
 
 def named(runs: Sequence[Run], suffix: str) -> str:
     """A file name after models and data."""
-    text = "-".join([*dict.fromkeys(r.model for r in runs), runs[0].dataset])
-    return (re.sub(r"[^\w.-]+", "-", text)[:80].strip("-.") or "loupe") + suffix
+    parts = [
+        re.sub(r"[^\w.-]+", "-", n).strip("-.") for n in dict.fromkeys([*(r.model for r in runs), runs[0].dataset])
+    ]
+    return ("-".join(p for p in parts if p)[:80] or "loupe") + suffix
 
 
 def runs_of(engine: Engine, ids: Sequence[str] | None) -> list[Run]:
@@ -150,6 +152,8 @@ class Share:
     def predictions(self, run_id: str | None, suffix: str | None) -> str:
         """Everything a run answered."""
         run = runs_of(self.engine, [run_id] if run_id else [])[0]
+        if suffix not in FORMATS[run.task]:
+            raise InputError("There is no such format: reload the page and choose again.")
         path = new_file(named([run], f"-predictions{suffix}"))
         return str(write_predictions(run, path, self.engine.pictures(run)))
 

@@ -1,0 +1,341 @@
+"""Reports: complete in themselves, true to the runs, safe to open, below ten megabytes, and written whole or not."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard import figures
+from dashboard.errors import InputError
+from dashboard.metrics.detection import bootstrap
+from dashboard.reporting import drawn, page, report, writer
+from dashboard.reporting.pages import Cells, labels, pages_of
+from dashboard.reporting.private import without_paths
+from dashboard.reporting.report import report_html, write_report
+from dashboard.reporting.words import LANGUAGES, Words
+from tests.report_runs import FIRST, HOSTILE, LABELS, MAKERS, SECOND, Document, classification, numbers
+
+TASKS = tuple(MAKERS)
+FILLED = ("noscript", "meta", "link")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_resamples():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bootstrap, "TIMES", 20)
+        yield
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Store, runs and data of every task."""
+    return {task: make(tmp_path_factory.mktemp(task)) for task, make in MAKERS.items()}
+
+
+def document(made: dict[str, Any], task: str, count: int | None = 1, **how: Any) -> Document:
+    store, runs, data = made[task]
+    return Document(report_html(store, runs[:count], pictures=lambda _: data, **how))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("task", TASKS)
+def test_a_report_stands_alone_and_says_everything_in_words(made, task, language):
+    found = document(made, task, language=language)
+    for _, attributes in found.tags:
+        for name, value in attributes.items():
+            assert not name.startswith("on"), attributes
+            if name in ("src", "href"):
+                assert value is not None
+                assert value.startswith(("#", "data:image/", "data:,")), value
+    places = {a["id"] for _, a in found.tags if a.get("id")}
+    leads = {a["href"] for a in found.all("a")}
+    assert leads
+    assert {str(h)[1:] for h in leads} <= places
+    assert len(found.all("div")) > 5
+    assert not re.findall(r"\b(?:ui|explain)\.[a-z_]+", found.text), "a key without words"
+    assert not re.findall(r'"(?:ui|explain)\.[a-z_.]+"', json.dumps(found.charts)), "a key without words in a chart"
+    plots = [a for a in found.all("div") if a.get("class") == "plot"]
+    assert [a["data-chart"] for a in plots] == [str(i) for i in range(len(found.charts))]
+    assert len(plots) >= 2
+    assert found.all("html")[0]["lang"] == language
+
+
+def test_only_the_reports_own_scripts_may_run(made):
+    found = document(made, "classification")
+    policy = next(a["content"] for a in found.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    assert "default-src 'none'" in policy
+    assert "unsafe-eval" not in policy
+    assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
+    allowed = set(re.findall(r"'sha256-([^']+)'", policy))
+    run = [s for (_, a), s in found._scripts() if "type" not in a]
+    library = next(s for (_, a), s in found._scripts() if a.get("id") == "loupe-plotly")
+    code = page.gzip.decompress(base64.b64decode(library))
+    assert b"plotly.js" in code[:200]
+    assert allowed == {base64.b64encode(hashlib.sha256(c).digest()).decode() for c in (run[0].encode(), code)}
+    assert len(run) == 1
+    assert "showSendToCloud: false" in run[0]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_key_figures_are_the_runs(made, task):
+    _, runs, _ = made[task]
+    headline = {
+        "classification": "top1", "detection": "map", "instance-segmentation": "map", "semantic-segmentation": "miou",
+        "enhancement": "psnr_y", "tracking": "HOTA", "profile": "latency_ms",
+    }[task]  # fmt: skip
+    value = runs[0].metrics[headline]
+    shown = {"enhancement": f"{value:.2f}", "profile": f"{value:.1f} ms"}.get(task, f"{value:.3f}")
+    key = {"top1": "top1", "map": "det_map", "miou": "sem_miou", "latency_ms": "latency"}.get(headline, headline)
+    text = report_html(None, runs[:1])
+    card = text.partition(f'data-metric="{key}"')[2][:700]
+    assert f"<b>{shown}</b>" in card
+
+
+def test_names_cannot_become_code(made):
+    found = document(made, "classification", 2, title=HOSTILE[1])
+    assert len(found.all("script")) == 3
+    assert [a for a in found.all("img") if not str(a["src"]).startswith("data:image/")] == []
+    assert not found.all("b") or all("onload" not in a for a in found.all("b"))
+    for name in HOSTILE:
+        assert re.sub(r"\s+", " ", name) in found.text
+    assert "model0 <b>" in found.text
+    heads = [t for c in found.charts for t in c["data"] if t.get("name")]
+    assert heads
+    assert not [t["name"] for t in heads if "<b>" in t["name"]]  # Plotly takes tags in names for its own
+    assert "&lt;/script&gt;" in json.dumps(found.charts)
+
+
+def test_a_comparison_shows_the_pictures_that_differ(made):
+    store, runs, data = made["classification"]
+    text = report_html(store, runs, baseline=0, pictures=lambda _: data)
+    wins, losses = text.partition("is better</")[0], text
+    del wins, losses
+    pictures = text.partition('<section id="pictures">')[2].partition("</section>")[0]
+    groups = re.split("<h3>", pictures)[1:]
+    differ = [i for i, (a, b) in enumerate(zip(FIRST, SECOND, strict=True)) if (a == LABELS[i]) != (b == LABELS[i])]
+    assert differ == [0, 9]
+    assert ["is better" in g for g in groups] == [True, False]
+    assert [re.findall(r'class="id">([^<]+)<', g) for g in groups] == [["folder/00009.png"], ["folder/00000.png"]]
+    assert "<!-- pictures -->" not in text
+    found = Document(text)
+    assert "both right 8, only this run right 1, only the baseline right 1, both wrong 2" in found.text
+    assert 'data-verdict="same"' in text
+    assert "No difference between model1" in found.text
+
+
+@pytest.mark.parametrize("task", ["classification", "enhancement"])
+def test_a_comparison_holds_the_differences(made, task):
+    from dashboard.comparing.compare import compare
+
+    store, runs, data = made[task]
+    expected = compare(runs, 1)
+    found = Document(report_html(store, runs, baseline=1, pictures=lambda _: data))
+    first = next(d for d in expected.differences if d.metric == expected.figures[0].name)
+    shown = f"{first.value:+.4f}" if task == "classification" else f"{first.value:+.2f}"
+    assert shown.replace("-", "−") in found.text
+    assert len([c for c in found.charts if c["data"][0].get("error_x")]) == 1
+
+
+def test_eight_runs_are_told_apart(tmp_path):
+    store, runs, data = classification(tmp_path, 8)
+    text = report_html(store, runs, pictures=lambda _: data)
+    found = Document(text)
+    curves = next(c for c in found.charts if any("macro average" in t.get("name", "") for t in c["data"]))
+    lines = [t["line"] for t in curves["data"] if "macro average" in t.get("name", "")]
+    assert len(lines) == 8
+    assert len({(v["color"], v["dash"]) for v in lines}) == 8
+    assert len({v["color"] for v in lines}) == 8
+    marks = re.findall(r'<i class="m" style="color:([^"]+)">(.)</i>', text)
+    assert len(set(marks)) == 8
+
+
+def test_runs_of_the_same_name_get_names_of_their_own(made):
+    _, runs, _ = made["classification"]
+    assert labels([runs[0], runs[0]]) == ["model0 <b> · numbers · 12 #1", "model0 <b> · numbers · 12 #2"]
+    assert labels(runs) == ["model0 <b>", "model1 <b>"]
+
+
+def test_without_the_data_the_report_says_so(made):
+    store, runs, _ = made["semantic-segmentation"]
+    found = Document(report_html(store, runs, pictures=lambda _: None))
+    assert not found.all("img")
+    assert "The pictures of maps have moved or changed" in found.text
+    there = document(made, "semantic-segmentation")
+    assert len(there.all("img")) == 20
+    assert "have moved" not in there.text
+
+
+def test_the_hardest_come_first_and_at_most_as_many_as_asked(made):
+    found = document(made, "classification", most_pictures=2)
+    assert len(found.all("img")) == 2
+    pages = pages_of(made["classification"][1][:1])
+    assert set(pages.hardest(0, 48)) == {9, 10, 11}
+    assert [c and c.right for c in pages.cards(0, [9, 0, 99], None)] == [False, True, None]
+
+
+def test_pictures_yield_when_there_is_no_room(made, monkeypatch):
+    store, runs, data = made["semantic-segmentation"]
+    bare = len(report_html(store, runs).encode())
+    monkeypatch.setattr(report, "MOST_BYTES", bare + 4_500)
+    text = report_html(store, runs, pictures=lambda _: data)
+    assert len(text.encode()) <= bare + 4_500
+    found = Document(text)
+    assert 0 < len(found.all("img")) < 20
+    assert "more pictures were left out" in found.text
+
+
+def test_long_tables_and_curves_yield_first(made, monkeypatch):
+    store, runs, _ = made["classification"]
+    monkeypatch.setattr(report, "TIERS", (writer.Limits(1500, 1000), writer.Limits(3, 2)))
+    monkeypatch.setattr(report, "MOST_BYTES", 100)
+    found = Document(report_html(store, runs[:1]))
+    assert "more rows are left out" in found.text
+    lines = [t for c in found.charts for t in c["data"] if str(t.get("mode", "")).startswith("lines")]
+    assert max(len(numbers(t["x"])) for t in lines) <= 5
+
+
+def test_it_is_written_whole_or_not_at_all(made, tmp_path, monkeypatch):
+    store, runs, _ = made["semantic-segmentation"]
+    out = tmp_path / "r.html"
+    assert write_report(store, runs, out) == out
+    first = out.read_bytes()
+    assert first.startswith(b"<!DOCTYPE html>")
+    assert os.listdir(tmp_path) == ["r.html"]
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(InputError, match="full"):
+        write_report(store, runs, out, title="another")
+    assert out.read_bytes() == first
+    assert os.listdir(tmp_path) == ["r.html"]
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("", "it is a folder"), ("nowhere/r.html", "there is no folder"), ("x" * 300 + ".html", "cannot be written")],
+)
+def test_a_place_that_cannot_be_written_is_named(made, tmp_path, name, why):
+    store, runs, _ = made["classification"]
+    with pytest.raises(InputError, match=why) as error:
+        write_report(store, runs[:1], tmp_path / name)
+    assert str(tmp_path) in str(error.value)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="everything can be written by root")
+def test_a_read_only_place_is_named(made, tmp_path):
+    store, runs, _ = made["classification"]
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match="permission denied"):
+        write_report(store, runs[:1], tmp_path / "r.html")
+
+
+def test_what_does_not_go_together_is_refused(made):
+    store, runs, _ = made["classification"]
+    other = made["detection"][1][0]
+    with pytest.raises(InputError, match="of one task"):
+        report_html(store, [runs[0], other])
+    with pytest.raises(InputError, match="one to 8 runs, got 0"):
+        report_html(store, [])
+    with pytest.raises(InputError, match="got 9"):
+        report_html(store, [runs[0]] * 9)
+    with pytest.raises(InputError, match="baseline"):
+        report_html(store, runs, baseline=2)
+
+
+@pytest.mark.parametrize("task", ["tracking", "enhancement"])
+def test_strangers_do_not_learn_where_things_are(made, task):
+    store, runs, data = made[task]
+    source = str(runs[0].facts["dataset_facts"]["source"])
+    assert Path(source).is_absolute()
+    private = Document(report_html(store, runs[:1], pictures=lambda _: data))
+    assert source in private.text
+    public = report_html(store, runs[:1], pictures=lambda _: data, public=True)
+    for place in (str(store.root), source, str(Path(source).parent), str(Path.home()) + "/"):
+        assert place not in public
+    assert Path(source).name in Document(public).text
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("reading /data/my set/a.png failed", "reading my set/a.png failed"),
+        ("see /srv/x/y.csv, line 3", "see y.csv, line 3"),
+        ("in ~/secret/place/w.pt", "in w.pt"),
+        (r"in C:\Users\me\w.pt now", "in w.pt now"),
+        ("https://arxiv.org/abs/1707.02921", "https://arxiv.org/abs/1707.02921"),
+        ("precision/recall 1/2 and a/b.png", "precision/recall 1/2 and a/b.png"),
+    ],
+)
+def test_paths_become_names(made, text, left):
+    run = made["classification"][1][0]
+    facts = {**run.facts, "dataset_facts": {"source": "/data/my set"}}
+    assert without_paths(None, [report_like(run, facts)])(text) == left
+
+
+def report_like(run: Any, facts: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(run, facts=facts)
+
+
+@given(st.integers(3, 3000), st.integers(2, 200), st.integers(0, 99))
+def test_thinned_lines_keep_their_ends_and_stay_in_order(count, most, seed):
+    rng = np.random.default_rng(seed)
+    x, y = np.sort(rng.random(count, np.float32)), rng.random(count, np.float32)
+    trace = figures.line(x, y, "a", 0, np.arange(count, dtype=np.float32)) | {"type": "scatter"}
+    out = drawn._thinned(trace, most)
+    kept = numbers(out["x"])
+    assert len(kept) <= max(most + 2, 3) or count <= most
+    assert (kept[0], kept[-1]) == (x[0], x[-1])
+    places = numbers(out["customdata"]).astype(int)
+    np.testing.assert_array_equal(x[places], kept)
+    np.testing.assert_array_equal(y[places], numbers(out["y"]))
+    assert (np.diff(places) > 0).all()
+
+
+def test_a_steep_curve_keeps_its_corner():
+    x = np.linspace(0, 1, 5000)
+    y = np.where(x < 0.5, 0.0, 1.0)
+    out = drawn._thinned({"type": "scatter", "mode": "lines", "x": figures.packed(x), "y": figures.packed(y)}, 50)
+    kept, height = numbers(out["x"]), numbers(out["y"])
+    assert abs(kept[height > 0].min() - 0.5) < 1e-3
+    assert abs(kept[height == 0].max() - 0.5) < 0.05
+
+
+def test_a_large_confusion_matrix_keeps_what_is_confused():
+    counts = np.diag(np.full(200, 7))
+    counts[150, 3] = 5
+    figure, left = drawn.confusion(Cells([f"c{i}" for i in range(200)], counts, "confusion"), str)
+    names = figure["layout"]["xaxis"]["ticktext"]
+    assert left == 170
+    assert {"c150", "c3"} <= set(names)
+    cells = figure["data"][0]["customdata"]
+    assert cells[names.index("c150")][names.index("c3")] == ["c150", "c3", 5]
+    shares = numbers(figure["data"][0]["z"]).reshape(30, 30)
+    assert shares[names.index("c150"), names.index("c3")] == pytest.approx(5 / 12)
+
+
+def test_the_words_are_the_apps():
+    from dashboard.views.strings import STRINGS
+
+    english, chinese = Words("en"), Words("zh-TW")
+    for key, (en, zh) in STRINGS.items():
+        assert (english(key), chinese(key)) == (en, zh)
+    assert english("ui.images", n=3) == "3 images"
+    assert english("no key at all") == "no key at all"
+    with pytest.raises(ValueError, match="language"):
+        Words("fr")
