@@ -138,25 +138,22 @@ def _resample(
     labels: NDArray[np.int64], found: Sequence[_Answers], classes: int, how: Settings
 ) -> tuple[dict[str, Floats], dict[str, NDArray[np.float32]]]:
     """(B, R) numbers of resamples by metric; and (R, C, B') by per-class metric, of the first resamples."""
-    # By class, sums over neighbouring samples read neighbouring weights. Draws do not depend on the order.
-    order = np.argsort(labels, kind="stable")
-    label = labels[order]
-    matrices = [indicator(label, classes)]
+    matrices = [indicator(labels, classes)]
     shifts = []
     for answers in found:
-        predicted, correct = answers.predicted[order], answers.correct[order]
+        predicted, correct = answers.predicted, answers.correct
         summary = answers.batch.summary
-        matrices += [indicator(np.where(correct, label, -1), classes), indicator(predicted, classes)]
-        losses = np.stack([cross_entropy(summary.true_score), summary.brier])[:, order]
+        matrices += [indicator(np.where(correct, labels, -1), classes), indicator(predicted, classes)]
+        losses = np.stack([cross_entropy(summary.true_score), summary.brier])
         centre = losses.mean(axis=1)  # sums of what is left keep their digits in float32
-        five = (summary.rank[order] < 5) & (summary.rank[order] >= 0)
-        zero = np.zeros(len(label), np.int64)
+        five = (summary.rank < 5) & (summary.rank >= 0)
+        zero = np.zeros(len(labels), np.int64)
         matrices.append(indicator(np.where(five, 0, -1), 1))
         matrices += [indicator(zero, 1, loss - middle) for loss, middle in zip(losses, centre, strict=True)]
-        confidence = summary.confidence[order].astype(np.float64)
+        confidence = summary.confidence.astype(np.float64)
         known = bool(np.isfinite(confidence).all())
         place = bin_of(np.nan_to_num(confidence), BINS)
-        matrices.append(indicator(place, BINS, (correct - confidence) if known else np.full(len(label), np.nan)))
+        matrices.append(indicator(place, BINS, (correct - confidence) if known else np.full(len(labels), np.nan)))
         shifts.append((*centre, bool((summary.rank >= 0).all())))
     whole = sparse.vstack(matrices, format="csr")
     keep = min(how.resamples, CLASS_RESAMPLES)
@@ -164,7 +161,7 @@ def _resample(
     kept = {n: np.empty((len(found), classes, keep), np.float32) for n in PER_CLASS} if per_class else {}
 
     def work(span: slice, drawn: NDArray[np.float32]) -> dict[str, Floats]:
-        sums = whole @ drawn[order]
+        sums = whole @ drawn
         support, sums = sums[:classes], sums[classes:]
         out: dict[str, list[Floats]] = {}
         for place, (log_loss, brier, ranked) in enumerate(shifts):

@@ -42,7 +42,7 @@ def weights(units: int, rows: int, block: int, seed: int = 0) -> NDArray[np.floa
     rng = np.random.default_rng([seed, block])
     out = np.empty((rows, units), np.float32)
     for row in out:
-        row[:] = np.bincount(rng.integers(0, units, units), minlength=units)
+        row[:] = np.bincount(rng.integers(0, units, units, np.uint32), minlength=units)
     return np.ascontiguousarray(out.T)
 
 
