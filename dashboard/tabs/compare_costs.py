@@ -211,9 +211,10 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
                         type="array", interactive=True, static_columns=[0], max_height=260, show_label=False,
                         elem_id="cost-prices",
                     )  # fmt: skip
-    controls: list[Any] = [wrong, miss, withhold, abstain, label, own, focus]
+    same: list[Any] = [wrong, miss, withhold, abstain]  # choices of the others change with the runs
+    controls: list[Any] = [*same, label, own, focus]
     everything = [state, note, panel, table, chart, label, withhold, abstain, own, focus, classes]
-    chosen: list[Any] = [state, compared.runs, compared.baseline, *controls]
+    chosen: list[Any] = [state, compared.runs, compared.baseline, *same]
     compared.tab.select(toast(do.opened), chosen, everything, **EVENT)
     compared.runs.change(toast(do.rechosen), [compared.front, *chosen], everything, **EVENT)
     compared.baseline.change(toast(do.rechosen), [compared.front, *chosen], everything, **EVENT)

@@ -42,20 +42,20 @@ class Controls:
     """What the panel's controls say, in the order in which they are the handlers' inputs.
 
     Attributes:
-        focus: the run whose table and pictures are shown; None for the first.
-        against: "rest" or "baseline".
-        attribute: over which the chart is drawn; None for that of the worst slice.
         pairs: whether slices are by two attributes, too.
         smallest: samples in a slice.
         tags: a file of tags, or None.
+        against: "rest" or "baseline".
+        focus: the run whose table and pictures are shown; None for the first.
+        attribute: over which the chart is drawn; None for that of the worst slice.
     """
 
-    focus: str | None = None
-    against: str = "rest"
-    attribute: str | None = None
     pairs: bool = True
     smallest: float = SMALLEST
     tags: str | None = None
+    against: str = "rest"
+    focus: str | None = None
+    attribute: str | None = None
 
 
 class Slices(Shown):
@@ -108,10 +108,7 @@ class Slices(Shown):
         """The panel is looked at: for the first time, or again with the same runs."""
         if state["for"] == [list(ids or []), baseline]:
             return (gr.skip(),) * OUTPUTS
-        given = Controls(*told)
-        return self.show(
-            dict(START), ids, baseline, Controls(None, "rest", None, given.pairs, given.smallest, given.tags)
-        )
+        return self.show(dict(START), ids, baseline, Controls(*told))
 
     def rechosen(
         self, front: str, state: dict[str, Any], ids: Sequence[str] | None, baseline: str | None, *told: Any
@@ -303,16 +300,19 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
         detail = DetailView(elem_id="slice-detail")
         panes = CompareView(elem_id="slice-panes", visible=False)
         enhanced = EnhanceView(elem_id="slice-enhance", visible=False)
-    controls: list[Any] = [focus, against, attribute, pairs, smallest, tags]
+    same: list[Any] = [pairs, smallest, tags, against]  # choices of the others change with the runs
+    controls: list[Any] = [*same, focus, attribute]
     large: list[Any] = [detail, panes, enhanced]
     everything = [state, drop, clock, focus, against, attribute, bars, said, table, chart, gallery, *large]
-    chosen: list[Any] = [state, compared.runs, compared.baseline, *controls]
+    chosen: list[Any] = [state, compared.runs, compared.baseline, *same]
     compared.tab.select(toast(do.opened), chosen, everything, **EVENT)
     compared.runs.change(toast(do.rechosen), [compared.front, *chosen], everything, **EVENT)
     compared.baseline.change(toast(do.rechosen), [compared.front, *chosen], everything, **EVENT)
     for control in (pairs.input, smallest.release, tags.upload, clock.tick):
-        control(toast(do.asked), chosen, everything, **EVENT)
-    drop.click(lambda: None, None, tags, **EVENT).then(toast(do.asked), chosen, everything, **EVENT)
+        control(toast(do.asked), [*chosen, focus, attribute], everything, **EVENT)
+    drop.click(lambda: None, None, tags, **EVENT).then(
+        toast(do.asked), [*chosen, focus, attribute], everything, **EVENT
+    )
     told: list[Any] = [state, *controls]
     for choice in (focus, against):
         choice.input(toast(do.retabled), told, [state, against, said, table, gallery], **EVENT)

@@ -108,8 +108,15 @@ def curve_chart(points: Sequence[OperatingPoint], key: str = "") -> figures.Figu
             )
     shared = figures.layout("ui.cost.axis.threshold", "ui.cost.axis.cost", uirevision=key)
     shared["xaxis"] |= {"range": [-0.01, 1.01]}
-    shared["yaxis"] |= {"rangemode": "tozero"}
+    shared["yaxis"] |= {"range": [0, _height(points)]}
     return {"data": traces, "layout": shared, "explain": "chart_cost"}
+
+
+def _height(points: Sequence[OperatingPoint]) -> float:
+    """Where the chart ends: answering everything may cost a hundred times what matters, and would flatten the rest."""
+    ends = [x for p in points for x in (float(p.choice.now), float(p.curve[-1]), 3 * float(p.choice.cost))]
+    most = max(float(p.curve.max()) for p in points)
+    return max(1e-9, 1.1 * min(most, max(ends)))
 
 
 def class_table(points: ClassPoints, key: str = "") -> Data:
