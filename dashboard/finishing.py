@@ -143,7 +143,9 @@ def write_run(
 def out_of_date(run: Run) -> bool:
     """Whether metrics were added or changed since the run's numbers were computed."""
     multilabel = bool(run.facts.get("multilabel"))
-    return bool(run.facts.get("has_scores", True)) and run.facts.get("metrics_by") != signature(run.task, multilabel)
+    if not run.facts.get("has_scores", True) or run.facts.get("metrics_by") == signature(run.task, multilabel):
+        return False
+    return run.predictions_path.is_file()  # nothing to compute from: the numbers stay as they are
 
 
 def refresh(store: Store, run: Run) -> Run:

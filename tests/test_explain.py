@@ -84,7 +84,18 @@ TRACKING = [
     *("label_flicker", "label_run", "label_confidence", "label_share"),
     *("stage_decode", "stage_detect", "stage_track", "cold_start", "warm_speed"),
 ]
-ENTRIES = [*CLASSIFICATION, *OTHERS, *DETECTION, *SEGMENTATION, *ENHANCEMENT, *TRACKING]
+PARTS = ("compare", "history", "profile", "slices")
+"""Parts of the app whose explanations have files of their own, ``<locale>.<part>.json``."""
+
+
+def of_part(part):
+    """The entries of a part's English file, in its order."""
+    found = json.loads((Path(explain.__file__).parent / f"en.{part}.json").read_text("utf-8"))
+    return list(dict.fromkeys(key.split(".")[1] for key in found))
+
+
+OWN = [name for part in PARTS for name in of_part(part)]
+ENTRIES = [*CLASSIFICATION, *OTHERS, *DETECTION, *SEGMENTATION, *ENHANCEMENT, *TRACKING, *OWN]
 
 # Characters that exist only in Simplified Chinese, and words of mainland usage with what Taiwan writes instead.
 SIMPLIFIED = set("类别图预测标签阈损数确轴线对错误应该张样显为与时间还这个们会从实际")
