@@ -1,0 +1,168 @@
+"""Operating points of stored runs: aligned, read anew from predictions alone, and shown."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from dashboard.engine import Engine
+from dashboard.errors import InputError
+from dashboard.evaluation import Settings, evaluate
+from dashboard.metrics.costs import THRESHOLDS
+from dashboard.operating.decisions import decisions
+from dashboard.operating.points import class_points, operating_points, prices_of
+from dashboard.store import Run, Store
+from dashboard.tabs.compare_costs import ALL, OUTPUTS, START, Controls, Costs
+from tests.fake_detector import FakeDetector, FakeObjects
+from tests.fakes import FakeAdapter, FakeDataset
+
+
+def classified(store: Store, multilabel: bool = False, **second: Any) -> list[Run]:
+    data = FakeDataset(120, multilabel=multilabel)
+    how = Settings(latency=False)
+    runs = [evaluate(FakeAdapter(multilabel=multilabel), data, store, how)]
+    names = [f"class {i}" for i in (4, 3, 2, 1, 0)]  # knows the classes in another order
+    other = FakeAdapter(multilabel=multilabel, fingerprint="model-2", name="other", class_names=names, **second)
+    return [*runs, evaluate(other, FakeDataset(100, multilabel=multilabel, fingerprint="data-2"), store, how)]
+
+
+@pytest.fixture
+def runs(tmp_path) -> list[Run]:
+    return classified(Store(tmp_path))
+
+
+def stored(run: Run) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Ids, scores and labels by the run's own classes."""
+    table = pq.read_table(run.predictions_path)
+    scores = np.array(table.column("scores").to_pylist(), np.float64)
+    return table.column("id").to_pylist(), scores, np.array(table.column("target").to_pylist())
+
+
+def test_runs_are_lined_up_by_id_and_class_name(runs) -> None:
+    first, second = decisions(runs)
+    assert first.samples == second.samples == 100
+    assert list(first.common.names) == [f"class {i}" for i in range(5)]
+    prices = prices_of(first.common.names, 1, 3, own={"class 2": (5, None)})
+    wrong, miss = np.array([1, 1, 5, 1, 1.0]), np.full(5, 3.0)
+    for view, run in ((first, runs[0]), (second, runs[1])):
+        ids, scores, labels = stored(run)
+        keep = [i for i, name in enumerate(ids) if name in first.common.ids]
+        number = np.array([int(name.removeprefix("class ")) for name in run.classes])
+        truth, said = number[labels[keep]], number[scores[keep].argmax(axis=1)]
+        cost = np.where(truth == said, 0, wrong[said] + miss[truth]).mean()
+        point = operating_points([view], prices)[0]
+        assert float(point.choice.now) == pytest.approx(cost)
+        assert point.curve[0] == pytest.approx(cost)
+        label = 2
+        mine = scores[keep][:, run.classes.index("class 2")]
+        for t in (0.1, 0.3, 0.5):
+            each = 5 * ((mine >= t) & (truth != label)) + 3 * ((mine < t) & (truth == label))
+            one = operating_points([view], prices, label)[0]
+            assert one.curve[np.flatnonzero(t == THRESHOLDS)[0]] == pytest.approx(each.mean())
+
+
+def test_the_table_of_classes_is_what_each_class_alone_gives(runs) -> None:
+    view = decisions(runs)[1]
+    prices = prices_of(view.common.names, 2, 1)
+    found = class_points(view, prices)
+    assert found.support.sum() == 100
+    assert found.together is None
+    for k, label in enumerate(found.labels.tolist()):
+        alone = operating_points([view], prices, label)[0].choice
+        for name in ("threshold", "cost", "now", "fitted"):
+            assert float(getattr(found.choice, name)[k]) == pytest.approx(float(getattr(alone, name)))
+
+
+def test_several_labels_a_picture(tmp_path) -> None:
+    runs = classified(Store(tmp_path), multilabel=True)
+    view = decisions(runs)[1]
+    prices = prices_of(view.common.names, 1, 2)
+    point = operating_points([view], prices)[0]
+    assert point.present == 0.5
+    each = [float(operating_points([view], prices, k)[0].choice.now) for k in range(5)]
+    assert float(point.choice.now) == pytest.approx(sum(each))
+    together = class_points(view, prices).together
+    assert together is not None
+    assert float(together.cost) == pytest.approx(float(point.choice.cost))
+
+
+def test_objects_at_the_operating_confidence(tmp_path) -> None:
+    store, how = Store(tmp_path), Settings(latency=False, batch_size=4)
+    run = evaluate(FakeDetector(), FakeObjects(), store, how)
+    view = decisions([run, run])[0]
+    point = operating_points([view], prices_of(view.common.names, 1, 1))[0]
+    table = run.results()["operating.per_class"].columns
+    errors = float(np.sum(table["fp"]) + np.sum(table["fn"]))
+    assert float(point.choice.now) == pytest.approx(errors / run.samples)
+    assert point.present == run.metrics["operating_confidence"]
+    assert float(point.choice.cost) <= float(point.choice.now) + 1e-9
+
+
+def test_nothing_in_common(tmp_path) -> None:
+    store, how = Store(tmp_path), Settings(latency=False)
+    other = FakeDataset(20, fingerprint="data-3")
+    other.ids = [f"elsewhere/{i}.png" for i in range(20)]
+    pair = [evaluate(FakeAdapter(), FakeDataset(20), store, how), evaluate(FakeAdapter(), other, store, how)]
+    with pytest.raises(InputError, match="no image in common"):
+        decisions(pair)
+
+
+@pytest.mark.parametrize("bad", [(-1, 1), (1, float("nan")), (None, 1), (1, 1e12)])
+def test_prices_that_are_none(bad) -> None:
+    with pytest.raises(InputError, match="must be a number of at least 0"):
+        prices_of(["a"], *bad)
+    with pytest.raises(InputError, match="no class 'b'"):
+        prices_of(["a"], 1, 1, own={"b": (1, 1)})
+
+
+def panel(store: Store, runs: list[Run]) -> tuple[Costs, list[str]]:
+    return Costs(Engine(store.root)), [r.id for r in runs]
+
+
+def test_the_panel(runs, tmp_path) -> None:
+    do, ids = panel(Store(tmp_path), runs)
+    assert len(do.rechosen("decide", dict(START), ids, ids[0])) == OUTPUTS  # another panel is in front
+    shown = do.opened(dict(START), ids, ids[0], 1.0, 2.0, False, 0.5)
+    assert len(shown) == OUTPUTS
+    state, table, chart, classes = shown[0], shown[3], shown[4], shown[-1]
+    assert [row[0] for row in table["rows"]] == ["● hasher", "▲ other"]
+    assert sum(t["mode"] == "lines" for t in chart["data"]) == 2
+    assert len(classes["rows"]) == 5
+    assert len(do.opened(state, ids, ids[0])) == OUTPUTS  # nothing has changed
+    told = (3.0, 1.0, False, 0.5, ALL, [["class 1", None, ""], ["class 2", "7", None]], ids[1])
+    begin = time.perf_counter()
+    again = do.repriced(state, *told)
+    assert time.perf_counter() - begin < 0.3
+    assert again[0]["rows"][0][3] != table["rows"][0][3]
+    row = SimpleNamespace(index=2, value=None)
+    label, picked, *_ = do.on_class(state, row, *told)
+    assert label == "class 2"
+    assert picked["rows"][0][1] is None  # the most probable class has no threshold on one class's score
+    assert do.on_class(state, row, 3.0, 1.0, False, 0.5, "class 2", [], ids[1])[0] == ALL
+    with pytest.raises(InputError, match="no such row"):
+        do.on_class(state, SimpleNamespace(index=99, value=None), *told)
+    with pytest.raises(InputError, match="'x' of class 1 is no number"):
+        do.repriced(state, 3.0, 1.0, False, 0.5, ALL, [["class 1", "x", ""]], ids[1])
+    with pytest.raises(InputError, match="Say what no answer costs"):
+        do.repriced(state, 3.0, 1.0, True, None, ALL, [], ids[1])
+
+
+def test_withholding_at_a_cost_of_its_own(runs, tmp_path) -> None:
+    do, ids = panel(Store(tmp_path), runs)
+    state = {"runs": ids, "baseline": ids[0]}
+    free = do.repriced(state, 1.0, 1.0, True, 0.0, ALL, [], ids[0])[0]
+    assert [row[4] for row in free["rows"]] == [0.0, 0.0]  # saying nothing costs nothing
+    assert Controls().withhold is False
+
+
+def test_other_tasks_and_single_runs_get_a_sentence(runs, tmp_path, monkeypatch) -> None:
+    do, ids = panel(Store(tmp_path), runs)
+    few = do.show(ids[:1], ids[0], Controls())
+    assert len(few) == OUTPUTS
+    monkeypatch.setattr("dashboard.tabs.compare_costs.TASKS", ())
+    assert len(do.show(ids, ids[0], Controls())) == OUTPUTS
