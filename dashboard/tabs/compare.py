@@ -21,9 +21,22 @@ from dashboard.tasks import TASKS
 from dashboard.views.strings import t
 
 NAME = "compare"
-Choice = tuple[Any, Any, Any]
+Chosen = tuple[Any, Any, Any]
 PATIENCE_S = 0.6
 """After this long a reader is told that runs are being compared."""
+
+
+class Choice(gr.Dropdown):
+    """A dropdown whose choices may change while a value is on its way: what is no longer among them is left out."""
+
+    is_template = True  # drawn as Gradio's own
+
+    def preprocess(self, payload: Any) -> Any:
+        """The value, as far as it can be chosen."""
+        there = {value for _, value in self.choices}
+        if self.multiselect:
+            return [p for p in payload or [] if isinstance(p, str) and p in there]
+        return payload if isinstance(payload, str) and payload in there else None
 
 
 class Compare:
@@ -72,23 +85,23 @@ class Compare:
                 gr.Warning(f"There is no run {html.escape(', '.join(gone)[:200])}: it may have been deleted.")
         return gr.Tabs(selected=NAME) if self.linked_runs(request) else gr.skip()
 
-    def choice(self, task: str | None, ids: Sequence[str], baseline: str | None = None) -> Choice:
+    def choice(self, task: str | None, ids: Sequence[str], baseline: str | None = None) -> Chosen:
         """The dropdowns for chosen runs."""
         choices = run_choices(self.of(task))
         labels = {run: label for label, run in choices}
         kept = [i for i in ids if i in labels]
         first = baseline if baseline in kept else next(iter(kept), None)
         return (
-            gr.Dropdown(choices=choices, value=kept),
-            gr.Dropdown(choices=[(labels[i], i) for i in kept], value=first, interactive=len(kept) > 1),
+            Choice(choices=choices, value=kept),
+            Choice(choices=[(labels[i], i) for i in kept], value=first, interactive=len(kept) > 1),
             gr.Markdown(visible=len(kept) < 2),
         )
 
-    def tasked(self, task: str) -> Choice:
+    def tasked(self, task: str) -> Chosen:
         """Another task."""
         return self.choice(task, self.first(task))
 
-    def picked(self, task: str, ids: Sequence[str] | None, baseline: str | None) -> Choice:
+    def picked(self, task: str, ids: Sequence[str] | None, baseline: str | None) -> Chosen:
         """Other runs; ids may come from another tab, and then of another task."""
         return self.choice(task, list(ids or [])[:MOST_RUNS], baseline)
 
@@ -201,11 +214,11 @@ def create(engine: Engine, app: App) -> None:
         elem_id="cmp-task", interactive=True,
     )  # fmt: skip
     with gr.Row(elem_classes=["lp-row", "lp-pick"]):
-        runs = gr.Dropdown(
+        runs = Choice(
             [], multiselect=True, max_choices=MOST_RUNS, label=t("ui.cmp.runs"), elem_id="cmp-runs", scale=6,
             min_width=320, interactive=True,
         )  # fmt: skip
-        baseline = gr.Dropdown(
+        baseline = Choice(
             [], label=t("ui.cmp.baseline"), elem_id="cmp-baseline", scale=3, min_width=200, interactive=True
         )
     few = gr.Markdown(t("ui.cmp.few"), visible=False, elem_id="cmp-few")

@@ -56,10 +56,8 @@ class Pictures(Panel):
         run = place_of(comparison, asked["run"] if new else state["run"])
         state = {**START, "run": comparison.runs[run].id, "class": asked["class"] if new else None}
         state["group"] = asked["group"] if new and asked["group"] else self.fullest(comparison, run, state["class"])
-        return (
-            *self.filled(comparison, state, choices=runs),
-            *self.large(comparison, state),
-        )
+        state, *values = self.filled(comparison, state, choices=runs)
+        return state, *values, *self.large(comparison, state)
 
     @staticmethod
     def fullest(comparison: Comparison, run: int, label: str | None) -> str:
@@ -113,6 +111,7 @@ class Pictures(Panel):
         position = int(comparison.index[comparison.baseline, sample])
         views = [tracking.opened(comparison.runs[k]) for k in pair_first(comparison, run)]
         name, frame = frame_of(views[0], self.engine.pictures(views[0].run), position, comparison.ids[sample])
+        self.player.film(comparison.runs[comparison.baseline], name)  # is made meanwhile, for the next click
         value = self.player.value(views, name)
         return value | {"focus": 0, "seek": frame}
 

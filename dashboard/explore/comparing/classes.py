@@ -19,8 +19,8 @@ NO_BAR = [1e9, 2e9]
 
 
 def class_names(comparison: Comparison) -> list[str]:
-    """The per-class metrics there are."""
-    return [c.metric for c in comparison.classes]
+    """The per-class metrics there are, those first whose differences have intervals."""
+    return [c.metric for c in sorted(comparison.classes, key=lambda c: not np.isfinite(c.low).any())]
 
 
 def order_of(found: ClassDifferences, run: int, baseline: int) -> NDArray[np.int64]:
@@ -54,7 +54,8 @@ def class_table(comparison: Comparison, metric: str, run: int) -> Data:
     words = {1: "ui.vs.word.better", -1: "ui.vs.word.worse", 0: "ui.vs.word.same"}
     order = [*order_of(found, run, comparison.baseline).tolist(), *np.flatnonzero(~np.isfinite(gap)).tolist()]
     for c in order:
-        word = words[int(sign[c])] if np.isfinite(gap[c]) else "ui.vs.word.unknown"
+        known = gap[c] == 0 or (np.isfinite(gap[c]) and np.isfinite(found.low[run, c]))
+        word = words[int(sign[c])] if known else "ui.vs.word.unknown"
         values = (found.values[comparison.baseline, c], found.values[run, c], gap[c], found.low[run, c])
         numbers = [json_number(float(v)) for v in (*values, found.high[run, c])]
         rows.append([found.classes[c], int(found.support[c]), *numbers, word])

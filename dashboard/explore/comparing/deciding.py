@@ -14,7 +14,7 @@ from dashboard.explore.overview import Data, json_number
 
 ALPHA = 0.05
 """Corrected p-values below this are taken for a difference."""
-SHOWN = 6
+SHOWN = 5
 """Metrics that are shown at first; what runs recorded of their own comes besides."""
 UNIT_KEYS = {"image": "image", "sequence": "sequence"}
 

@@ -199,7 +199,8 @@ def _answers(comparison: Comparison, places: NDArray[np.int64]) -> dict[str, Any
     for k, run in enumerate(comparison.runs):
         more = _tallies(run, comparison.index[k][places])
         values = comparison.scores[k][places].tolist()
-        said = [f"{name} {v:.{digits}f}{unit}{m}" if np.isfinite(v) else "–" for v, m in zip(values, more, strict=True)]
+        plain = [f"{name} {v:.{digits}f}{unit}" if np.isfinite(v) else "–" for v in values]
+        said = [m or p for m, p in zip(more, plain, strict=True)]
         texts.append([{"text": text, "right": None, "confidence": None, "bare": True} for text in said])
     return {"truth": [None] * len(places), "answers": texts}
 
@@ -212,7 +213,7 @@ def _tallies(run: Run, index: NDArray[np.int64]) -> list[str]:
     if run.task not in DETECTION:
         return [""] * len(index)
     view = detection.opened(run)
-    return [f" · {tally(view, int(i))}" for i in index]
+    return [tally(view, int(i)) for i in index]
 
 
 def _labels(run: Run, index: NDArray[np.int64]) -> tuple[list[str], list[Data]]:
