@@ -8,7 +8,7 @@ import pytest
 
 from dashboard.errors import InputError
 from dashboard.slicing import measuring
-from dashboard.slicing.attributes import numeric, tagged, telling
+from dashboard.slicing.attributes import _different, numeric, tagged, telling
 from dashboard.slicing.measuring import Measurings, kept, measure, measure_all, missing
 from dashboard.slicing.tags import read_tags
 from tests.fakes import FakeDataset
@@ -149,3 +149,13 @@ def test_a_bad_table_is_refused(tmp_path, text, said) -> None:
     file.write_text(text, "utf-8")
     with pytest.raises(InputError, match=said):
         read_tags(file, IDS)
+
+
+def test_what_groups_alike_counts_once() -> None:
+    a = tagged("folder", ["x", "x", "y", "z"])
+    b = tagged("sequence", ["2", "2", "1", "3"])
+    c = tagged("other", ["2", "1", "1", "3"])
+    assert a is not None
+    assert b is not None
+    assert c is not None
+    assert [x.name for x in _different([a, b, c])] == ["folder", "other"]

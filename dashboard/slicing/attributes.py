@@ -56,7 +56,20 @@ def attributes_of(
         found += _own_tags(pictures, index)
     given = [tagged(name, cells) for name, cells in (tags or {}).items()]
     found += [a for a in given if a is not None]
-    return [a for a in found if telling(a)]
+    return _different([a for a in found if telling(a)])
+
+
+def _different(attributes: Sequence[Attribute]) -> list[Attribute]:
+    """Without those that group the samples as an earlier one does (a film's folder and its name)."""
+    found: list[Attribute] = []
+    seen: set[bytes] = set()
+    for attribute in attributes:
+        _, first, codes = np.unique(attribute.codes, return_index=True, return_inverse=True)
+        key = np.argsort(np.argsort(first, kind="stable"))[codes].tobytes()  # bins numbered as they come
+        if attribute.name == HAS or key not in seen:
+            seen.add(key)
+            found.append(attribute)
+    return found
 
 
 def telling(attribute: Attribute) -> bool:

@@ -21,7 +21,7 @@ from dashboard.metrics.slices import SMALLEST
 from dashboard.slicing.attributes import attributes_of
 from dashboard.slicing.measuring import Making, Measurings
 from dashboard.slicing.sliced import Sliced, sliced
-from dashboard.slicing.tags import read_tags
+from dashboard.slicing.tags import Tags, read_tags
 from dashboard.tabs import App, Compared
 from dashboard.tabs.common import EVENT, Slider, toast
 from dashboard.tabs.compare import comparison_of
@@ -82,7 +82,7 @@ class Slices(Shown):
             notes.append("ui.slice.note.gone")
         else:
             measured, making = self.measurings.ask(pictures, np.unique(c.index[c.baseline]))
-        tags = self._tags(controls.tags, c.ids, Path(controls.tags).stat().st_mtime_ns) if controls.tags else None
+        tags = self.tags(controls.tags, c) if controls.tags else None
         smallest = int(np.clip(controls.smallest, 5, 1000))
         stamps = tuple((r.id, r.rows_path.stat().st_mtime_ns) for r in c.runs)
         key = (stamps, c.baseline, controls.tags, smallest, controls.pairs, making is None)
@@ -101,7 +101,18 @@ class Slices(Shown):
         ids, baseline = state["for"] or ([], None)
         return self.view(ids, baseline, controls)
 
-    def _read_tags(self, file: str, ids: Sequence[str], _written: int) -> Any:
+    def tags(self, file: str, comparison: Comparison) -> Tags:
+        """A person's tags, read once. Raises InputError naming the file and line."""
+        try:
+            written = Path(file).stat().st_mtime_ns
+        except OSError as error:
+            raise InputError(
+                "Your tags are gone from the server, which keeps files for a while: drop them again."
+            ) from error
+        return self._tags(file, tuple(comparison.ids), written)
+
+    @staticmethod
+    def _read_tags(file: str, ids: tuple[str, ...], _written: int) -> Tags:
         return read_tags(file, ids)
 
     def opened(self, state: dict[str, Any], ids: Sequence[str] | None, baseline: str | None, *told: Any) -> Any:
@@ -170,7 +181,7 @@ class Slices(Shown):
             lines.append({"key": "ui.slice.note.many", "vars": {"n": view.left_out}})
         if controls.tags:
             c = view.comparison
-            tags = self._tags(controls.tags, c.ids, Path(controls.tags).stat().st_mtime_ns)
+            tags = self.tags(controls.tags, c)
             facts = {"n": tags.matched, "of": len(c.ids), "rest": tags.unmatched}
             lines.append({"key": "ui.slice.note.tags", "vars": facts})
         return {"lines": lines}
