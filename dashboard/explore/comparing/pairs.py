@@ -86,7 +86,8 @@ def chosen(comparison: Comparison, asked: Asked) -> tuple[NDArray[np.int64], NDA
         mask = mask & labelled(comparison, asked.label)
     places = np.flatnonzero(mask)
     if asked.group in WINS_LOSSES:
-        gap = (comparison.scores[asked.run] - comparison.scores[comparison.baseline])[places]
+        with np.errstate(invalid="ignore"):  # two identical pictures are both infinitely good
+            gap = (comparison.scores[asked.run] - comparison.scores[comparison.baseline])[places]
         if asked.group == "ties":
             return places, gap
         by = np.argsort(-np.abs(gap), kind="stable")
