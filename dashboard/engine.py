@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from dashboard.datasets.archive import Limits
 from dashboard.datasets.base import Dataset
 from dashboard.datasets.cache import prune
 from dashboard.datasets.opening import cache_folder, open_dataset
@@ -30,6 +31,8 @@ from models.base import LoadOptions, ModelAdapter
 from models.load import load_model
 
 T = TypeVar("T")
+MOST_UNPACKED = 4_000_000_000  # bytes of an archive that a stranger may drop
+LONGEST_JOB_S = 900.0  # of a visitor's work on a public server: others wait for it
 LOOK_AGAIN_S = 60.0  # before looking again for pictures that were gone
 
 
@@ -54,7 +57,7 @@ class Engine:
         self, store: str | Path | None = None, options: LoadOptions | None = None, public: bool = False
     ) -> None:
         self.store = (VisitorStore if public else Store)(store or default_store())
-        self.jobs = Jobs()
+        self.jobs = Jobs(LONGEST_JOB_S if public else None)
         self.options = options or LoadOptions()
         self.preparing: dict[str, str] = {}
         self.public = public
@@ -111,8 +114,10 @@ class Engine:
         key = (source, _stamp(source), format, task, labels_only, tuple(sorted(options.items())))
 
         def make() -> Dataset:
-            longest = 60.0 * MAX_PUBLIC_MINUTES if self.public else None
-            return open_dataset(source, format, task, options, labels_only=labels_only, longest_s=longest)
+            if not self.public:
+                return open_dataset(source, format, task, options, labels_only=labels_only)
+            bounds = {"limits": Limits(total_bytes=MOST_UNPACKED), "longest_s": 60.0 * MAX_PUBLIC_MINUTES}
+            return open_dataset(source, format, task, options, labels_only=labels_only, **bounds)  # type: ignore[arg-type]
 
         return self._kept(self._datasets, key, 8, make)
 

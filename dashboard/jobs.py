@@ -69,9 +69,14 @@ Work = Callable[[Callable[[Progress], None], threading.Event], str]
 
 
 class Jobs:
-    """Jobs by id. One device, so one job runs at a time; the others wait their turn."""
+    """Jobs by id. One device, so one job runs at a time; the others wait their turn.
 
-    def __init__(self) -> None:
+    Args:
+        longest_s: how long a job of somebody's may run; what it has done by then is kept. None for as long as it takes.
+    """
+
+    def __init__(self, longest_s: float | None = None) -> None:
+        self.longest_s = longest_s
         self._jobs: dict[str, Job] = {}
         self._guard = threading.Lock()
         self._turn = threading.Condition()
@@ -127,6 +132,8 @@ class Jobs:
     def _run(self, job: Job, works: list[tuple[str, Work]]) -> None:
         """A job's life in its own thread, whatever happens."""
         error, state = "", "failed"
+        limit = threading.Timer(self.longest_s or 0.0, job.cancel.set)
+        limit.daemon = True
         try:
             with self._turn:
                 while self._line[0] is not job:
@@ -134,17 +141,22 @@ class Jobs:
                         raise Cancelled("Stopped before it began.")
                     self._turn.wait(0.1)
             job.state = "running"
+            if self.longest_s is not None and job.owner:
+                limit.start()
             for step, (_, work) in zip(job.steps, works, strict=True):
                 self._step(job, step, work)
             state = "done"
         except Cancelled as stop:
             state, error = "cancelled", str(stop)
+            if self.longest_s is not None and limit.finished.is_set():
+                error = f"This server works on one task for {self.longest_s / 60:.0f} minutes. {stop}"
         except InputError as problem:
             error = str(problem)
         except BaseException as problem:  # a model's own code may even raise SystemExit; the job must not hang
             traceback.print_exc()
             error = f"Something unexpected went wrong ({type(problem).__name__}: {problem})."
         finally:
+            limit.cancel()
             with self._turn:
                 self._line.remove(job)
                 self._turn.notify_all()

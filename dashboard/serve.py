@@ -21,13 +21,13 @@ from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.evaluation import Settings, evaluate
 from dashboard.jobs import Work
+from dashboard.public_gate import NAME, UploadLimit, VisitorCookie, visitor_of
 from dashboard.tabs import TAB_OF, TABS, App
 from dashboard.tabs.common import EVENT
 from dashboard.tabs.endpoints import create_endpoints
 from dashboard.tabs.results import Results
 from dashboard.views import STATIC, BrandView
 from dashboard.views.strings import I18N, t
-from dashboard.visitor_cookie import NAME, VisitorCookie, visitor_of
 from dashboard.visitors import SWEEP_S, UPLOADS_S, Visitor, VisitorStore
 from models.base import LoadOptions
 
@@ -83,6 +83,7 @@ def build(engine: Engine) -> gr.Blocks:
     """The whole page."""
     gr.set_static_paths([PLOTLY])
     with gr.Blocks(title="Loupe", fill_width=True, analytics_enabled=False, delete_cache=(3600, UPLOADS_S)) as page:
+        create_endpoints(engine)  # before the tabs, whose private events would take their names
         with gr.Row(elem_classes="lp-top"):
             BrandView({}, elem_id="brand")
             look = gr.Button(t("ui.theme"), size="sm", elem_id="theme", scale=0, min_width=110)
@@ -95,7 +96,6 @@ def build(engine: Engine) -> gr.Blocks:
             for name, create in TABS.items():
                 with gr.Tab(t(f"ui.tab.{name}"), id=name, elem_id=f"tab-{name}") as app.tab:
                     create(engine, app)
-        create_endpoints(engine)
         look.click(None, js=TOGGLE, **EVENT)
         page.load(None, js=LOOK, **EVENT)
         for function, inputs, outputs in app.on_load:
@@ -168,6 +168,7 @@ def launch(engine: Engine, wait: bool = True, **options: Any) -> tuple[gr.Blocks
     if engine.public:
         open_to_strangers(engine)
     page = build(engine)
+    gate = [Middleware(VisitorCookie), Middleware(UploadLimit, folder=page.GRADIO_CACHE)]
     _, address, _ = page.queue(default_concurrency_limit=4, max_size=64 if engine.public else None).launch(
         theme=theme(),
         css=(STATIC / "loupe.css").read_text("utf-8"),
@@ -178,7 +179,7 @@ def launch(engine: Engine, wait: bool = True, **options: Any) -> tuple[gr.Blocks
         footer_links=["api", "settings"],
         max_file_size="2gb" if not engine.public else "200mb",
         show_error=not engine.public,  # what is unexpected may name files; errors of ours are shown in any case
-        app_kwargs={"middleware": [Middleware(VisitorCookie)]} if engine.public else None,
+        app_kwargs={"middleware": gate} if engine.public else None,
         mcp_server=importlib.util.find_spec("mcp") is not None,
         prevent_thread_lock=not wait,
         _frontend=False,  # Gradio asks itself for the page and gives up after three seconds, which a busy laptop needs

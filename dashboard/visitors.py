@@ -1,10 +1,10 @@
 """Whose runs are whose on a public server, and how everything that visitors left goes away again.
 
-A run that a visitor has made belongs to him: ``STORE/visitors/<run>/<visitor>`` is an empty file for each visitor who
-has made it (two who drop the same data make the same run). Others do not see it listed, cannot change it, and are not
-told its name, but whoever has its link, ``?run=<id>``, may look at it. What the server itself has made on built-in data
-is everybody's. The store asks who is asking by a function that the web layer sets, because handlers, and what they
-call, then need not hand a visitor around.
+A run that a visitor has made belongs to him: there is a file ``STORE/visitors/<run>/<name>`` for each name that he is
+known by, and who he is stands in it (two who drop the same data make the same run, and both have it). Others do not see
+it listed, cannot change it, and are not told its name, but whoever has its link, ``?run=<id>``, may look at it. What the
+server itself has made on built-in data is everybody's. The store asks who is asking by a function that the web layer
+sets, because handlers, and what they call, then need not hand a visitor around.
 """
 
 from __future__ import annotations
@@ -87,8 +87,11 @@ class VisitorStore(Store):
 
     def is_own(self, run_id: str) -> bool:
         """Whether the visitor has made that run, and nobody else has."""
-        visitor, owners = self.who(), self._owners(run_id)
-        return visitor is not None and bool(owners) and set(owners or ()) <= set(visitor.marks)
+        visitor, owners = self.who(), self._owners(run_id) or set()
+        with contextlib.suppress(OSError):  # taken away meanwhile
+            people = {(self.root / FOLDER / run_id / mark).read_text("ascii") for mark in owners}
+            return visitor is not None and not owners.isdisjoint(visitor.marks) and len(people) == 1
+        return False
 
     def delete(self, run_id: str) -> None:
         """Remove a run of the visitor's own. Raises InputError if it is not, or not there."""
@@ -120,7 +123,7 @@ class VisitorStore(Store):
             for mark in marks:
                 file = self.root / FOLDER / run_id / mark
                 file.parent.mkdir(parents=True, exist_ok=True)
-                file.touch()
+                file.write_text(marks[0], "ascii")
 
 
 def built_in(run: Run) -> bool:

@@ -45,6 +45,8 @@ PUBLIC_SETTINGS = (
 )
 DROPPED: Mapping[str, Sequence[str]] = {"tracking": ["video", ".gif", ".ts", ".txt", ".zip"]}
 """Files of data that a tab takes, where these are not ``USUAL_FILES``."""
+MOST_PUBLIC_BATCH = 64
+"""Pictures a forward pass that a stranger may ask for: a server's memory is everybody's."""
 USUAL_FILES = (".zip", ".csv", ".tsv", ".json")
 
 
@@ -117,6 +119,8 @@ class Evaluate:
             source = str(self.engine.keep(file))
         dataset = self.engine.dataset(source, None, task, settings_for_data(settings), labels_only=only_labels)
         options = replace(self.engine.options, precision=cast(Any, precision), settings=settings_for_models(settings))
+        if self.engine.public:
+            batch = min(batch, MOST_PUBLIC_BATCH)
         how = Settings(
             batch_size=int(batch) or None, limit=int(limit) or None, mapping=read_mapping(mapping) if mapping else None
         )

@@ -1,11 +1,17 @@
-"""A cookie by which a public server knows a visitor again after a reload; nothing about him is in it."""
+"""What stands before a public server's page: a cookie to know a visitor again by, and a bound on what is dropped."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
 import re
+import shutil
+import time
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
 from typing import Any
 
 from dashboard.visitors import KEEP_S
@@ -17,6 +23,12 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+MOST_UPLOADED = 10 << 30
+"""Bytes of dropped files that are kept at a time, of all visitors together."""
+LEAST_FREE = 2 << 30
+"""Bytes that stay free on the disk."""
 
 
 class VisitorCookie:
@@ -55,3 +67,41 @@ def visitor_of(cookies: str) -> str:
     except CookieError:
         return ""
     return found.value if found is not None and _VALUE.fullmatch(found.value) else ""
+
+
+class UploadLimit:
+    """ASGI middleware: files are not taken any more when the disk, or what visitors may fill of it, is full.
+
+    Args:
+        app: what comes behind.
+        folder: where dropped files go.
+    """
+
+    def __init__(self, app: Asgi, folder: str) -> None:
+        self.app, self.folder = app, Path(folder)
+        self._looked, self._full = -1e9, False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request on, or refuse it."""
+        upload = scope["type"] == "http" and scope["path"].rstrip("/").endswith("/upload")
+        if upload and time.monotonic() - self._looked > 5:
+            self._looked = time.monotonic()
+            self._full = await asyncio.to_thread(self.is_full)
+        if not (upload and self._full):
+            await self.app(scope, receive, send)
+            return
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 507, "headers": headers})
+        detail = b'{"detail": "This server has no room for more files now: try again in an hour."}'
+        await send({"type": "http.response.body", "body": detail})
+
+    def is_full(self) -> bool:
+        """Whether there is no room for another file."""
+        there = next((p for p in (self.folder, *self.folder.parents) if p.exists()), Path("/"))
+        if shutil.disk_usage(there).free < LEAST_FREE:
+            return True
+        size = 0
+        for here, _, files in os.walk(self.folder):
+            with contextlib.suppress(OSError):  # taken away meanwhile
+                size += sum(os.lstat(os.path.join(here, name)).st_size for name in files)
+        return size > MOST_UPLOADED
