@@ -227,15 +227,15 @@ class Writer:
             return groups
         found, base = self.found, self.found.baseline
         each = max(1, most // (2 * (len(self.runs) - 1)))
-        for k, name in enumerate(names):
-            if k == base:
-                continue
-            for better, places in zip(("wins", "losses"), compared.differing(found, k, each), strict=True):
-                pair = [self.pages.cards(r, found.index[r, places].tolist(), data[r]) for r in range(len(names))]
-                rows = [list(cards) for cards in zip(*pair, strict=True)]
-                head = f"{out.mark(k)} {out.t(f'ui.report.pictures.{better}', model=name)}"
+        differ = {k: compared.differing(found, k, each) for k in range(len(names)) if k != base}
+        wanted = sorted({place for sides in differ.values() for side in sides for place in side})
+        answers = [self.pages.cards(r, found.index[r, wanted].tolist(), data[r]) for r in range(len(names))]
+        seen = {place: list(row) for place, row in zip(wanted, zip(*answers, strict=True), strict=True)}
+        for k, sides in differ.items():
+            for better, places in zip(("wins", "losses"), sides, strict=True):
+                head = f"{out.mark(k)} {out.t(f'ui.report.pictures.{better}', model=names[k])}"
                 head += f" ({out.mark(base)} {out.esc(names[base])})"
-                groups.append((head, [r for r in rows if any(r)]))
+                groups.append((head, [seen[p] for p in places if any(seen[p])]))
         return groups
 
 

@@ -101,6 +101,7 @@
   // On paper everything is light and open.
   let before = null;
   addEventListener("beforeprint", () => {
+    if (before) return;
     before = { theme: root.dataset.theme, closed: $("details:not([open])") };
     root.dataset.theme = "light";
     before.closed.forEach((d) => (d.open = true));
@@ -146,7 +147,7 @@
       close();
       if (again) return;
       pop = document.createElement("div");
-      pop.of = a; pop.className = "pop"; pop.setAttribute("role", "dialog");
+      pop.of = a; pop.from = scrollY; pop.className = "pop"; pop.setAttribute("role", "dialog");
       const h = document.createElement("h4");
       h.textContent = of.querySelector("summary").textContent;
       pop.append(h, of.querySelector("dl").cloneNode(true));
@@ -159,5 +160,5 @@
     if (!e.target.closest(".pop")) close();
     if (th) sort(th);
   });
-  addEventListener("scroll", () => close(), { passive: true });
+  addEventListener("scroll", () => { if (pop && Math.abs(scrollY - pop.from) > 40) close(); }, { passive: true });
 })();
