@@ -220,7 +220,7 @@ def test_odd_events_are_refused_or_do_nothing(engine: Engine, ids: list[str], ev
 
 def test_a_link_chooses_the_runs(engine: Engine, ids: list[str]) -> None:
     do = Compare(engine)
-    task, runs, baseline, few = do.opened("detection", [], request(run=",".join(ids[1::-1])))
+    task, runs, baseline, few = do.opened("detection", [], None, request(run=",".join(ids[1::-1])))
     assert task.value == "classification"
     assert runs.value == ids[1::-1]
     assert baseline.value == ids[1]
@@ -228,9 +228,19 @@ def test_a_link_chooses_the_runs(engine: Engine, ids: list[str]) -> None:
     assert do.linked(request(run=",".join(ids[:2]))).selected == "compare"
     for none in ("", ids[0], "a,b"):
         assert do.linked(request(run=none)) == gr.skip()
-    one = do.opened("classification", [], request(run=f"{ids[0]},gone"))
+    one = do.opened("classification", [], None, request(run=f"{ids[0]},gone"))
     assert one[1].value == ids[:1]
     assert one[3].visible is True  # one run is none to compare
+
+
+def test_runs_chosen_in_another_tab_bring_their_task_and_a_baseline(engine: Engine, ids: list[str]) -> None:
+    do = Compare(engine)
+    task, runs, baseline, few = do.opened("tracking", ids[:2], None, request())
+    assert (task.value, runs.value, baseline.value, few.visible) == ("classification", ids[:2], ids[0], False)
+    assert do.opened("classification", ids[:2], ids[1], request()) == (gr.skip(),) * 4
+    first = do.opened("tracking", [], None, request())  # there are none of tracking: the first task that has two
+    assert first[0].value == "classification"
+    assert len(first[1].value) == 2
 
 
 def test_a_value_on_its_way_is_no_error() -> None:

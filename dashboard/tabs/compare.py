@@ -58,10 +58,18 @@ class Compare:
                 return [r.id for r in sorted(alike.values(), key=lambda r: r.created_at)[-4:]]
         return []
 
-    def opened(self, task: str | None, ids: Sequence[str] | None, request: gr.Request) -> tuple[Any, ...]:
-        """The tab was opened: runs to begin with, unless some are chosen. ``?run=A,B`` asks for some."""
-        if ids:
+    def opened(
+        self, task: str | None, ids: Sequence[str] | None, baseline: str | None, request: gr.Request
+    ) -> tuple[Any, ...]:
+        """The tab was opened: runs to begin with, unless some are chosen, here or in another tab.
+
+        ``?run=A,B`` asks for some.
+        """
+        if ids and baseline in ids:
             return (gr.skip(),) * 4
+        there = [r for r in visible(self.engine) if r.id in (ids or [])]
+        if there:
+            return gr.Radio(value=there[0].task), *self.choice(there[0].task, list(ids or []))
         wanted = self.linked_runs(request)
         if wanted:
             return gr.Radio(value=wanted[0].task), *self.choice(wanted[0].task, [r.id for r in wanted])
@@ -232,7 +240,7 @@ def create(engine: Engine, app: App) -> None:
                 panel(engine, app, Compared(task, runs, baseline, tab, asked, front))
     assert app.tab is not None
     chosen: list[Any] = [runs, baseline, few]
-    app.tab.select(toast(do.opened), [task, runs], [task, *chosen], **EVENT)
+    app.tab.select(toast(do.opened), [task, runs, baseline], [task, *chosen], **EVENT)
     app.on_load.append((toast(do.linked), [], [app.tabs]))
     task.input(toast(do.tasked), task, chosen, **EVENT)
     runs.input(toast(do.picked), [task, runs, baseline], chosen, **EVENT)
