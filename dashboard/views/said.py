@@ -6,7 +6,7 @@ from typing import Any
 
 from dashboard.views import TableView, View
 
-WIDE = """.lp-table tbody th:first-child { white-space: normal; max-width: 22em; overflow: visible; }"""
+WIDE = """.lp-table tbody th:first-child { white-space: normal; min-width: 9em; max-width: 22em; overflow: visible; }"""
 
 
 class SaidView(View):
