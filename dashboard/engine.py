@@ -26,7 +26,6 @@ from dashboard.jobs import Jobs
 from dashboard.spaces_gpu import ON, load_for
 from dashboard.store import Run, Store
 from dashboard.visitors import KEEP_S, VisitorStore, sweep
-from dashboard.watching_stored import everything
 from models.base import LoadOptions, ModelAdapter
 from models.load import load_model
 
@@ -85,8 +84,8 @@ class Engine:
         spent: list[float] = []
         options = options or self.options
         asked = ON and isinstance(self.store, VisitorStore) and self.store.who() is not None
-        how = (options.device, options.precision, options.fuse, options.threads, options.allow_code)
-        key = (name, _stamp(name), task, asked, *how, tuple(sorted(options.settings.items())))
+        how = (options.device, options.precision, options.fuse, options.channels_last, options.threads)
+        key = (name, _stamp(name), task, asked, *how, options.allow_code, tuple(sorted(options.settings.items())))
 
         def make() -> ModelAdapter[Any, Any]:
             begin = time.perf_counter()
@@ -144,17 +143,6 @@ class Engine:
                 finally:
                     temporary.unlink(missing_ok=True)
         return target
-
-    def drop_unused_videos(self) -> None:
-        """Take away kept videos that no run and nothing that was watched is about any more."""
-        kept = self.store.root / "videos"
-        facts = [r.facts.get("dataset_facts", {}) for r in Store(self.store.root).runs("tracking")]  # everybody's
-        facts += [w.facts.get("dataset_facts", {}) for w in everything(self.store)]
-        used = {above for f in facts for above in Path(str(f.get("source", ""))).parents}
-        with contextlib.suppress(OSError):
-            for folder in kept.iterdir() if kept.is_dir() else ():
-                if folder not in used and time.time() - folder.stat().st_mtime > 3600:  # its run may be under way
-                    shutil.rmtree(folder, ignore_errors=True)
 
     def pictures(self, run: Run) -> Dataset | None:
         """The dataset behind a run, or None if it has moved or changed (the numbers stay, the pictures are gone)."""

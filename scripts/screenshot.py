@@ -40,6 +40,8 @@ def main() -> None:
                 page.screenshot(path=DOCS / file, full_page=True)
                 print(f"docs/{file}: {(DOCS / file).stat().st_size / 1e3:.0f} kB")
             tracking(page)
+            comparing(page)
+            cost(page)
             browser.close()
         finally:
             stop_app(process)
@@ -52,10 +54,34 @@ def tracking(page: Page) -> None:
     page.wait_for_selector("#trk-player [data-kind=switch]", timeout=60_000)
     page.wait_for_timeout(8000)  # its video is made
     page.locator("#trk-player [data-kind=switch]").first.click()
+    take(page, "tracking.png")
+
+
+def comparing(page: Page) -> None:
+    """Two detectors with masks against each other."""
+    page.get_by_role("tab", name="Compare", exact=True).click()
+    page.locator("#cmp-task").get_by_text("Masks").click()
+    page.wait_for_selector("#cmp-decide td", timeout=60_000)
+    page.wait_for_selector("#cmp-scatter .scatterlayer")
+    take(page, "compare.png")
+
+
+def cost(page: Page) -> None:
+    """A model that is here is profiled, and its layers are shown."""
+    page.get_by_role("tab", name="Speed and cost", exact=True).click()
+    page.locator("#prf-models input").fill("efficientnet_lite0")
+    page.keyboard.press("Enter")
+    page.locator("#prf-go").click()
+    page.wait_for_selector("#prf-figures .card", timeout=600_000)
+    take(page, "profile.png")
+
+
+def take(page: Page, file: str) -> None:
+    """The whole page, when it has come to rest."""
     page.wait_for_timeout(4000)
     page.evaluate("scrollTo(0, 0)")
-    page.screenshot(path=DOCS / "tracking.png", full_page=True)
-    print(f"docs/tracking.png: {(DOCS / 'tracking.png').stat().st_size / 1e3:.0f} kB")
+    page.screenshot(path=DOCS / file, full_page=True)
+    print(f"docs/{file}: {(DOCS / file).stat().st_size / 1e3:.0f} kB")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from dashboard.jobs import MOST_ACTIVE, Jobs
 from dashboard.predictions import ClassificationPart, write_part
 from dashboard.selection import ALL
 from dashboard.store import Run, Store
-from dashboard.tabs.common import shown, toast, visible
+from dashboard.tabs.common import Choice, Choices, shown, toast, visible
 from dashboard.tabs.evaluate_panel import Evaluate, refuse_paths
 from dashboard.tabs.results import OUTPUTS, Results, harmless, sane
 from dashboard.tabs.runs import Runs
@@ -269,3 +269,15 @@ def test_messages_are_text_and_name_files_not_folders() -> None:
     assert "<img" not in error.value.message
     assert shown("/tmp/gradio/0123456789abcdef0123/photos.zip is empty") == "photos.zip is empty"
     assert dict(ALL) == {"kind": "all"}
+
+
+def test_a_value_that_is_no_choice_any_more_is_none():
+    one = Choice(choices=[("A", "a"), ("B", "b")])
+    assert one.preprocess("b") == "b"
+    assert one.preprocess("gone") is None
+    assert one.preprocess(None) is None
+    some = Choices(choices=[("A", "a"), ("B", "b")], multiselect=True)
+    assert some.preprocess(["b", "gone"]) == ["b"]
+    assert some.preprocess([]) == []
+    assert some.preprocess(None) is None
+    assert Choices(choices=["a"]).preprocess("gone") is None

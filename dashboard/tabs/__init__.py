@@ -75,5 +75,6 @@ PANELS: Registry[Callable[[Engine, App, Compared], None]] = Registry("compare pa
 PANELS.register("decide", "dashboard.tabs.compare_decide:create")
 PANELS.register("pictures", "dashboard.tabs.compare_pictures:create")
 PANELS.register("classes", "dashboard.tabs.compare_classes:create")
+PANELS.register("slices", "dashboard.tabs.compare_slices:create")
 PANELS.register("costs", "dashboard.tabs.compare_costs:create")
 PANELS.register("share", "dashboard.tabs.compare_share:create")

@@ -77,3 +77,29 @@ class Slider(gr.Slider):
         """The value, brought into range; the smallest for an empty field."""
         low, high = float(self.minimum), float(self.maximum)
         return low if payload is None else min(high, max(low, float(payload)))
+
+
+class Choice(gr.Radio):
+    """A radio whose choices change: a value that is not among them any more is none, not an error.
+
+    The page may send the value of a moment ago while its new choices are under way.
+    """
+
+    is_template = True  # drawn as Gradio's own
+
+    def preprocess(self, payload: Any) -> Any:
+        """The value, or None if it is not a choice."""
+        return super().preprocess(payload) if payload in [value for _, value in self.choices] else None
+
+
+class Choices(gr.Dropdown):
+    """A dropdown whose choices change, likewise: of several values, those that are choices."""
+
+    is_template = True  # drawn as Gradio's own
+
+    def preprocess(self, payload: Any) -> Any:
+        """The value or values, without what is no choice."""
+        known = [value for _, value in self.choices]
+        if isinstance(payload, list):
+            payload = [value for value in payload if value in known]
+        return super().preprocess(payload) if isinstance(payload, list) or payload in known else None

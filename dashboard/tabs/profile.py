@@ -10,7 +10,7 @@ from dashboard.datasets import DEMOS
 from dashboard.engine import Engine
 from dashboard.explore import profiling as explore
 from dashboard.tabs import App
-from dashboard.tabs.common import EVENT, toast
+from dashboard.tabs.common import EVENT, Choice, Choices, toast
 from dashboard.tabs.evaluate_panel import IDLE
 from dashboard.tabs.profile_results import KINDS, START, ProfileResults
 from dashboard.tabs.profile_start import FIRST, FIRST_WAYS, LIMIT, MOST, OWN_DATA, WAYS, ProfileStart, here
@@ -33,11 +33,11 @@ def create(engine: Engine, app: App) -> None:
             given, buttons, bar, gauge = _left(engine)
         with gr.Column(scale=9, min_width=320):
             with gr.Row(elem_classes=["lp-row", "lp-pick"]):
-                runs = gr.Dropdown(
+                runs = Choices(
                     [], multiselect=True, max_choices=do.most_runs, label=t("ui.prf.runs"), elem_id="prf-runs",
                     scale=5, min_width=300, interactive=True,
                 )  # fmt: skip
-                focus = gr.Radio(
+                focus = Choice(
                     [], label=t("ui.prf.focus"), elem_id="prf-focus", interactive=True, visible=False, scale=4,
                     min_width=280,
                 )  # fmt: skip
@@ -123,7 +123,7 @@ def _layers() -> tuple[Any, Any, Any, Any]:
     """The network's modules as a sunburst, and its layers as a table."""
     with gr.Row(elem_classes="lp-row"):
         with gr.Column(scale=3, min_width=300):
-            by = gr.Radio(
+            by = Choice(
                 [(t(f"ui.prf.by.{s}"), s) for s in explore.SIZES], value="macs", show_label=False, container=False,
                 elem_id="prf-by", interactive=True,
             )  # fmt: skip
@@ -142,7 +142,7 @@ def _ways() -> tuple[Any, Any, Any, Any]:
             gr.Markdown(t("ui.prf.chart.ways"), elem_classes="lp-step")
             bars = ChartView(elem_id="prf-bars")
         with gr.Column(scale=1, min_width=300):
-            kind = gr.Radio(
+            kind = Choice(
                 [(t(f"ui.prf.more.{k}"), k) for k in KINDS], value=KINDS[0], show_label=False, container=False,
                 elem_id="prf-kind", interactive=True,
             )  # fmt: skip

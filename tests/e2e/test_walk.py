@@ -26,6 +26,27 @@ WALK = {
         "trk",
         {"Results": "trk-figures .card", "Try on a video": "vid-go", "New evaluation": "tev-run"},
     ),
+    "Speed and cost": (
+        "prf",
+        {
+            "Overview": "prf-figures .card",
+            "Layers": "prf-layers td",
+            "Ways of running it": "prf-ways td",
+            "How": "prf-how",
+        },
+    ),
+    "Compare": (
+        "cmp",
+        {
+            "Which is better": "cmp-decide td",
+            "Where they differ": "cmp-gallery .pic",
+            "By class": "cmp-classes-table td",
+            "By slice": "slice-table td",
+            "Operating point": "cost-table td",
+            "Report and tables": "share-report",
+        },
+    ),
+    "Runs": ("", {"": "runs-table td"}),
 }
 """Tab, prefix of its tabs, and by tab inside it what has to be seen there."""
 
@@ -52,7 +73,8 @@ def test_every_tab(browser: Browser, server: str, width: int, height: int, schem
     for tab, (prefix, inner) in WALK.items():
         open_tab(page, "tabs", tab)
         for name, shown in inner.items():
-            open_tab(page, f"{prefix}-tabs", name)
+            if name:
+                open_tab(page, f"{prefix}-tabs", name)
             expect(page.locator(f"#{shown}").first).to_be_visible()
             assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{tab}, {name} is too wide"
     expect(page.locator(".toast-body")).to_have_count(0)
