@@ -66,7 +66,7 @@ class Recipe:
         return cls(name, task, how, tuple(sorted(options.settings.items())))
 
     def load(self, device: str) -> ModelAdapter[Any, Any]:
-        """The model. One thread: the process is a fork, in which OpenMP's threads of the parent are gone."""
+        """The model; on one thread (``_alone``)."""
         precision, fuse, allow_code, task = self.options
         options = LoadOptions(
             device=device, precision=precision, fuse=fuse, allow_code=allow_code, task=task, threads=1,
@@ -74,6 +74,16 @@ class Recipe:
         )  # fmt: skip
         made: Any = load_model(self.name, options, self.task)
         return made if self.scale is None else made.at_scale(self.scale)
+
+
+@lru_cache(1)
+def _alone(_process: int) -> None:
+    """Work on one thread: this process is a fork, and OpenMP would wait for threads that only its parent has."""
+    import cv2
+    import torch
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
 
 
 @lru_cache(2)
@@ -89,6 +99,7 @@ def _answers(recipe: Recipe, items: Sequence[Any], together: int, device: str = 
         ("ok", predictions), or ("input", sentence) or ("memory", sentence): an exception would only arrive by name.
     """
     try:
+        _alone(os.getpid())
         adapter = _there(recipe, device)
         found: list[Prediction] = []
         for start in range(0, len(items), together):

@@ -2,7 +2,7 @@
 
 A run that a visitor has made belongs to him: there is a file ``STORE/visitors/<run>/<name>`` for each name that he is
 known by, and who he is stands in it (two who drop the same data make the same run, and both have it). Others do not see
-it listed, cannot change it, and are not told its name, but whoever has its link, ``?run=<id>``, may look at it. What the
+it listed, cannot change it, and are not told its name; whoever has its link, ``?run=<id>``, may look at it. What the
 server itself has made on built-in data is everybody's. The store asks who is asking by a function that the web layer
 sets, because handlers, and what they call, then need not hand a visitor around.
 """
