@@ -20,11 +20,12 @@ from dashboard.evaluation import Progress, Settings, evaluate
 from dashboard.finishing import finish
 from dashboard.jobs import MOST_ACTIVE, Jobs
 from dashboard.predictions import ClassificationPart, write_part
+from dashboard.reporting.tables import harmless
 from dashboard.selection import ALL
 from dashboard.store import Run, Store
 from dashboard.tabs.common import Choice, Choices, shown, toast, visible
 from dashboard.tabs.evaluate_panel import Evaluate, refuse_paths
-from dashboard.tabs.results import OUTPUTS, Results, harmless, sane
+from dashboard.tabs.results import OUTPUTS, Results, sane
 from dashboard.tabs.runs import Runs
 from models.load import load_model
 

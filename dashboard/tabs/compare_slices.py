@@ -18,6 +18,7 @@ from dashboard.errors import InputError
 from dashboard.explore.comparing.shown import run_names
 from dashboard.explore.slicing import slices as explore
 from dashboard.metrics.slices import SMALLEST
+from dashboard.reporting.tables import harmless
 from dashboard.slicing.attributes import attributes_of
 from dashboard.slicing.measuring import Making, Measurings
 from dashboard.slicing.sliced import Sliced, sliced
@@ -26,7 +27,6 @@ from dashboard.tabs import App, Compared
 from dashboard.tabs.common import EVENT, Slider, toast
 from dashboard.tabs.compare import comparison_of
 from dashboard.tabs.compare_slices_shown import Shown
-from dashboard.tabs.results import harmless
 from dashboard.views import ChartView, CompareView, DetailView, EnhanceView, GalleryView, ProgressView
 from dashboard.views.said import SaidView, WideTable
 from dashboard.views.strings import t

@@ -17,7 +17,7 @@ from dashboard.datasets.base import Dataset
 from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.explore.small import small_picture
-from dashboard.tabs.results import harmless
+from dashboard.reporting.tables import harmless
 from dashboard.tabs.runs_shown import C, RunsPanel, V
 from dashboard.types import Image
 

@@ -17,6 +17,7 @@ from dashboard.disk import jsonable
 from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.finishing import out_of_date, refresh
+from dashboard.reporting.tables import harmless
 from dashboard.selection import ALL, checked, select, usable_sort
 from dashboard.store import Run
 from dashboard.tabs.common import run_choices, shown, visible
@@ -256,11 +257,6 @@ def _name(run: Run, runs: Sequence[Run]) -> str:
     """The model's name, made unique among those shown."""
     twins = [r for r in runs if r.model == run.model]
     return run.model if len(twins) == 1 else f"{run.model} ({run.dataset}, {run.samples})"
-
-
-def harmless(cell: Any) -> Any:
-    """A text that a spreadsheet will not take for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def orders(names: Sequence[str]) -> list[tuple[Any, str]]:

@@ -15,8 +15,9 @@ from dashboard.explore import tracking as explore
 from dashboard.explore.overview import same_data
 from dashboard.explore.tracking.export import table_csv
 from dashboard.explore.tracking.opened import Opened, opened
+from dashboard.reporting.tables import harmless
 from dashboard.store import Run
-from dashboard.tabs.results import harmless, how_measured
+from dashboard.tabs.results import how_measured
 from dashboard.tabs.runs_shown import RunsPanel, names_of
 from dashboard.tabs.tracking_player import Player, film_said
 from dashboard.views.strings import t

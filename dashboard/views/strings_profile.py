@@ -1,6 +1,7 @@
 """Words of the part of the app called "profile", English beside Traditional Chinese, by key."""
 
 PROFILE: dict[str, tuple[str, str]] = {
+    "ui.task.profile": ("Speed and cost", "速度與成本"),
     "ui.tab.profile": ("Speed and cost", "速度與成本"),
     "ui.prf.models": ("Models to measure (up to four)", "要量測的模型（最多四個）"),
     "ui.prf.size": ("Input size, height × width", "輸入尺寸，高 × 寬"),

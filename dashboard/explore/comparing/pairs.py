@@ -148,7 +148,7 @@ def gallery_data(
     """Cards ``start`` to ``most`` of the wanted samples with every run's answer, and the places of all in order."""
     places, gap = chosen(comparison, asked)
     head = places[start:most]
-    said = _answers(comparison, head)
+    said = answers_of(comparison, head)
     names = run_names(comparison.runs)
     cards = [
         {
@@ -188,7 +188,7 @@ def _badge(comparison: Comparison, asked: Asked, gap: float) -> Data:
     return {"loss": abs(gap), "badge": f"{gap:+.{digits}f}"}
 
 
-def _answers(comparison: Comparison, places: NDArray[np.int64]) -> dict[str, Any]:
+def answers_of(comparison: Comparison, places: NDArray[np.int64]) -> dict[str, Any]:
     """What each run said of some samples, and their truth where it fits in a word."""
     if comparison.task == "classification":
         found = [_labels(run, comparison.index[k][places]) for k, run in enumerate(comparison.runs)]

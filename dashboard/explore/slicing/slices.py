@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dashboard import explain, figures
-from dashboard.explore.comparing.pairs import _answers as answers_of
+from dashboard.explore.comparing.pairs import answers_of
 from dashboard.explore.comparing.shown import DASHES, SYMBOLS, color, entry, run_names, said
 from dashboard.explore.overview import Data, json_number
 from dashboard.explore.slicing.marks import marked
