@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -58,17 +57,6 @@ def add_commands(add: Add, shared: argparse.ArgumentParser, tasks: Sequence[str]
     telling.add_argument("--language", default="en", choices=("en", "zh-TW"))
 
 
-def size_of(text: str | None) -> tuple[int, int] | None:
-    """``HxW`` as (height, width). Raises InputError for anything else."""
-    if text is None:
-        return None
-    found = re.fullmatch(r"(\d{1,5})(?:[xX×](\d{1,5}))?", text.strip())
-    size = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-    if not all(size):
-        raise InputError(f"--input-size {text}: expected HxW in pixels, such as 224x224.")
-    return size
-
-
 def variants_of(text: str | None) -> tuple[str, ...] | None:
     """``A,B`` as names. Raises InputError for one that is not known."""
     if text is None:
@@ -119,13 +107,13 @@ def _profile(a: argparse.Namespace) -> None:
     from dashboard.engine import Engine
     from dashboard.profiling.kept import write_profile
     from dashboard.profiling.profile import profile
-    from dashboard.settings import settings_for_data, settings_for_models, settings_of
+    from dashboard.settings import settings_for_data, settings_for_models, settings_of, size_of
     from models.base import LoadOptions
     from models.load import check_loadable
 
     if a.batch_size is not None and a.batch_size < 1:
         raise InputError(f"--batch-size must be at least 1, got {a.batch_size}.")
-    size, variants, settings = size_of(a.input_size), variants_of(a.variants), settings_of(a.set)
+    size, variants, settings = size_of(a.input_size, "--input-size"), variants_of(a.variants), settings_of(a.set)
     options = LoadOptions(device=a.device, allow_code=a.allow_code, settings=settings_for_models(settings))
     for name in a.model:
         check_loadable(name, a.task, options.settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from dashboard.errors import InputError
@@ -31,3 +32,21 @@ def settings_of(pairs: Sequence[str]) -> dict[str, str]:
         if "=" not in pair or pair.startswith("="):
             raise InputError(f"--set {pair}: expected KEY=VALUE.")
     return dict(pair.split("=", 1) for pair in pairs)
+
+
+_SIZE = re.compile(r"(\d{1,5})(?:\s*[x×*,]\s*(\d{1,5}))?")
+
+
+def size_of(text: str | None, called: str = "The input size") -> tuple[int, int] | None:
+    """ "HxW" or one number for both, in pixels; None for nothing. Raises InputError for anything else.
+
+    Args:
+        text: as a person writes it.
+        called: what the sentence of the error begins with.
+    """
+    if text is None or not text.strip():
+        return None
+    found = _SIZE.fullmatch(text.strip().lower())
+    if found is None or not all(int(g) for g in found.groups() if g):
+        raise InputError(f"{called} {text.strip()[:40]!r} is not HEIGHTxWIDTH in pixels: write 224x224, say.")
+    return int(found[1]), int(found[2] or found[1])

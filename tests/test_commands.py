@@ -8,11 +8,13 @@ import math
 import numpy as np
 import pytest
 
-from dashboard.commands import comparison_json, print_comparison, print_profile, runs_of, size_of, variants_of
+from dashboard.commands import VARIANTS, comparison_json, print_comparison, print_profile, runs_of, variants_of
 from dashboard.comparing.shapes import Comparison, Difference, Figure, PairTest
 from dashboard.errors import InputError
 from dashboard.evaluation import Settings, evaluate
 from dashboard.profiling.shapes import Layer, Profile, Variant
+from dashboard.profiling.variants import CHANGES
+from dashboard.settings import size_of
 from dashboard.store import Store
 from tests.fakes import FakeAdapter, FakeDataset
 from tests.test_cli import assert_refused, run_main
@@ -21,21 +23,22 @@ DIGITS = ["--dataset", "demo:digits", "--task", "classification", "--quiet"]
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [(None, None), ("224x224", (224, 224)), ("480X640", (480, 640)), (" 32 ", (32, 32))]
+    ("text", "size"), [(None, None), ("", None), ("224x224", (224, 224)), ("480X640", (480, 640)), (" 32 ", (32, 32))]
 )
 def test_sizes(text, size):
     assert size_of(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "x", "0x10", "10x0", "-3x4", "224x224x3", "a", "1e3x4", "999999x1"])
+@pytest.mark.parametrize("text", ["x", "0x10", "10x0", "-3x4", "224x224x3", "a", "1e3x4", "999999x1"])
 def test_what_is_no_size(text):
-    with pytest.raises(InputError, match="--input-size"):
-        size_of(text)
+    with pytest.raises(InputError, match=r"--input-size .*HEIGHTxWIDTH"):
+        size_of(text, "--input-size")
 
 
 def test_variants():
     assert variants_of(None) is None
     assert variants_of("bf16, fp32,bf16") == ("bf16", "fp32")
+    assert set(VARIANTS) == set(CHANGES)
     for wrong in ("", ",", "int4", "fp32,int4"):
         with pytest.raises(InputError, match="choose from fp32"):
             variants_of(wrong)
@@ -201,6 +204,6 @@ def test_profile(capsys, tmp_path):
 def test_profile_refuses(capsys, tmp_path):
     store = ["--store", tmp_path]
     assert_refused(capsys, ["profile", "--model", "nothing_like_it", *store], "nothing_like_it")
-    assert_refused(capsys, ["profile", "--model", "digits_cnn", "--input-size", "big", *store], "--input-size big")
+    assert_refused(capsys, ["profile", "--model", "digits_cnn", "--input-size", "big", *store], "--input-size 'big'")
     assert_refused(capsys, ["profile", "--model", "digits_cnn", "--batch-size", "0", *store], "--batch-size")
     assert_refused(capsys, ["profile", "--model", "digits_cnn", "--variants", "int1", *store], "--variants int1")

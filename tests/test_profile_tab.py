@@ -24,10 +24,11 @@ from dashboard.explore.profiling.tables import best_throughput
 from dashboard.explore.profiling.tree import ROOT, si
 from dashboard.profiling.kept import write_profile
 from dashboard.profiling.shapes import Layer, Profile, Variant
+from dashboard.settings import size_of
 from dashboard.store import Run
 from dashboard.tabs import profile_start
 from dashboard.tabs.profile_results import OUTPUTS, START, ProfileResults, layer_html
-from dashboard.tabs.profile_start import ProfileStart, gauge_data, here, size_of
+from dashboard.tabs.profile_start import ProfileStart, gauge_data, here
 from dashboard.views.strings import STRINGS
 
 VISITOR: Any = SimpleNamespace(session_hash="visitor", query_params={})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from dashboard.errors import InputError
 from dashboard.jobs import ACTIVE, Job, Work
 from dashboard.profiling.kept import write_profile
 from dashboard.profiling.profile import profile
+from dashboard.settings import size_of
 from dashboard.tabs.common import run_choices, visible
 from dashboard.tabs.evaluate_panel import job_data, refuse_paths
 from models.load import as_file, check_loadable, find_spec, model_rows
@@ -29,23 +29,12 @@ MADE_FOR = {"demo-digits": "digits", "demo-scenes": "scenes", "demo-scenes-seman
 """Families of built-in models, and their data."""
 FIRST_WAYS = ("channels_last", "fused", "bf16")
 LIMIT = 100
-_SIZE = re.compile(r"(\d{1,5})(?:\s*[x×*,]\s*(\d{1,5}))?")
+MOST_PUBLIC = 1024
 
 
 def here() -> list[str]:
     """Models whose weights are here; a detector with each of its trackers would be a long list and can be typed."""
     return [r["name"] for r in model_rows() if r["here"] and r["task"] != "tracking"]
-
-
-def size_of(text: str) -> tuple[int, int] | None:
-    """ "HxW" or one number for both, in pixels; None for nothing. Raises InputError for anything else."""
-    if not text.strip():
-        return None
-    found = _SIZE.fullmatch(text.strip().lower())
-    if found is None or not all(int(g) for g in found.groups() if g):
-        raise InputError(f"The input size {text.strip()[:40]!r} is not HEIGHTxWIDTH in pixels: write 224x224, say.")
-    height, width = int(found[1]), int(found[2] or found[1])
-    return height, width
 
 
 class ProfileStart:
@@ -82,6 +71,8 @@ class ProfileStart:
             raise InputError(f"There is no way of running called {unknown[0]!r:.60}: reload the page.")
         if self.engine.public:
             refuse_paths(names or [], {})
+            if pixels is not None and max(pixels) > MOST_PUBLIC:
+                raise InputError(f"On a public server pictures have at most {MOST_PUBLIC} pixels a side.")
         for name in chosen:
             check_loadable(name)
             if pixels is None and as_file(name) is None and find_spec(name).input_size is None:
