@@ -21,13 +21,14 @@ from dashboard.explore.comparing.pairs import RIGHT_WRONG, WINS_LOSSES
 from dashboard.selection import literal
 from dashboard.store import Run, Store
 from dashboard.tabs import compare as tab
-from dashboard.tabs.compare import Choice, Compare, Panel, comparison_of
+from dashboard.tabs.compare import Compare, Panel, comparison_of
 from dashboard.tabs.compare_classes import START as CLASSES
 from dashboard.tabs.compare_classes import Classes
 from dashboard.tabs.compare_decide import START as DECIDE
 from dashboard.tabs.compare_decide import Decide
 from dashboard.tabs.compare_pictures import START as PICTURES
 from dashboard.tabs.compare_pictures import Pictures, frame_of
+from dashboard.views.comparing import Choice
 from models.load import load_model
 from tests.enhancement_store import runs_in
 from tests.fake_detector import FakeDetector, FakeObjects
@@ -81,7 +82,7 @@ def test_the_groups_are_the_ones_that_the_rows_say(engine: Engine, ids: list[str
         "only_baseline": {i for i in base if base[i] and not run[i]},
         "neither": {i for i in base if not base[i] and not run[i]},
     }
-    state, _, _, groups, gallery, *large = do.opened(dict(PICTURES), {}, ids[:2], ids[0])
+    state, _, _, groups, gallery, *large, _ = do.opened(dict(PICTURES), {}, ids[:2], ids[0])
     assert state["group"] == "only_run"  # the better model's wins come first
     assert {g["name"]: g["n"] for g in groups["groups"]} == {k: len(v) for k, v in wanted.items()} | {
         "both": 597 - sum(map(len, wanted.values()))
@@ -132,7 +133,7 @@ def test_samples_are_aligned_by_id_and_it_is_said(engine: Engine, ids: list[str]
 
 def test_a_class_leads_to_its_samples(engine: Engine, ids: list[str]) -> None:
     classes, pictures = Classes(engine), Pictures(engine)
-    state, _, _, _, table, _, _ = classes.opened(dict(CLASSES), {}, ids[:2], ids[0])
+    state, _, _, _, table, *_ = classes.opened(dict(CLASSES), {}, ids[:2], ids[0])
     name = table["classes"][-1]
     asked, tabs = classes.picked(state, ids[:2], ids[0], click(index=len(table["classes"]) - 1))
     assert (asked["class"], tabs.selected) == (name, "pictures")
@@ -171,14 +172,15 @@ def test_choices_that_cannot_be_compared_say_so(
     do = panel(engine)  # type: ignore[call-arg]
     for chosen in ([], ids[:1]):
         state, problem, *rest = do.opened(dict(start), {}, chosen, None)
-        assert rest == [None] * do.outputs
+        assert rest[:-1] == [None] * do.outputs
+        assert rest[-1].visible is False
         assert problem.visible is False  # the tab says what to do
         assert set(start) <= set(state)
     state, problem, *rest = do.opened(dict(start), {}, [ids[0], "gone"], ids[0])
-    assert rest == [None] * do.outputs
+    assert rest[:-1] == [None] * do.outputs
     assert "gone" in problem.value
     assert "\n" not in problem.value
-    assert do.opened(state, {}, ids[:2], ids[0])[2] is not None  # and what comes after is shown
+    assert do.opened(state, {}, ids[:2], ids[0])[-1].visible is True  # and what comes after is shown
 
 
 def test_what_takes_a_while_says_so(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +194,7 @@ def test_what_takes_a_while_says_so(engine: Engine, monkeypatch: pytest.MonkeyPa
 
     steps = do._patiently(slow)()
     first = next(steps)
-    assert len(first) == do.outputs + 2
+    assert len(first) == do.outputs + 3
     assert first[1].visible
     go.set()
     assert list(steps) == [("answer",)]
@@ -218,7 +220,7 @@ def test_odd_events_are_refused_or_do_nothing(engine: Engine, ids: list[str], ev
         classes.picked(dict(CLASSES) | {"metric": "recall", "run": ids[1]}, ids[:2], ids[0], click(event, index=-1))
 
 
-def test_a_link_chooses_the_runs(engine: Engine, ids: list[str]) -> None:
+def test_a_link_chooses_the_runs(engine: Engine, ids: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     do = Compare(engine)
     task, runs, baseline, few = do.opened("detection", [], None, request(run=",".join(ids[1::-1])))
     assert task.value == "classification"
@@ -226,11 +228,14 @@ def test_a_link_chooses_the_runs(engine: Engine, ids: list[str]) -> None:
     assert baseline.value == ids[1]
     assert few.visible is False
     assert do.linked(request(run=",".join(ids[:2]))).selected == "compare"
-    for none in ("", ids[0], "a,b"):
+    for none in ("", ids[0]):
         assert do.linked(request(run=none)) == gr.skip()
+    said: list[str] = []
+    monkeypatch.setattr(gr, "Warning", said.append)
     one = do.opened("classification", [], None, request(run=f"{ids[0]},gone"))
     assert one[1].value == ids[:1]
     assert one[3].visible is True  # one run is none to compare
+    assert said == ["There is no run gone: it may have been deleted."]
 
 
 def test_runs_chosen_in_another_tab_bring_their_task_and_a_baseline(engine: Engine, ids: list[str]) -> None:

@@ -18,25 +18,13 @@ from dashboard.store import Run
 from dashboard.tabs import PANELS, App, Compared
 from dashboard.tabs.common import EVENT, run_choices, shown, toast, visible
 from dashboard.tasks import TASKS
+from dashboard.views.comparing import Choice
 from dashboard.views.strings import t
 
 NAME = "compare"
 Chosen = tuple[Any, Any, Any]
 PATIENCE_S = 0.6
 """After this long a reader is told that runs are being compared."""
-
-
-class Choice(gr.Dropdown):
-    """A dropdown whose choices may change while a value is on its way: what is no longer among them is left out."""
-
-    is_template = True  # drawn as Gradio's own
-
-    def preprocess(self, payload: Any) -> Any:
-        """The value, as far as it can be chosen."""
-        there = {value for _, value in self.choices}
-        if self.multiselect:
-            return [p for p in payload or [] if isinstance(p, str) and p in there]
-        return payload if isinstance(payload, str) and payload in there else None
 
 
 class Compare:
@@ -70,6 +58,7 @@ class Compare:
         there = [r for r in visible(self.engine) if r.id in (ids or [])]
         if there:
             return gr.Radio(value=there[0].task), *self.choice(there[0].task, list(ids or []))
+        self._tell_gone(request)
         wanted = self.linked_runs(request)
         if wanted:
             return gr.Radio(value=wanted[0].task), *self.choice(wanted[0].task, [r.id for r in wanted])
@@ -85,13 +74,15 @@ class Compare:
         return alike if len(named) > 1 else []
 
     def linked(self, request: gr.Request) -> Any:
-        """The page has opened: ``?run=A,B`` brings this tab to the front."""
-        named = str(request.query_params.get("run") or "")
-        if "," in named:
-            gone = [n for n in named.split(",") if not self.engine.store.has(n)]
-            if gone:
-                gr.Warning(f"There is no run {html.escape(', '.join(gone)[:200])}: it may have been deleted.")
-        return gr.Tabs(selected=NAME) if self.linked_runs(request) else gr.skip()
+        """The page has opened: ``?run=A,B`` brings this tab to the front; what is gone is said once it is there."""
+        return gr.Tabs(selected=NAME) if "," in str(request.query_params.get("run") or "") else gr.skip()
+
+    def _tell_gone(self, request: gr.Request) -> None:
+        """Say which runs of ``?run=A,B`` are not there."""
+        named = str(request.query_params.get("run") or "").split(",")
+        gone = [n for n in named if not self.engine.store.has(n)]
+        if len(named) > 1 and gone:
+            gr.Warning(html.escape(f"There is no run {', '.join(gone)[:200]}: it may have been deleted."))
 
     def choice(self, task: str | None, ids: Sequence[str], baseline: str | None = None) -> Chosen:
         """The dropdowns for chosen runs."""
@@ -151,7 +142,7 @@ class Panel:
     Args:
         engine: has the store.
         name: of the panel, as registered.
-        outputs: how many components it fills besides its state and the sentence that says what is wrong.
+        outputs: how many components it fills besides its state, the sentence that says what is wrong, and its body.
     """
 
     def __init__(self, engine: Engine, name: str, outputs: int) -> None:
@@ -167,29 +158,35 @@ class Panel:
         """The panel was opened."""
         chosen = list(ids or [])
         wanted = [chosen, baseline, asked]
+        nothing = *(None,) * self.outputs, gr.Column(visible=False)
         if state.get("for") == wanted:
-            return (gr.skip(),) * (self.outputs + 2)
+            return (gr.skip(),) * (self.outputs + 3)
         if len(chosen) < 2:  # the tab itself says what to do
-            return {**state, "for": wanted}, gr.Markdown(visible=False), *(None,) * self.outputs
+            return {**state, "for": wanted}, gr.Markdown(visible=False), *nothing
         try:
             new, *values = self.show(state, comparison_of(self.engine, ids, baseline), asked)
         except InputError as error:
             said = gr.Markdown(f"⚠ {html.escape(str(error))}", visible=True)
-            return {**state, "for": wanted}, said, *(None,) * self.outputs
-        return {**new, "for": wanted}, gr.Markdown(visible=False), *values
+            return {**state, "for": wanted}, said, *nothing
+        return {**new, "for": wanted}, gr.Markdown(visible=False), *values, gr.Column(visible=True)
 
     def changed(
         self, state: dict[str, Any], asked: dict[str, Any], ids: Sequence[str] | None, baseline: str | None, front: str
     ) -> tuple[Any, ...]:
         """Other runs were chosen, perhaps while another panel is looked at."""
         if front != self.name:
-            return (gr.skip(),) * (self.outputs + 2)
+            return (gr.skip(),) * (self.outputs + 3)
         return self.opened(state, asked, ids, baseline)
 
-    def connect(self, compared: Compared, state: gr.State, problem: gr.Markdown, outputs: Sequence[Any]) -> None:
-        """Fill ``outputs`` when the panel is opened, and while it is in front when the choice of runs changes."""
+    def connect(
+        self, compared: Compared, state: gr.State, problem: gr.Markdown, outputs: Sequence[Any], body: gr.Column
+    ) -> None:
+        """Fill ``outputs`` when the panel is opened, and while it is in front when the choice of runs changes.
+
+        ``body`` has all of them; it is away where there is nothing to show.
+        """
         inputs = [state, compared.asked, compared.runs, compared.baseline]
-        targets = [state, problem, *outputs]
+        targets = [state, problem, *outputs, body]
         assert len(outputs) == self.outputs
         compared.tab.select(self._patiently(self.opened), inputs, targets, **EVENT)
         for changing in (compared.runs.change, compared.baseline.change):
@@ -202,7 +199,7 @@ class Panel:
             with ThreadPoolExecutor(1) as pool:
                 answer = pool.submit(function, *inputs)
                 if not wait([answer], PATIENCE_S).done:
-                    skipped = (gr.skip(),) * self.outputs
+                    skipped = (gr.skip(),) * (self.outputs + 1)
                     yield gr.skip(), gr.Markdown(t("ui.vs.busy"), visible=True), *skipped
                 yield answer.result()
 

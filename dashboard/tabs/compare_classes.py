@@ -104,16 +104,19 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
     do = Classes(engine)
     state = gr.State(dict(START))
     problem = gr.Markdown(visible=False, elem_id="cmp-classes-problem")
-    with gr.Row(elem_classes=["lp-row", "lp-pick"]):
-        metric = gr.Radio([], label=t("ui.vs.metric"), elem_id="cmp-classes-metric", interactive=True, min_width=280)
-        run = gr.Radio([], label=t("ui.vs.against"), elem_id="cmp-classes-run", interactive=True, min_width=280)
-    with gr.Row(elem_classes="lp-row"):
-        with gr.Column(scale=6, min_width=320):
-            table = TableView(elem_id="cmp-classes-table")
-            hint = gr.Markdown(elem_id="cmp-classes-hint", elem_classes="lp-help")
-        with gr.Column(scale=5, min_width=320):
-            chart = ChartView(elem_id="cmp-classes-chart")
-    do.connect(compared, state, problem, [metric, run, table, chart, hint])
+    with gr.Column(elem_classes="lp-body", visible=False) as body:
+        with gr.Row(elem_classes=["lp-row", "lp-pick"]):
+            metric = gr.Radio(
+                [], label=t("ui.vs.metric"), elem_id="cmp-classes-metric", interactive=True, min_width=280
+            )
+            run = gr.Radio([], label=t("ui.vs.against"), elem_id="cmp-classes-run", interactive=True, min_width=280)
+        with gr.Row(elem_classes="lp-row"):
+            with gr.Column(scale=6, min_width=320):
+                table = TableView(elem_id="cmp-classes-table")
+                hint = gr.Markdown(elem_id="cmp-classes-hint", elem_classes="lp-help")
+            with gr.Column(scale=5, min_width=320):
+                chart = ChartView(elem_id="cmp-classes-chart")
+    do.connect(compared, state, problem, [metric, run, table, chart, hint], body)
     choice = [state, compared.runs, compared.baseline]
     for control in (metric, run):
         control.input(toast(do.other), [*choice, metric, run], [state, table, chart], **EVENT)

@@ -99,22 +99,23 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
     do = Decide(engine)
     state = gr.State(dict(START))
     problem = gr.Markdown(visible=False, elem_id="cmp-decide-problem")
-    table = DecideView(elem_id="cmp-decide")
-    with gr.Row(elem_classes=["lp-row", "lp-pick"]):
-        metric = gr.Dropdown(
-            [], label=t("ui.vs.metric"), elem_id="cmp-metric", interactive=True, scale=3, min_width=220
-        )
-        cost = gr.Radio([], label=t("ui.vs.costs"), elem_id="cmp-cost", interactive=True, scale=5, min_width=320)
-    with gr.Row(elem_classes="lp-row"):
-        with gr.Column(scale=1, min_width=320):
-            forest = ChartView(elem_id="cmp-forest")
-        with gr.Column(scale=1, min_width=320):
-            scatter = ChartView(elem_id="cmp-scatter")
-            nocost = gr.Markdown(t("ui.vs.nocost"), visible=False, elem_id="cmp-nocost", elem_classes="lp-help")
-        with gr.Column(scale=1, min_width=320):
-            kind = gr.Radio([], show_label=False, container=False, elem_id="cmp-kind", interactive=True)
-            curves = ChartView(elem_id="cmp-curves")
-    do.connect(compared, state, problem, [table, metric, cost, kind, forest, scatter, curves, nocost])
+    with gr.Column(elem_classes="lp-body", visible=False) as body:
+        table = DecideView(elem_id="cmp-decide")
+        with gr.Row(elem_classes=["lp-row", "lp-pick"]):
+            metric = gr.Dropdown(
+                [], label=t("ui.vs.metric"), elem_id="cmp-metric", interactive=True, scale=3, min_width=220
+            )
+            cost = gr.Radio([], label=t("ui.vs.costs"), elem_id="cmp-cost", interactive=True, scale=5, min_width=320)
+        with gr.Row(elem_classes="lp-row"):
+            with gr.Column(scale=1, min_width=320):
+                forest = ChartView(elem_id="cmp-forest")
+            with gr.Column(scale=1, min_width=320):
+                scatter = ChartView(elem_id="cmp-scatter")
+                nocost = gr.Markdown(t("ui.vs.nocost"), visible=False, elem_id="cmp-nocost", elem_classes="lp-help")
+            with gr.Column(scale=1, min_width=320):
+                kind = gr.Radio([], show_label=False, container=False, elem_id="cmp-kind", interactive=True)
+                curves = ChartView(elem_id="cmp-curves")
+    do.connect(compared, state, problem, [table, metric, cost, kind, forest, scatter, curves, nocost], body)
     inputs = [state, compared.runs, compared.baseline, metric, cost, kind]
     for control in (metric, cost, kind):
         control.input(toast(do.drawn), inputs, [state, forest, scatter, curves], **EVENT)

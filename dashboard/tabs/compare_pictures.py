@@ -206,16 +206,17 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
     do = Pictures(engine)
     state = gr.State(dict(START))
     problem = gr.Markdown(visible=False, elem_id="cmp-pictures-problem")
-    run = gr.Radio([], label=t("ui.vs.against"), elem_id="cmp-against", interactive=True, visible=False)
-    groups = GroupsView(elem_id="cmp-groups")
-    gallery = GalleryView(elem_id="cmp-gallery")
-    views = [
-        DetailView(elem_id="cmp-detail"),
-        CompareView(elem_id="cmp-panes", visible=False),
-        EnhanceView(elem_id="cmp-enhance", visible=False),
-        TracksView(elem_id="cmp-tracks", visible=False),
-    ]
-    do.connect(compared, state, problem, [run, groups, gallery, *views])
+    with gr.Column(elem_classes="lp-body", visible=False) as body:
+        run = gr.Radio([], label=t("ui.vs.against"), elem_id="cmp-against", interactive=True, visible=False)
+        groups = GroupsView(elem_id="cmp-groups")
+        gallery = GalleryView(elem_id="cmp-gallery")
+        views = [
+            DetailView(elem_id="cmp-detail"),
+            CompareView(elem_id="cmp-panes", visible=False),
+            EnhanceView(elem_id="cmp-enhance", visible=False),
+            TracksView(elem_id="cmp-tracks", visible=False),
+        ]
+    do.connect(compared, state, problem, [run, groups, gallery, *views], body)
     choice = [state, compared.runs, compared.baseline]
     filled = [state, groups, gallery, *views]
     groups.select(toast(do.on_group), choice, filled, **EVENT)
