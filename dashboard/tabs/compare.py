@@ -16,9 +16,8 @@ from dashboard.errors import InputError
 from dashboard.explore.overview import same_data
 from dashboard.store import Run
 from dashboard.tabs import PANELS, App, Compared
-from dashboard.tabs.common import EVENT, run_choices, shown, toast, visible
+from dashboard.tabs.common import EVENT, Choices, run_choices, shown, toast, visible
 from dashboard.tasks import TASKS
-from dashboard.views.comparing import Choice
 from dashboard.views.strings import t
 
 NAME = "compare"
@@ -91,8 +90,8 @@ class Compare:
         kept = [i for i in ids if i in labels]
         first = baseline if baseline in kept else next(iter(kept), None)
         return (
-            Choice(choices=choices, value=kept),
-            Choice(choices=[(labels[i], i) for i in kept], value=first, interactive=len(kept) > 1),
+            Choices(choices=choices, value=kept),
+            Choices(choices=[(labels[i], i) for i in kept], value=first, interactive=len(kept) > 1),
             gr.Markdown(visible=len(kept) < 2),
         )
 
@@ -219,11 +218,11 @@ def create(engine: Engine, app: App) -> None:
         elem_id="cmp-task", interactive=True,
     )  # fmt: skip
     with gr.Row(elem_classes=["lp-row", "lp-pick"]):
-        runs = Choice(
+        runs = Choices(
             [], multiselect=True, max_choices=MOST_RUNS, label=t("ui.cmp.runs"), elem_id="cmp-runs", scale=6,
             min_width=320, interactive=True,
         )  # fmt: skip
-        baseline = Choice(
+        baseline = Choices(
             [], label=t("ui.cmp.baseline"), elem_id="cmp-baseline", scale=3, min_width=200, interactive=True
         )
     few = gr.Markdown(t("ui.cmp.few"), visible=False, elem_id="cmp-few")

@@ -13,7 +13,7 @@ from dashboard.errors import InputError
 from dashboard.explore import comparing as explore
 from dashboard.explore.comparing.shown import entry, run_names
 from dashboard.tabs import App, Compared
-from dashboard.tabs.common import EVENT, toast
+from dashboard.tabs.common import EVENT, Choice, toast
 from dashboard.tabs.compare import NAME, Panel, comparison_of
 from dashboard.tabs.compare_decide import PICTURES
 from dashboard.views import ChartView, TableView
@@ -106,10 +106,8 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
     problem = gr.Markdown(visible=False, elem_id="cmp-classes-problem")
     with gr.Column(elem_classes="lp-body", visible=False) as body:
         with gr.Row(elem_classes=["lp-row", "lp-pick"]):
-            metric = gr.Radio(
-                [], label=t("ui.vs.metric"), elem_id="cmp-classes-metric", interactive=True, min_width=280
-            )
-            run = gr.Radio([], label=t("ui.vs.against"), elem_id="cmp-classes-run", interactive=True, min_width=280)
+            metric = Choice([], label=t("ui.vs.metric"), elem_id="cmp-classes-metric", interactive=True, min_width=280)
+            run = Choice([], label=t("ui.vs.against"), elem_id="cmp-classes-run", interactive=True, min_width=280)
         with gr.Row(elem_classes="lp-row"):
             with gr.Column(scale=6, min_width=320):
                 table = TableView(elem_id="cmp-classes-table")

@@ -15,7 +15,7 @@ from dashboard.explore.slicing import costs as explore
 from dashboard.operating.decisions import TASKS, Answers, Decisions, decisions
 from dashboard.operating.points import class_points, operating_points, prices_of
 from dashboard.tabs import App, Compared
-from dashboard.tabs.common import EVENT, toast
+from dashboard.tabs.common import EVENT, Choice, Choices, toast
 from dashboard.tabs.compare import chosen_runs
 from dashboard.views import ChartView, TableView
 from dashboard.views.strings import t
@@ -188,7 +188,7 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
         with gr.Row(elem_classes=["lp-row", "lp-pick"]):
             wrong = gr.Number(1, minimum=0, label=t("ui.cost.fp"), elem_id="cost-fp", min_width=120)
             miss = gr.Number(1, minimum=0, label=t("ui.cost.miss"), elem_id="cost-miss", min_width=120)
-            label = gr.Dropdown(
+            label = Choices(
                 [(t("ui.cost.all"), ALL)], value=ALL, label=t("ui.cost.class"), elem_id="cost-class", interactive=True,
                 min_width=160,
             )  # fmt: skip
@@ -201,7 +201,7 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
         gr.Markdown(t("ui.cost.how"), elem_id="cost-how")
         with gr.Row(elem_classes="lp-row"):
             with gr.Column(scale=6, min_width=340):
-                focus = gr.Radio([], label=t("ui.cost.classes"), elem_id="cost-focus", interactive=True)
+                focus = Choice([], label=t("ui.cost.classes"), elem_id="cost-focus", interactive=True)
                 classes = TableView(elem_id="cost-classes")
             with gr.Column(scale=5, min_width=320):
                 chart = ChartView(elem_id="cost-chart")

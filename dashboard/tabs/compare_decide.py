@@ -13,7 +13,7 @@ from dashboard.errors import InputError
 from dashboard.explore import comparing as explore
 from dashboard.explore.comparing.shown import entry
 from dashboard.tabs import App, Compared
-from dashboard.tabs.common import EVENT, toast
+from dashboard.tabs.common import EVENT, Choice, Choices, toast
 from dashboard.tabs.compare import NAME, Panel, comparison_of
 from dashboard.views import ChartView
 from dashboard.views.comparing import DecideView
@@ -102,10 +102,10 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
     with gr.Column(elem_classes="lp-body", visible=False) as body:
         table = DecideView(elem_id="cmp-decide")
         with gr.Row(elem_classes=["lp-row", "lp-pick"]):
-            metric = gr.Dropdown(
+            metric = Choices(
                 [], label=t("ui.vs.metric"), elem_id="cmp-metric", interactive=True, scale=3, min_width=220
             )
-            cost = gr.Radio([], label=t("ui.vs.costs"), elem_id="cmp-cost", interactive=True, scale=5, min_width=320)
+            cost = Choice([], label=t("ui.vs.costs"), elem_id="cmp-cost", interactive=True, scale=5, min_width=320)
         with gr.Row(elem_classes="lp-row"):
             with gr.Column(scale=1, min_width=320):
                 forest = ChartView(elem_id="cmp-forest")
@@ -113,7 +113,7 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
                 scatter = ChartView(elem_id="cmp-scatter")
                 nocost = gr.Markdown(t("ui.vs.nocost"), visible=False, elem_id="cmp-nocost", elem_classes="lp-help")
             with gr.Column(scale=1, min_width=320):
-                kind = gr.Radio([], show_label=False, container=False, elem_id="cmp-kind", interactive=True)
+                kind = Choice([], show_label=False, container=False, elem_id="cmp-kind", interactive=True)
                 curves = ChartView(elem_id="cmp-curves")
     do.connect(compared, state, problem, [table, metric, cost, kind, forest, scatter, curves, nocost], body)
     inputs = [state, compared.runs, compared.baseline, metric, cost, kind]

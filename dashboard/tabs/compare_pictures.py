@@ -19,7 +19,7 @@ from dashboard.explore.comparing.large import pair_first
 from dashboard.explore.comparing.shown import run_names
 from dashboard.explore.small import small_picture
 from dashboard.tabs import App, Compared
-from dashboard.tabs.common import EVENT, toast
+from dashboard.tabs.common import EVENT, Choice, toast
 from dashboard.tabs.compare import Panel, comparison_of
 from dashboard.tabs.compare_classes import against, place_of
 from dashboard.tabs.tracking_player import Player
@@ -207,7 +207,7 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
     state = gr.State(dict(START))
     problem = gr.Markdown(visible=False, elem_id="cmp-pictures-problem")
     with gr.Column(elem_classes="lp-body", visible=False) as body:
-        run = gr.Radio([], label=t("ui.vs.against"), elem_id="cmp-against", interactive=True, visible=False)
+        run = Choice([], label=t("ui.vs.against"), elem_id="cmp-against", interactive=True, visible=False)
         groups = GroupsView(elem_id="cmp-groups")
         gallery = GalleryView(elem_id="cmp-gallery")
         views = [

@@ -24,7 +24,7 @@ from dashboard.reporting.tables import SPREADS, SUFFIXES, class_table_of, table_
 from dashboard.reporting.words import LANGUAGES
 from dashboard.store import Run
 from dashboard.tabs import App, Compared
-from dashboard.tabs.common import EVENT, Slider, shown, toast
+from dashboard.tabs.common import EVENT, Choices, Slider, shown, toast
 from dashboard.views.strings import t
 
 KEEP_S = 3600.0
@@ -207,10 +207,10 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
                 }
             gr.Markdown(t("ui.share.raw.about"), elem_classes="lp-help")
             with gr.Row():
-                run = gr.Dropdown(
+                run = Choices(
                     [], label=t("ui.share.run"), elem_id="share-run", interactive=True, scale=3, min_width=160
                 )
-                kind = gr.Dropdown(
+                kind = Choices(
                     [], label=t("ui.share.format"), elem_id="share-format", interactive=True, scale=2, min_width=140
                 )
             raw = gr.Button(t("ui.share.raw"), size="sm", elem_id="share-raw")

@@ -24,7 +24,7 @@ from dashboard.slicing.measuring import Making, Measurings
 from dashboard.slicing.sliced import Sliced, sliced
 from dashboard.slicing.tags import Tags, read_tags
 from dashboard.tabs import App, Compared
-from dashboard.tabs.common import EVENT, Slider, toast
+from dashboard.tabs.common import EVENT, Choice, Choices, Slider, toast
 from dashboard.tabs.compare import comparison_of
 from dashboard.tabs.compare_slices_shown import Shown
 from dashboard.views import ChartView, CompareView, DetailView, EnhanceView, GalleryView, ProgressView
@@ -281,10 +281,10 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
     state, clock = gr.State(dict(START)), gr.Timer(1.5, active=False)
     with gr.Column(elem_id="slice-panel"):
         with gr.Row(elem_classes=["lp-row", "lp-pick"]):
-            focus = gr.Radio(
+            focus = Choice(
                 [], label=t("ui.slice.focus"), elem_id="slice-focus", interactive=True, scale=4, min_width=240
             )
-            against = gr.Radio(
+            against = Choice(
                 [(t("ui.slice.rest"), "rest"), (t("ui.slice.baseline"), "baseline")], value="rest", scale=3,
                 label=t("ui.slice.against"), elem_id="slice-against", interactive=True, min_width=220, visible=False,
             )  # fmt: skip
@@ -305,7 +305,7 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
                 csv = gr.Button(t("ui.csv"), size="sm", elem_id="slice-csv")
                 file = gr.DownloadButton(visible="hidden", elem_id="slice-csv-file")
             with gr.Column(scale=5, min_width=320):
-                attribute = gr.Dropdown([], label=t("ui.slice.over"), elem_id="slice-over", interactive=True)
+                attribute = Choices([], label=t("ui.slice.over"), elem_id="slice-over", interactive=True)
                 chart = ChartView(elem_id="slice-chart")
         gallery = GalleryView(elem_id="slice-gallery")
         detail = DetailView(elem_id="slice-detail")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import gradio as gr
-
 from dashboard.views import STATIC, View
 
 CSS = (STATIC / "decide.css").read_text("utf-8")
@@ -32,16 +30,3 @@ class GroupsView(View):
     def __init__(self, value: Any = None, **kwargs: Any) -> None:
         super().__init__(value, css_template=CSS, **kwargs)
         self.js_on_load = (STATIC / "decide_groups.js").read_text("utf-8") + (self.js_on_load or "")
-
-
-class Choice(gr.Dropdown):
-    """A dropdown whose choices may change while a value is on its way: what is no longer among them is left out."""
-
-    is_template = True  # drawn as Gradio's own
-
-    def preprocess(self, payload: Any) -> Any:
-        """The value, as far as it can be chosen."""
-        there = {value for _, value in self.choices}
-        if self.multiselect:
-            return [p for p in payload or [] if isinstance(p, str) and p in there]
-        return payload if isinstance(payload, str) and payload in there else None
