@@ -63,6 +63,8 @@ class Engine:
         self.films = Films(cache_folder().parent / "films")
         if public:
             self.options = replace(self.options, allow_code=False)
+        if ON:  # CUDA is only emulated in this process
+            self.options = replace(self.options, device="cpu")
         self._guard = threading.Lock()
         self._making: dict[Hashable, threading.Lock] = {}
         self._models: OrderedDict[Hashable, ModelAdapter[Any, Any]] = OrderedDict()

@@ -228,12 +228,12 @@ def load_for(name: str, options: LoadOptions, task: str | None, asked: bool) -> 
 
     Args:
         name: as for ``load_model``.
-        options: likewise.
+        options: likewise; the device is not looked at.
         task: likewise.
         asked: whether somebody whose quota it may take is behind it; what the server makes by itself runs on the CPU.
     """
     near = replace(options, device="cpu")
-    if not asked or task in WORDLESS or options.device == "cpu":
+    if not asked or task in WORDLESS:
         return load_model(name, near, task)
     made = FarAdapter(name, options, task)
     return made if made.spec.task not in WORDLESS else made.near

@@ -28,7 +28,6 @@ from dashboard.tabs.compare_decide import START as DECIDE
 from dashboard.tabs.compare_decide import Decide
 from dashboard.tabs.compare_pictures import START as PICTURES
 from dashboard.tabs.compare_pictures import Pictures, frame_of
-from dashboard.views.comparing import Choice
 from models.load import load_model
 from tests.enhancement_store import runs_in
 from tests.fake_detector import FakeDetector, FakeObjects
@@ -246,14 +245,6 @@ def test_runs_chosen_in_another_tab_bring_their_task_and_a_baseline(engine: Engi
     first = do.opened("tracking", [], None, request())  # there are none of tracking: the first task that has two
     assert first[0].value == "classification"
     assert len(first[1].value) == 2
-
-
-def test_a_value_on_its_way_is_no_error() -> None:
-    several, one = Choice(choices=["a", "b"], multiselect=True), Choice(choices=["a", "b"])
-    assert several.preprocess(["a", "gone", None]) == ["a"]
-    assert several.preprocess(None) == []
-    assert one.preprocess("gone") is None
-    assert one.preprocess("b") == "b"
 
 
 def compared(store: Store, ids: list[str]) -> tuple[Comparison, list[Any]]:

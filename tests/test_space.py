@@ -147,7 +147,7 @@ def test_a_visitor_gets_the_gpu_and_the_server_the_cpu(tmp_path: Path, monkeypat
     engine.store.who = lambda: Visitor(("cookie",))
     assert isinstance(engine.model("digits_cnn"), FarAdapter)
     assert not isinstance(engine.model("scenes_sem_nano"), FarAdapter)
-    assert engine.model("digits_cnn", LoadOptions(device="cpu")).device == "cpu"
+    assert engine.options.device == "cpu"  # of what loads models without the engine: profiles
 
 
 def test_without_spaces_nothing_changes() -> None:

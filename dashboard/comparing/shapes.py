@@ -154,6 +154,6 @@ class Comparison:
 
         A sample on which one of them has no score (NaN) is a tie.
         """
-        gap = self.scores[run] - self.scores[self.baseline if against is None else against]
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore"):  # two perfect images: infinity less infinity is a tie
+            gap = self.scores[run] - self.scores[self.baseline if against is None else against]
             return np.where(gap > self.tolerance, 1, np.where(gap < -self.tolerance, -1, 0)).astype(np.int8)

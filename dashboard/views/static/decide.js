@@ -2,6 +2,7 @@
 const root = element.querySelector(".lp-decide");
 let all = false;
 const SIGNS = { better: "✓", worse: "✗", same: "≈", differs: "≠", unknown: "–" };
+const TONE = { better: "ok", worse: "no", same: "", differs: "", unknown: "" }; // as everywhere, in light and dark
 const plus = (x, d) => (x === null || x === undefined ? L.t("ui.na") : `${x < 0 ? "−" : x > 0 ? "+" : "±"}${Math.abs(x).toFixed(d)}`);
 const pvalue = (p) => (p === null || p === undefined ? L.t("ui.na") : p < 0.001 ? "< 0.001" : p > 0.999 ? "1" : p.toFixed(3));
 const told = (p) => (p === null || p === undefined ? `p ${L.t("ui.na")}` : p < 0.001 ? "p < 0.001" : `p = ${pvalue(p)}`);
@@ -16,14 +17,14 @@ const head = (v) => {
     if (!d) return "";
     const vars = { a: names(v)[pair.run], b: names(v)[v.baseline], metric: L.name(c.key), d: plus(d.value, c.digits) + unit(c), low: plus(d.low, c.digits), high: plus(d.high, c.digits), p: told(d.p_holm ?? d.p), n: L.int(v.n) };
     const key = d.verdict === "same" ? `ui.vs.head.same.${v.unit}` : `ui.vs.head.${d.verdict}`;
-    return `<p class="say ${d.verdict}" data-run="${pair.run}">${mark(pair.run)} <b class="sign">${SIGNS[d.verdict]}</b> ${L.esc(L.t(key, vars))}</p>`;
+    return `<p class="say ${d.verdict}" data-run="${pair.run}">${mark(pair.run)} <b class="sign ${TONE[d.verdict]}">${SIGNS[d.verdict]}</b> ${L.esc(L.t(key, vars))}</p>`;
   }).join("");
 };
 const cell = (x, c, v, run) => {
   const between = x.low === null ? "" : `<small title="${L.esc(L.t("ui.vs.interval"))}">${num(x.low, c)} – ${num(x.high, c)}</small>`;
   const star = x.best ? `<em class="best" title="${L.esc(L.t(`ui.vs.best.${x.best}`))}">${x.best === "told" ? "★" : "☆"}</em>` : "";
   const d = x.diff;
-  const gap = d && d.value !== null ? `<div class="gap ${d.verdict}" title="${L.esc(d.method)}"><span><b>${plus(d.value, c.digits)}</b>${d.low === null ? "" : ` <small>${plus(d.low, c.digits)} … ${plus(d.high, c.digits)}</small>`}</span><span class="word">${L.esc(L.t(`ui.vs.word.${d.verdict}`))}</span><small>${L.esc(told(d.p))}${v.compared > 1 && d.p !== null ? ` · Holm ${L.esc(pvalue(d.p_holm))}` : ""}</small></div>` : run === v.baseline && v.rows.some((r) => r[v.columns.indexOf(c)].diff) ? `<div class="gap base">${L.esc(L.t("ui.vs.baseline"))}</div>` : "";
+  const gap = d && d.value !== null ? `<div class="gap ${d.verdict}" title="${L.esc(d.method)}"><span><b>${plus(d.value, c.digits)}</b>${d.low === null ? "" : ` <small>${plus(d.low, c.digits)} … ${plus(d.high, c.digits)}</small>`}</span><span class="word ${TONE[d.verdict]}">${L.esc(L.t(`ui.vs.word.${d.verdict}`))}</span><small>${L.esc(told(d.p))}${v.compared > 1 && d.p !== null ? ` · Holm ${L.esc(pvalue(d.p_holm))}` : ""}</small></div>` : run === v.baseline && v.rows.some((r) => r[v.columns.indexOf(c)].diff) ? `<div class="gap base">${L.esc(L.t("ui.vs.baseline"))}</div>` : "";
   return `<td data-metric="${L.esc(c.name)}"><div class="val"><b>${num(x.value, c)}${x.value === null ? "" : L.esc(unit(c))}</b>${star}</div>${between}${gap}</td>`;
 };
 const test = (t, v) => `<span class="test" data-test="${L.esc(t.key)}">${L.esc(L.name(t.key))}${L.info(t.key)} <b>${L.esc(told(t.p))}</b>${v.compared > 1 && t.p !== null ? ` <small>Holm ${L.esc(pvalue(t.p_holm))}</small>` : ""}${t.statistic === null ? "" : ` <small>${L.esc(L.t("ui.vs.statistic"))} ${+t.statistic.toPrecision(4)}</small>`} <em class="${t.told ? "yes" : "no"}">${t.told === null ? "" : L.esc(L.t(t.told ? "ui.vs.test.yes" : "ui.vs.test.no"))}</em></span>`;
