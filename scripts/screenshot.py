@@ -71,8 +71,11 @@ def cost(page: Page) -> None:
     page.get_by_role("tab", name="Speed and cost", exact=True).click()
     page.locator("#prf-models input").fill("efficientnet_lite0")
     page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    page.locator("#prf-size input, #prf-size textarea").first.click()  # the list of models closes
     page.locator("#prf-go").click()
     page.wait_for_selector("#prf-figures .card", timeout=600_000)
+    page.wait_for_selector("#prf-progress [data-state=done]", timeout=300_000)
     take(page, "profile.png")
 
 
