@@ -235,7 +235,7 @@ def test_no_event_takes_a_file_that_was_not_dropped(page: HttpPage) -> None:
     assert len(events) > 5
     for event in events:
         for path in ("/etc/passwd", f"{os.getcwd()}/app.py"):
-            data = [[file_data(path)] if kind == "file" else None for kind in page.types(event)]
+            data = [[file_data(path)] if kind in ("file", "uploadbutton") else None for kind in page.types(event)]
             for given in (data, [d[0] if isinstance(d, list) else d for d in data], [path] * len(data)):
                 message = page.fire(event, given)
                 assert SECRET not in json.dumps(message)
