@@ -54,8 +54,8 @@ class Compared:
 
     Attributes:
         task: the radio of the task.
-        runs: the dropdown of two to eight run ids, the baseline among them.
-        baseline: the dropdown of the run that the others are compared with (one of ``runs``).
+        runs: the chosen run ids, two to eight if there is anything to compare, the baseline among them.
+        baseline: the id of the run that the others are compared with (one of ``runs``).
         tab: the panel's own ``gr.Tab``, whose ``select`` says that it was opened.
         asked: which pictures are wanted: {"run": id, "group": name or None, "class": name or None}, {} for none; who
             sets it brings ``app.inner["compare"]`` to the panel "pictures".
@@ -63,8 +63,8 @@ class Compared:
     """
 
     task: gr.Radio
-    runs: gr.Dropdown
-    baseline: gr.Dropdown
+    runs: gr.State
+    baseline: gr.State
     tab: gr.Tab
     asked: gr.State
     front: gr.State

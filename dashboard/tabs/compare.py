@@ -83,6 +83,16 @@ class Compare:
         if len(named) > 1 and gone:
             gr.Warning(html.escape(f"There is no run {', '.join(gone)[:200]}: it may have been deleted."))
 
+    @staticmethod
+    def settled(
+        ids: Sequence[str] | None, baseline: str | None, known: Sequence[str], base: str | None
+    ) -> tuple[Any, Any]:
+        """What the panels go by, once both lists agree: a list of several says that it changed when it has not."""
+        names = list(ids or [])
+        if (names and baseline not in names) or (names == known and baseline == base):
+            return gr.skip(), gr.skip()
+        return names, baseline
+
     def choice(self, task: str | None, ids: Sequence[str], baseline: str | None = None) -> Chosen:
         """The dropdowns for chosen runs."""
         choices = run_choices(self.of(task))
@@ -227,16 +237,20 @@ def create(engine: Engine, app: App) -> None:
         )
     few = gr.Markdown(t("ui.cmp.few"), visible=False, elem_id="cmp-few")
     front, asked = gr.State(next(iter(PANELS.names()), "")), gr.State({})
+    chosen_ids, chosen_baseline = gr.State([]), gr.State(None)  # change once, where lists echo
     with gr.Tabs(elem_id="cmp-tabs") as inner:
         app.inner[NAME] = inner
         app.runs[NAME] = runs
         for name, panel in PANELS.items():
             with gr.Tab(t(f"ui.cmp.panel.{name}"), id=name, elem_id=f"cmp-tab-{name}") as tab:
                 tab.select(_always(name), None, front, **EVENT)
-                panel(engine, app, Compared(task, runs, baseline, tab, asked, front))
+                panel(engine, app, Compared(task, chosen_ids, chosen_baseline, tab, asked, front))
     assert app.tab is not None
     chosen: list[Any] = [runs, baseline, few]
     app.tab.select(toast(do.opened), [task, runs, baseline], [task, *chosen], **EVENT)
     app.on_load.append((toast(do.linked), [], [app.tabs]))
     task.input(toast(do.tasked), task, chosen, **EVENT)
     runs.input(toast(do.picked), [task, runs, baseline], chosen, **EVENT)
+    settled: list[Any] = [chosen_ids, chosen_baseline]
+    for changing in (runs.change, baseline.change):
+        changing(do.settled, [runs, baseline, *settled], settled, **(EVENT | {"trigger_mode": "always_last"}))

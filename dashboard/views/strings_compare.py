@@ -80,7 +80,7 @@ COMPARE: dict[str, tuple[str, str]] = {
     "ui.vs.cost.macs": ("MACs an image", "每張影像 MACs"),
     "ui.vs.cost.size_mb": ("weights, MB", "權重大小（MB）"),
     "ui.vs.cost.memory_mb": ("peak memory, MB", "記憶體峰值（MB）"),
-    "ui.vs.gain": ("gain (right is better)", "增益（越右越好）"),
+    "ui.vs.gain": ("gain (better →)", "增益（較好 →）"),
     "ui.vs.axis.share": ("share of the samples", "樣本比例"),
     "ui.vs.curve.roc": ("ROC", "ROC"),
     "ui.vs.curve.pr": ("Precision–recall", "精確率–召回率"),

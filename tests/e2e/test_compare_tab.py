@@ -61,10 +61,14 @@ def test_the_better_model_is_named_and_its_wins_are_a_click_away(tab: Page, gain
 
 
 def test_another_baseline_turns_everything_round(tab: Page, gained: set[str]) -> None:
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url) if "queue/join" in request.url else None)
     tab.locator("#cmp-baseline input").click()
     tab.get_by_role("option", name="digits_cnn").click()
     expect(tab.locator("#cmp-decide .say")).to_contain_text("digits_linear is worse than digits_cnn")
     expect(tab.locator("#cmp-decide [data-group=only_baseline]")).to_have_attribute("data-n", str(len(gained)))
+    tab.wait_for_timeout(1500)
+    assert 2 <= len(asked) <= 12  # one change, told once to every panel, whatever lists echo
 
 
 def test_a_class_leads_to_its_pictures(tab: Page) -> None:
