@@ -17,7 +17,7 @@ from dashboard.datasets.digits import Digits
 from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.evaluation import Settings, evaluate
-from dashboard.explore.comparing.pairs import RIGHT_WRONG, WINS_LOSSES
+from dashboard.explore.comparing.pairs import RIGHT_WRONG, WINS_LOSSES, labelled
 from dashboard.selection import literal
 from dashboard.store import Run, Store
 from dashboard.tabs import compare as tab
@@ -31,7 +31,7 @@ from dashboard.tabs.compare_pictures import Pictures, frame_of
 from models.load import load_model
 from tests.enhancement_store import runs_in
 from tests.fake_detector import FakeDetector, FakeObjects
-from tests.tracking_store import mistaken, scored, swapped
+from tests.tracking_store import mistaken, scored, swapped, truth
 
 GROUPS, GALLERY, LARGE = 3, 4, 5  # of what the pictures' ``opened`` gives, after state and problem
 
@@ -301,6 +301,13 @@ def test_tracking_plays_from_the_frame(tmp_path: Path) -> None:
     assert player.value["title"] == name
     assert player.value["seek"] == int(frame) - 1
     assert len(player.value["panes"]) == 2
+    has = {
+        (name, frame + 1) for name, rows in truth().items() for (frame, _), (_, _, label) in rows.items() if label == 2
+    }
+    wanted = {i for i in found.ids if (i.rsplit("/", 1)[0], int(i.rsplit("/", 1)[1])) in has}
+    assert 0 < len(wanted) < len(found.ids)
+    kept = labelled(found, found.runs[0].classes[1])
+    assert {i for i, k in zip(found.ids, kept, strict=True) if k} == wanted
 
 
 def test_frames_are_found_by_position() -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dashboard.comparing.shapes import Comparison
 from dashboard.errors import InputError
-from dashboard.explore import detection, segmentation
+from dashboard.explore import detection, segmentation, tracking
 from dashboard.explore.comparing.shown import run_names
 from dashboard.explore.comparing.small import DETECTION, tally
 from dashboard.explore.overview import Data
@@ -120,7 +120,7 @@ def labelled(comparison: Comparison, name: str) -> NDArray[np.bool_]:
         InputError: there is no such class.
     """
     run, index = comparison.runs[comparison.baseline], comparison.index[comparison.baseline]
-    if comparison.task not in ("classification", "detection", "instance-segmentation", "semantic-segmentation"):
+    if comparison.task == "enhancement":
         return np.ones(len(index), bool)
     if name not in run.classes:
         raise InputError(f"The baseline has no class {name!r}: pick another class.")
@@ -130,6 +130,8 @@ def labelled(comparison: Comparison, name: str) -> NDArray[np.bool_]:
         if "label" in rows:
             return (rows["label"] == label).to_numpy(bool)
         return np.array([label in set(s) if s is not None else False for s in rows["labels"]], bool)
+    if comparison.task == "tracking":
+        return _frames_with(run, label, comparison.ids)
     view: Any
     if comparison.task == "semantic-segmentation":
         view = segmentation.opened(run)
@@ -140,6 +142,16 @@ def labelled(comparison: Comparison, name: str) -> NDArray[np.bool_]:
         has = np.bincount(truth.image[truth.classes == label], minlength=len(view.index)) > 0
     at = np.searchsorted(view.index, index)
     return np.asarray(has[np.minimum(at, len(has) - 1)] & (at < len(has)), bool)
+
+
+def _frames_with(run: Run, label: int, ids: Sequence[str]) -> NDArray[np.bool_]:
+    """(N,) which frames ("sequence/frame", counted from 1) have a class in the truth."""
+    there = set()
+    for stored in tracking.opened(run).sequences:
+        truth = stored.tracks.truth
+        there |= {(stored.tracks.name, int(f) + 1) for f in np.unique(truth.frame[truth.class_ids == label])}
+    parts = (name.rpartition("/") for name in ids)
+    return np.array([frame.isdigit() and (name, int(frame)) in there for name, _, frame in parts], bool)
 
 
 def gallery_data(
