@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 PREFIX = "torchvision/"
 TABLE = tables.HERE / "torchvision_detectors.tsv"
 CATEGORIES = 91  # outputs of a network trained on COCO: the background, and COCO's numbers 1..90 of which 80 are used
+_ZERO = 1e-30
+"""Nothing beside any variance; some versions of PyTorch (2.11) refuse 0."""
 _EPS_ZERO = ("fasterrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn", "retinanet_resnet50_fpn")  # as torchvision loads them
 
 
@@ -79,7 +81,7 @@ def build(name: str, classes: int = CATEGORIES) -> nn.Module:
     net: nn.Module = torchvision.models.get_model(name, weights=None, weights_backbone=None, num_classes=classes)
     for module in net.modules():
         if name in _EPS_ZERO and isinstance(module, BatchNorm2d):
-            module.eps = 0.0
+            module.eps = _ZERO
     return net
 
 
