@@ -30,6 +30,9 @@ _JOINERS = "\u200c\u200d"
 Label = tuple[str, tuple[str, ...]]
 """Title and tags."""
 
+BY_PROFILE = "profile"
+"""Tag of runs that came about while a profile measured accuracy: no page begins with them."""
+
 
 def label_of(run: Run, titled: bool = True) -> str:
     """A run's title, if it has one and may be used, else its model, and how its tracker differs from the defaults."""

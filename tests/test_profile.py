@@ -200,6 +200,7 @@ def test_a_whole_profile_with_what_its_variants_cost(fast, tmp_path):
         assert one.speedup > 0
         run = store.get(one.run)
         assert run.samples == 40
+        assert run.tags == ("profile",)
         assert one.accuracy["top1"] == run.metrics["top1"]
     assert half.largest_difference > 1e-4 > ort.largest_difference
     assert len({one.run for one in (plain, half, ort, usual)}) == 4

@@ -18,16 +18,19 @@ from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.evaluation import Progress, Settings, evaluate
 from dashboard.finishing import finish
+from dashboard.history import set_label
 from dashboard.jobs import MOST_ACTIVE, Jobs
+from dashboard.naming import BY_PROFILE
 from dashboard.predictions import ClassificationPart, write_part
 from dashboard.reporting.tables import harmless
 from dashboard.selection import ALL
 from dashboard.store import Run, Store
-from dashboard.tabs.common import Choice, Choices, shown, toast, visible
+from dashboard.tabs.common import Choice, Choices, own, shown, toast, visible
 from dashboard.tabs.evaluate_panel import Evaluate, refuse_paths
 from dashboard.tabs.results import OUTPUTS, Results, sane
 from dashboard.tabs.runs import Runs
 from models.load import load_model
+from tests.fakes import FakeAdapter, FakeDataset
 
 ORDER = ("cross_entropy", 2.0, False)
 
@@ -282,3 +285,15 @@ def test_a_value_that_is_no_choice_any_more_is_none():
     assert some.preprocess([]) == []
     assert some.preprocess(None) is None
     assert Choices(choices=["a"]).preprocess("gone") is None
+
+
+def test_no_page_begins_with_what_a_profile_has_evaluated(tmp_path):
+    store = Store(tmp_path)
+    first = evaluate(FakeAdapter(), FakeDataset(10), store, Settings())
+    second = evaluate(FakeAdapter(fingerprint="model-2", name="other"), FakeDataset(10), store, Settings())
+    assert own(store.runs()) == store.runs()
+    set_label(store, second.id, tags=[BY_PROFILE])
+    assert [r.id for r in own(store.runs())] == [first.id]
+    assert Results(Engine(tmp_path), "classification").default() == [first.id]
+    set_label(store, first.id, tags=[BY_PROFILE])
+    assert len(own(store.runs())) == 2

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from dashboard.datasets.base import Dataset
 from dashboard.errors import InputError, did_you_mean
 from dashboard.evaluation import Settings, evaluate
+from dashboard.history import change_tags
+from dashboard.naming import BY_PROFILE
 from dashboard.profiling import measuring
 from dashboard.profiling.fresh import Fresh, cold_start
 from dashboard.profiling.gpu import gpu_facts
@@ -191,7 +193,10 @@ def _evaluated(made: Variant, of: Subject, watch: measuring.Watch, adapter: Mode
     if made.name != DEFAULT and not hasattr(adapter, "tracker"):  # a tracked run's name says who tracked
         adapter = copy.copy(adapter)
         adapter.spec = replace(adapter.spec, name=f"{adapter.spec.name} ({made.name})")
+    before = set(of.store.ids())
     run = evaluate(adapter, of.dataset, of.store, Settings(limit=of.limit), watch.within, watch.cancel)
+    if run.id not in before:
+        change_tags(of.store, [run.id], add=[BY_PROFILE])
     return replace(made, accuracy={k: run.metrics[k] for k in HEADLINES if k in run.metrics}, run=run.id)
 
 

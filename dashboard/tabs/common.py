@@ -15,7 +15,7 @@ import gradio as gr
 
 from dashboard.engine import Engine
 from dashboard.errors import InputError
-from dashboard.naming import label_of
+from dashboard.naming import BY_PROFILE, label_of
 from dashboard.store import Run
 
 _UPLOADS = os.environ.get("GRADIO_TEMP_DIR") or os.path.join(tempfile.gettempdir(), "gradio")
@@ -49,6 +49,11 @@ def shown(message: object) -> str:
 def visible(engine: Engine, task: str | None = None) -> list[Run]:
     """The runs that are listed: all of them; on a public server what is everybody's, and the visitor's own."""
     return engine.store.runs(task)
+
+
+def own(runs: Sequence[Run]) -> list[Run]:
+    """Those to begin with: not what came about while a profile measured accuracy, unless there is nothing else."""
+    return [r for r in runs if BY_PROFILE not in r.tags] or list(runs)
 
 
 def run_choices(runs: Sequence[Run]) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from dashboard.errors import InputError
 from dashboard.explore.overview import same_data
 from dashboard.store import Run
 from dashboard.tabs import PANELS, App, Compared
-from dashboard.tabs.common import EVENT, Choices, run_choices, shown, toast, visible
+from dashboard.tabs.common import EVENT, Choices, own, run_choices, shown, toast, visible
 from dashboard.tasks import TASKS
 from dashboard.views.strings import t
 
@@ -38,7 +38,7 @@ class Compare:
 
     def first(self, task: str) -> list[str]:
         """The newest runs on the newest data that has at least two of a model each, oldest first; at most four."""
-        runs = self.of(task)
+        runs = own(self.of(task))
         for newest in runs:
             alike = {r.model: r for r in reversed(runs) if same_data(r, newest)}
             if len(alike) > 1:

@@ -20,7 +20,7 @@ from dashboard.finishing import out_of_date, refresh
 from dashboard.reporting.tables import harmless
 from dashboard.selection import ALL, checked, select, usable_sort
 from dashboard.store import Run
-from dashboard.tabs.common import run_choices, shown, visible
+from dashboard.tabs.common import own, run_choices, shown, visible
 from dashboard.views.strings import I18N, t
 
 PAGE = 24
@@ -42,7 +42,7 @@ class Results:
         """What to show first: the run asked for, else the newest run and others on the same data."""
         if wanted and any(r.id == wanted for r in self.engine.store.runs(self.task)):
             return [wanted]
-        runs = visible(self.engine, self.task)
+        runs = own(visible(self.engine, self.task))
         same = [r for r in runs if runs and _data(r) == _data(runs[0])]
         return [r.id for r in reversed(same[:2])]
 

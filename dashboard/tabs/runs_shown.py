@@ -16,7 +16,7 @@ from dashboard.finishing import out_of_date, refresh
 from dashboard.jobs import ACTIVE
 from dashboard.naming import label_of
 from dashboard.store import Run
-from dashboard.tabs.common import run_choices, shown, visible
+from dashboard.tabs.common import own, run_choices, shown, visible
 from dashboard.tabs.evaluate_panel import job_data
 from dashboard.views import ProgressView
 
@@ -63,7 +63,7 @@ class RunsPanel(ABC, Generic[V, C]):
         """What to show first: the run asked for, else the newest run and others on the same data."""
         if wanted and any(r.id == wanted for r in self.engine.store.runs() if r.task in self.tasks):
             return [wanted]
-        runs = self._visible()
+        runs = own(self._visible())
         same = [r for r in runs if r.task == runs[0].task and same_data(r, runs[0])]
         return [r.id for r in reversed(same[: self.at_first])]
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from dashboard.profiling.kept import write_profile
+from dashboard.profiling.profile import profile
+from dashboard.store import Store
 from tests.e2e.conftest import new_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -31,8 +37,8 @@ WALK = {
         {
             "Overview": "prf-figures .card",
             "Layers": "prf-layers td",
-            "Ways of running it": "prf-ways td",
-            "How": "prf-how",
+            "Faster ways": "prf-ways td",
+            "How it was measured": "prf-how",
         },
     ),
     "Compare": (
@@ -49,6 +55,15 @@ WALK = {
     "Runs": ("", {"": "runs-table td"}),
 }
 """Tab, prefix of its tabs, and by tab inside it what has to be seen there."""
+
+
+@pytest.fixture(scope="module")
+def store(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the app makes at its first start, and a profile."""
+    folder = tmp_path_factory.mktemp("walked")
+    shutil.copytree(prepared, folder, dirs_exist_ok=True)
+    write_profile(Store(folder), profile("digits_cnn", variants=()))
+    return folder
 
 
 def open_tab(page: Page, group: str, name: str) -> None:
