@@ -100,8 +100,8 @@ def discard(store: Store, names: Iterable[str], kind: Kind = "runs") -> list[str
             away = store.root / "trash" / kind / name
             shutil.rmtree(away, ignore_errors=True)
             with contextlib.suppress(FileNotFoundError):  # another process was faster
+                os.utime(store.root / kind / name)  # first: what is old in the trash goes
                 (store.root / kind / name).rename(away)
-                os.utime(away)
     return there
 
 
@@ -146,5 +146,6 @@ def empty_trash(store: Store) -> None:
 def _forget(store: Store, before: float) -> None:
     """Take away what was deleted before a time (seconds since the epoch)."""
     for folder in (store.root / "trash").glob("*/*"):
-        if folder.stat().st_mtime < before:
-            shutil.rmtree(folder)
+        with contextlib.suppress(FileNotFoundError):  # another process is at it, too
+            if folder.stat().st_mtime < before:
+                shutil.rmtree(folder)

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from dashboard.disk import friendly_os_errors, write_json
 from dashboard.errors import InputError
-from dashboard.naming import label_of
+from dashboard.naming import BY_PROFILE, label_of
 from dashboard.run import facts_of
 from dashboard.store import Store
 from dashboard.watching_stored import everything
@@ -111,6 +111,8 @@ def predictions(store: Store, run_ids: Iterable[str]) -> list[Going]:
 
 def unused_videos(store: Store) -> list[Going]:
     """Kept videos that no run, nothing watched and nothing in the trash is about."""
+    if _folders(store.root / "unfinished"):
+        return []  # a run under way, or one to go on with, may be about any of them
     used = {above for source in _sources(store) for above in Path(source).parents}
     young = time.time() - UNUSED_S
     return [
@@ -141,7 +143,7 @@ def oldest(store: Store, most_bytes: float) -> list[Going]:
     for run in reversed(runs):
         if spent <= most_bytes:
             break
-        if not (run.title or run.tags):
+        if not (run.title or set(run.tags) - {BY_PROFILE}):
             spent -= sizes[run.id]
             found.append(
                 Going("oldest", f"{label_of(run)} · {run.dataset} · {run.created_at[:10]}", run.path, sizes[run.id])

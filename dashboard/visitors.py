@@ -111,8 +111,8 @@ class VisitorStore(Store):
     def draft(self, run_id: str) -> Iterator[Draft]:
         """As ever; a new run is the visitor's from its first moment."""
         with super().draft(run_id) as draft:
-            if not self.has(run_id):
-                self._mark(run_id)
+            if not self.has(run_id) or self._owners(run_id) is not None:
+                self._mark(run_id)  # made again, it is his, too
             yield draft
 
     def _mark(self, run_id: str) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 
 from models.base import ModelAdapter
 from models.torch_adapter import TorchClassifier
-from models.torch_segment import TorchSegmenter, tensor_of
+from models.torch_segment import TorchSegmenter, one_output, tensor_of
 
 if TYPE_CHECKING:
     import torch
@@ -125,7 +125,7 @@ def onnx_bytes(net: nn.Module, batch: torch.Tensor, sizes: bool) -> bytes:
     output = io.BytesIO()
     with torch.inference_mode(False), torch.no_grad(), _quiet():
         torch.onnx.export(
-            _Plain.around(net),
+            one_output(net),
             (batch.clone(),),
             output,  # type: ignore[arg-type]  # a file-like object is taken as well
             input_names=["image"],
@@ -134,24 +134,6 @@ def onnx_bytes(net: nn.Module, batch: torch.Tensor, sizes: bool) -> bytes:
             dynamo=False,
         )
     return output.getvalue()
-
-
-class _Plain:
-    """Makes a module of one output out of one with several."""
-
-    @staticmethod
-    def around(net: nn.Module) -> nn.Module:
-        from torch import nn
-
-        class Plain(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.net = net
-
-            def forward(self, batch: torch.Tensor) -> torch.Tensor:
-                return tensor_of(self.net(batch))
-
-        return Plain().eval()
 
 
 def _input_of(adapter: Any, net: nn.Module, item: Any) -> torch.Tensor:

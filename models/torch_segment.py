@@ -171,7 +171,7 @@ class TorchSegmenter(TorchDetector):
         if fuse and fold is None:
             from models.fusing import fold_batch_norms
 
-            plain = _plain(self.network)
+            plain = one_output(self.network)
             outputs, norms = fold_batch_norms(plain, probe)
             return self._outputs(outputs, side), len(norms)
         folded = fold(self.network) if fuse and fold is not None else None
@@ -197,7 +197,7 @@ def tensor_of(outputs: Any) -> torch.Tensor:
     return outputs
 
 
-def _plain(net: nn.Module) -> nn.Module:
+def one_output(net: nn.Module) -> nn.Module:
     """The network with one tensor for its result; what is folded in it is folded in the network."""
     from torch import nn
 

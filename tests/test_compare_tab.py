@@ -241,7 +241,9 @@ def test_runs_chosen_in_another_tab_bring_their_task_and_a_baseline(engine: Engi
     do = Compare(engine)
     task, runs, baseline, few = do.opened("tracking", ids[:2], None, request())
     assert (task.value, runs.value, baseline.value, few.visible) == ("classification", ids[:2], ids[0], False)
-    assert do.opened("classification", ids[:2], ids[1], request()) == (gr.skip(),) * 4
+    task, runs, baseline, few = do.opened("classification", [ids[1], ids[0]], ids[1], request())
+    assert (task.value, runs.value, baseline.value) == ("classification", [ids[1], ids[0]], ids[1])
+    assert [value for _, value in baseline.choices] == [ids[1], ids[0]]  # the list of runs may have brought more
     first = do.opened("tracking", [], None, request())  # there are none of tracking: the first task that has two
     assert first[0].value == "classification"
     assert len(first[1].value) == 2

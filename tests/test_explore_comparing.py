@@ -247,9 +247,7 @@ def test_costs_come_from_the_run_and_from_the_profile_of_its_model() -> None:
 def test_a_profile_of_other_weights_is_not_taken() -> None:
     made = comparison_of([[1], [2]])
     runs = [replace(r, facts={"model_facts": {"fingerprint": "x"}}) for r in made.runs]
-    other = [
-        run_of(m, task="profile", facts={"model_facts": {"fingerprint": "y"}, "profile": {"params": 1}}) for m in "AB"
-    ]
+    other = [run_of(m, task="profile", facts={"profile": {"params": 1, "fingerprints": ["y", "z"]}}) for m in "AB"]
     assert list(costs_known(replace(made, runs=runs), other)) == []
 
 

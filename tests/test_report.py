@@ -272,7 +272,10 @@ def test_strangers_do_not_learn_where_things_are(made, task):
 @pytest.mark.parametrize(
     ("text", "left"),
     [
-        ("reading /data/my set/a.png failed", "reading my set/a.png failed"),
+        ("reading /data/my set/a.png failed", "reading a.png failed"),
+        ("reading /data/my set failed", "reading my set failed"),
+        (f"in {Path.home()}/alice/deep/w.pt now", "in w.pt now"),
+        (f"in {Path.cwd()}/data/foo/bar.pt, say", "in bar.pt, say"),
         ("see /srv/x/y.csv, line 3", "see y.csv, line 3"),
         ("in ~/secret/place/w.pt", "in w.pt"),
         (r"in C:\Users\me\w.pt now", "in w.pt now"),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -50,6 +52,23 @@ class _Answers:
     correct: NDArray[np.bool_]
 
 
+def _rows(run: Run) -> pa.Table:
+    """The columns that are needed; of answers without scores those that only scores could tell are undefined."""
+    try:
+        there = pq.read_schema(run.rows_path).names
+    except (OSError, pa.ArrowException):
+        return column(run, NAMES)  # says what is wrong
+    if "rank" in there:
+        return column(run, NAMES)
+    found = column(run, ("index", "label", "predicted", "confidence", "correct"))
+    right = found.column("correct").to_numpy()
+    unknown = pa.array(np.full(len(right), np.nan))
+    known = {"true_score": unknown, "rank": pa.array(np.where(right, 0, -1)), "brier": unknown}
+    for name, values in known.items():
+        found = found.append_column(name, values)
+    return found.select(NAMES)
+
+
 def measure(runs: Sequence[Run], aligned: Aligned, how: Settings) -> Measured:
     """Everything that is compared. Raises InputError for different truth or class lists."""
     several = [bool(run.facts.get("multilabel")) for run in runs]
@@ -60,7 +79,7 @@ def measure(runs: Sequence[Run], aligned: Aligned, how: Settings) -> Measured:
                 f"{title(one)} has several labels a picture and {title(other)} has one: compare runs on the same data."
             )
         return multilabel.measure(runs, aligned, how)
-    tables = [column(run, NAMES).take(rows) for run, rows in zip(runs, aligned.rows, strict=True)]
+    tables = [_rows(run).take(rows) for run, rows in zip(runs, aligned.rows, strict=True)]
     columns = [{n: t.column(n).to_numpy() for n in NAMES[1:]} for t in tables]
     used = [np.bincount(c["label"], minlength=len(r.classes)) > 0 for c, r in zip(columns, runs, strict=True)]
     classes = join_classes(runs, how.baseline, used)
@@ -74,7 +93,7 @@ def measure(runs: Sequence[Run], aligned: Aligned, how: Settings) -> Measured:
     figures = _figures(runs, found, aligned)
     draws, class_draws = _resample(labels, found, len(classes.names), how)
     if not enough(np.bincount(labels)):  # too narrow with so few samples a class
-        draws = {k: v for k, v in draws.items() if k in (*LINEAR, "mcc", "ece")}
+        draws = {k: v for k, v in draws.items() if k in (*LINEAR, "mcc", "cohen_kappa", "ece")}
     return Measured(
         unit="image",
         units=len(labels),

@@ -24,6 +24,7 @@ from dashboard.metrics.paired_bootstrap import resampled_means
 from dashboard.store import Run
 
 SHOWN = ("psnr", "ssim", "psnr_y", "ssim_y", "ms_ssim", "mse", "mae", *WHOLE, *LOSSES, *PLAIN)
+EXACT = "{} images that a run makes exactly (their PSNR is infinite) are in no run's mean; who wins counts them."
 LOWER = ("mse", "mae", *LOSSES)
 
 
@@ -34,7 +35,12 @@ def measure(runs: Sequence[Run], aligned: Aligned, how: Settings) -> Measured:
     _check(runs, aligned, [o.scales[rows] for o, rows in zip(kept, aligned.rows, strict=True)], how.baseline)
     columns = {name: np.stack([t[name] for t in tables]) for name in SHOWN}
     columns = {name: values for name, values in columns.items() if np.isfinite(values).any()}
-    finite = {name: np.where(np.isfinite(values), values, np.nan) for name, values in columns.items()}
+    exact = {name: np.isposinf(values).any(axis=0) for name, values in columns.items()}
+    finite = {  # an image that one run makes exactly is left out for all: else the means were of different images
+        name: np.where(np.isfinite(values) & ~exact[name], values, np.nan) for name, values in columns.items()
+    }
+    left = int(exact["psnr"].sum()) if "psnr" in exact else 0
+    told = [{**table, **{n: v[k] for n, v in finite.items()}} for k, table in enumerate(tables)]
     draws: dict[str, Floats] = {}
     if columns and len(aligned.ids) >= FEW:
         drawn = resampled_means(np.concatenate(list(finite.values())).T, how.resamples, how.seed)
@@ -43,13 +49,14 @@ def measure(runs: Sequence[Run], aligned: Aligned, how: Settings) -> Measured:
     return Measured(
         unit="image",
         units=len(aligned.ids),
-        figures=_figures(list(columns), tables, aligned),
+        figures=_figures(list(columns), told, aligned),
         draws=draws,
         linear=SHOWN,
         scores=psnr,
         score_name="psnr",
         tolerance=1e-9,
         columns=finite,
+        notes=[EXACT.format(left)] if left else [],
     )
 
 

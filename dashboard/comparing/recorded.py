@@ -23,10 +23,15 @@ def _params(run: Run) -> Any:
     """As its model's newest profile in the same store has them."""
     if run.path.parent.name != "runs":
         return None
-    for profile in Store(run.path.parent.parent).runs("profile"):
-        if profile.model == run.model:
-            return profile.metrics.get("params")
-    return None
+    profiles = Store(run.path.parent.parent).runs("profile")
+    return next((p.metrics.get("params") for p in profiles if same_model(p, run)), None)
+
+
+def same_model(profile: Run, run: Run) -> bool:
+    """Whether a profile is of a run's model: the same name, and not known to be of other weights."""
+    known = (profile.facts.get("profile") or {}).get("fingerprints") or ()
+    own = (run.facts.get("model_facts") or {}).get("fingerprint")
+    return profile.model == run.model and (not known or own is None or own in known)
 
 
 def _fps(run: Run) -> Any:

@@ -64,9 +64,11 @@ def wilcoxon(differences: Floats) -> tuple[float, float]:
     Returns:
         (NaN, 1) if none differs; (NaN, NaN) without samples.
     """
-    known = differences[np.isfinite(differences)]
+    known = differences[~np.isnan(differences)]
     if not known.size:
         return math.nan, math.nan
+    most = np.abs(known[np.isfinite(known)]).max(initial=0.0) + 1  # infinity is the largest: only ranks count
+    known = np.clip(known, -most, most)
     if not known.any():
         return math.nan, 1.0
     found: Any = stats.wilcoxon(known)

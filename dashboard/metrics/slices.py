@@ -132,7 +132,7 @@ def _groups(codes: Ints, count: int) -> list[Ints]:
     """The places of each code from 0."""
     order = np.argsort(codes, kind="stable")
     ends = np.searchsorted(codes[order], np.arange(count + 1))
-    return [order[ends[k] : ends[k + 1]] for k in range(count)]
+    return [order[ends[k] : ends[k + 1]].copy() for k in range(count)]  # a view would hold them all
 
 
 def against_rest(scores: Floats, slices: Sequence[Slice], smallest: int = SMALLEST) -> Tested:

@@ -86,7 +86,27 @@ def ladder_at(events: Events, half: Ints, threshold: float) -> tuple[Ints, Ints]
     return wrong, missed + np.bincount(half[events.lost_sample], minlength=2)
 
 
-class Answers(Decisions):
+class Scored(Decisions):
+    """Classification, whose classes are decided by their scores, each against the rest."""
+
+    @abstractmethod
+    def _positive(self, label: int) -> NDArray[np.bool_]:
+        """(N,) whether a sample is of the class."""
+
+    def each(self) -> Ladder:
+        """Every class against the rest."""
+        return self._each
+
+    @cached_property
+    def _each(self) -> Ladder:
+        return class_ladders(self.run, self.common, self.places, self.classes, self._positive)
+
+    def one(self, label: int) -> Events:
+        """One class against the rest."""
+        return class_events(self.run, self.places, self.classes, label, self._positive(label))
+
+
+class Answers(Scored):
     """Classification with one label a picture: the most probable class, given or withheld."""
 
     present = 0.0
@@ -117,18 +137,6 @@ class Answers(Decisions):
         """All classes, withheld below a confidence."""
         return self._whole
 
-    def each(self) -> Ladder:
-        """Every class against the rest."""
-        return self._each
-
-    @cached_property
-    def _each(self) -> Ladder:
-        return class_ladders(self.run, self.common, self.places, self.classes, self._positive)
-
-    def one(self, label: int) -> Events:
-        """One class against the rest."""
-        return class_events(self.run, self.places, self.classes, label, self._positive(label))
-
     def sample_costs(self, prices: Prices, threshold: Floats) -> Floats:
         """Costs of answers given or withheld."""
         return sample_costs(self.events, prices, threshold)
@@ -145,7 +153,7 @@ class Answers(Decisions):
         return self._whole.wrong[..., 0].astype(np.int64), self._whole.missed[..., 0].astype(np.int64)
 
 
-class Labels(Decisions):
+class Labels(Scored):
     """Classification with several labels a picture: each class by itself."""
 
     present = 0.5
@@ -163,18 +171,6 @@ class Labels(Decisions):
     def whole(self) -> Ladder:
         """All classes at one threshold."""
         return self.each()
-
-    def each(self) -> Ladder:
-        """Every class."""
-        return self._each
-
-    @cached_property
-    def _each(self) -> Ladder:
-        return class_ladders(self.run, self.common, self.places, self.classes, self._positive)
-
-    def one(self, label: int) -> Events:
-        """One class."""
-        return class_events(self.run, self.places, self.classes, label, self._positive(label))
 
     def sample_costs(self, prices: Prices, threshold: Floats) -> Floats:
         """The sum over the classes."""
@@ -246,6 +242,11 @@ def decisions(runs: Sequence[Run]) -> list[Decisions]:
     for run in runs:
         if run.task not in TASKS:
             raise InputError(f"{run.task} has no threshold on a confidence: there is no operating point to choose.")
+    for run in runs:
+        if not run.predictions_path.is_file():
+            raise InputError(
+                f"The predictions of {run.model} were taken away: evaluate it again to choose an operating point."
+            )
     try:
         stamps = tuple((r.path, r.predictions_path.stat().st_mtime_ns) for r in runs)
         return _decisions(stamps, _Held(runs))

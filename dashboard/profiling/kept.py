@@ -40,7 +40,7 @@ def metrics_of(profile: Profile) -> dict[str, float | None]:
 
 
 def write_profile(store: Store, profile: Profile, environment: Mapping[str, Any] | None = None) -> Run:
-    """Store a profile; one of the same model, size, device and variants measured before is replaced.
+    """Store a profile; one of the same weights, size, device and variants measured before is replaced.
 
     Args:
         store: where.
@@ -53,6 +53,7 @@ def write_profile(store: Store, profile: Profile, environment: Mapping[str, Any]
     height, width = profile.input_size
     where = f"{height}x{width} on {profile.device}"
     key = {"task": TASK, "for": profile.task, "variants": [variant.name for variant in profile.variants]}
+    key |= {"weights": list(profile.fingerprints)} if profile.fingerprints else {}
     usual, values = headline(profile), metrics_of(profile)
     with friendly_os_errors(store.root), store.draft(run_id_for(profile.model, where, key)) as draft:
         draft.restart()
@@ -90,6 +91,7 @@ def read_profile(run: Run) -> Profile:
         facts["variants"] = tuple(_variant(one) for one in facts["variants"])
         facts["input_size"] = (int(facts["input_size"][0]), int(facts["input_size"][1]))
         facts["notes"] = tuple(facts["notes"])
+        facts["fingerprints"] = tuple(facts.get("fingerprints", ()))
         return Profile(**_known(Profile, facts))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise InputError(f"The run {run.id} holds no profile, or a damaged one ({error}): measure it again.") from error

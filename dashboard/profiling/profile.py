@@ -101,7 +101,7 @@ def _finished(found: Profile, done: Sequence[Measured], data: Dataset | None) ->
     memory = dict(usual.fresh.memory_mb)
     gpu = dict(usual.gpu or {})
     if "peak_mb" in gpu:
-        memory |= {"gpu_peak": gpu.pop("peak_mb"), "gpu_steady": gpu.pop("steady_mb")}
+        memory = {"gpu_peak": gpu.pop("peak_mb"), "gpu_steady": gpu.pop("steady_mb")} | memory
     notes += [usual.fresh.why_not] if usual.fresh.why_not else []
     return replace(
         found,
@@ -110,6 +110,7 @@ def _finished(found: Profile, done: Sequence[Measured], data: Dataset | None) ->
         memory_mb=memory,
         gpu=gpu,
         notes=tuple(notes),
+        fingerprints=tuple(dict.fromkeys(one.fingerprint for one in (done[0], usual))),
     )
 
 

@@ -91,6 +91,7 @@ class Profile:
         memory_mb: "before", "loaded", "steady", "peak" (of the process); on CUDA "gpu_peak" and "gpu_steady" too.
         gpu: name, utilisation and memory as NVML tells; empty without one.
         notes: how it was measured, and what could not be; one sentence each.
+        fingerprints: of the model as plain fp32 and as it is loaded unless said otherwise: two models may share a name.
     """
 
     model: str
@@ -109,3 +110,4 @@ class Profile:
     memory_mb: Mapping[str, float] = field(default_factory=dict)
     gpu: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    fingerprints: Sequence[str] = ()

@@ -81,6 +81,7 @@ class Measured:
     fresh: Fresh
     pictures: int = 0
     gpu: dict[str, Any] | None = None
+    fingerprint: str = ""
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -181,9 +182,9 @@ def _measured(
     if variant not in RUNTIMES:
         watch.step("cold start")
         fresh = cold_start(of.name, options_of(variant, of.options), of.task, of.size, watch.cancel)
-        peak = gpu.get("peak_mb") or fresh.memory_mb.get("peak")
+        peak = fresh.memory_mb.get("gpu_peak") or fresh.memory_mb.get("peak")
         made = replace(made, peak_memory_mb=peak)
-    return Measured(made, outputs, fresh, pictures, gpu)
+    return Measured(made, outputs if first is None else [], fresh, pictures, gpu, adapter.fingerprint)
 
 
 def _evaluated(made: Variant, of: Subject, watch: measuring.Watch, adapter: ModelAdapter[Any, Any]) -> Variant:

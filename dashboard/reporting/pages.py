@@ -5,9 +5,10 @@ One class a task, on top of what the app itself shows (``dashboard.explore``), s
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -167,6 +168,39 @@ def relabelled(runs: Sequence[Run]) -> list[Run]:
         facts = {k: v for k, v in run.facts.items() if k != "tracker"}  # how it was tuned is part of the name now
         out.append(replace(run, model=label, facts=facts, **plain))
     return out
+
+
+def card_of(data: Data) -> Card:
+    """The one card of a gallery of one run."""
+    card = data["cards"][0]
+    answer = card["answers"][0]
+    return Card(card["id"], card["thumb"] or None, card["truth"], answer["text"], answer["right"], answer["confidence"])
+
+
+class OpenedPages(Pages):
+    """Of a task whose runs are opened for looking around.
+
+    Attributes:
+        views: these, under the names that runs have in the report.
+
+    Args:
+        runs: what is told of.
+        opened: opens one.
+    """
+
+    def __init__(self, runs: Sequence[Run], opened: Callable[[Run], Any]) -> None:
+        super().__init__(runs)
+        self.views: list[Any] = []
+        for run, own in zip(runs, self.runs, strict=True):
+            view = copy.copy(opened(run))
+            view.run = own
+            self.views.append(view)
+
+    def cards_of(self, place: int, index: Sequence[int], gallery: Callable[[Any, int], Data]) -> list[Card | None]:
+        """One card for each position in the dataset that the run has; ``gallery`` makes that of one of its images."""
+        view = self.views[place]
+        places = map(view.image, index)
+        return [None if at is None else card_of(gallery(view, at)) for at in places]
 
 
 def pages_of(runs: Sequence[Run]) -> Pages:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -15,7 +15,7 @@ from dashboard.explore import detection, overview, segmentation
 from dashboard.explore.overview import Data
 from dashboard.explore.pictures import thumb_uri
 from dashboard.metrics.detection.operating import Point
-from dashboard.reporting.pages import Card, Cells, Chart, Pages, Table, entry_of
+from dashboard.reporting.pages import Card, Cells, Chart, OpenedPages, Pages, Table, entry_of
 from dashboard.reporting.words import explained
 from dashboard.selection import ALL, literal, select, usable_sort
 from dashboard.store import Run
@@ -99,16 +99,11 @@ def _cells(true: np.ndarray, found: np.ndarray, often: np.ndarray, names: Sequen
     return Cells([names[i] for i in used], counts, entry)
 
 
-class DetectionPages(Pages):
+class DetectionPages(OpenedPages):
     """Detection and instance segmentation, at the confidence of each run's best F1."""
 
     def __init__(self, runs: Sequence[Run]) -> None:
-        super().__init__(runs)
-        self.views = []
-        for run, own in zip(runs, self.runs, strict=True):
-            view = copy.copy(detection.opened(run))
-            view.run = own
-            self.views.append(view)
+        super().__init__(runs, detection.opened)
 
     def point(self, place: int) -> Point:
         """Where a run's precision and recall are told: the confidence of its best F1, IoU .5."""
@@ -173,34 +168,18 @@ class DetectionPages(Pages):
 
     def cards(self, place: int, index: Sequence[int], pictures: Dataset | None) -> list[Card | None]:
         """See ``Pages``."""
-        view = self.views[place]
-        found: list[Card | None] = []
-        for at in map(view.image, index):
-            if at is None:
-                found.append(None)
-                continue
-            data, _ = detection.gallery_data([view], pictures, detection.ALL, self.point(place), start=at, most=at + 1)
-            found.append(card_of(data))
-        return found
+
+        def one(view: Any, at: int) -> Data:
+            return detection.gallery_data([view], pictures, detection.ALL, self.point(place), start=at, most=at + 1)[0]
+
+        return self.cards_of(place, index, one)
 
 
-def card_of(data: Data) -> Card:
-    """The one card of a gallery of one run."""
-    card = data["cards"][0]
-    answer = card["answers"][0]
-    return Card(card["id"], card["thumb"] or None, card["truth"], answer["text"], answer["right"], answer["confidence"])
-
-
-class SegmentationPages(Pages):
+class SegmentationPages(OpenedPages):
     """Semantic segmentation."""
 
     def __init__(self, runs: Sequence[Run]) -> None:
-        super().__init__(runs)
-        self.views = []
-        for run, own in zip(runs, self.runs, strict=True):
-            view = copy.copy(segmentation.opened(run))
-            view.run = own
-            self.views.append(view)
+        super().__init__(runs, segmentation.opened)
 
     def figures(self) -> Data:
         """See ``Pages``."""
@@ -242,12 +221,8 @@ class SegmentationPages(Pages):
 
     def cards(self, place: int, index: Sequence[int], pictures: Dataset | None) -> list[Card | None]:
         """See ``Pages``."""
-        view = self.views[place]
-        found: list[Card | None] = []
-        for at in map(view.image, index):
-            if at is None:
-                found.append(None)
-                continue
-            data, _ = segmentation.gallery_data([view], pictures, segmentation.ALL, "dataset", start=at, most=at + 1)
-            found.append(card_of(data))
-        return found
+
+        def one(view: Any, at: int) -> Data:
+            return segmentation.gallery_data([view], pictures, segmentation.ALL, "dataset", start=at, most=at + 1)[0]
+
+        return self.cards_of(place, index, one)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,24 +13,18 @@ from dashboard.errors import InputError
 from dashboard.explore import enhancement, tracking
 from dashboard.explore.overview import Data
 from dashboard.explore.small import MISSED, RIGHT, THUMB, WRONG, jpeg_uri
-from dashboard.reporting.pages import Card, Chart, Pages, Table, entry_of
-from dashboard.reporting.pages_classes import card_of
+from dashboard.reporting.pages import Card, Chart, OpenedPages, Table, entry_of
 from dashboard.store import Run
 
 APART = 12
 """Frames of a sequence that must lie between two that are shown: neighbours look the same."""
 
 
-class EnhancementPages(Pages):
+class EnhancementPages(OpenedPages):
     """Pictures against their references."""
 
     def __init__(self, runs: Sequence[Run]) -> None:
-        super().__init__(runs)
-        self.views = []
-        for run, own in zip(runs, self.runs, strict=True):
-            view = copy.copy(enhancement.opened(run))
-            view.run = own
-            self.views.append(view)
+        super().__init__(runs, enhancement.opened)
         self.referenced = any(v.referenced for v in self.views)
 
     def figures(self) -> Data:
@@ -75,27 +68,18 @@ class EnhancementPages(Pages):
 
     def cards(self, place: int, index: Sequence[int], pictures: Dataset | None) -> list[Card | None]:
         """The run's answers, which are stored with it: they do not need the dataset."""
-        view = self.views[place]
-        found: list[Card | None] = []
-        for at in map(view.image, index):
-            if at is None:
-                found.append(None)
-                continue
-            data, _ = enhancement.gallery_data([view], enhancement.ALL, "dataset", start=at, most=at + 1)
-            found.append(card_of(data))
-        return found
+
+        def one(view: Any, at: int) -> Data:
+            return enhancement.gallery_data([view], enhancement.ALL, "dataset", start=at, most=at + 1)[0]
+
+        return self.cards_of(place, index, one)
 
 
-class TrackingPages(Pages):
+class TrackingPages(OpenedPages):
     """Identities over frames."""
 
     def __init__(self, runs: Sequence[Run]) -> None:
-        super().__init__(runs)
-        self.views = []
-        for run, own in zip(runs, self.runs, strict=True):
-            view = copy.copy(tracking.opened(run))
-            view.run = own
-            self.views.append(view)
+        super().__init__(runs, tracking.opened)
 
     def figures(self) -> Data:
         """See ``Pages``."""

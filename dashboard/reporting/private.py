@@ -26,13 +26,14 @@ def without_paths(store: Store | None, runs: Sequence[Run]) -> Callable[[str], s
         for facts in (run.facts.get("dataset_facts", {}), run.facts.get("model_facts", {})):
             known += [Path(v) for v in facts.values() if isinstance(v, str) and Path(v).is_absolute()]
     places = sorted({str(p) for p in known if len(p.parts) > 1}, key=len, reverse=True)
-    patterns = [(re.compile(re.escape(p) + r"(?![\w.-])"), Path(p).name) for p in places]
+    below = r"(?![\w.-])((?:[/\\][^\s/\\:;,\"'<>|()]+)*)[/\\]?"  # folders in a known one go with it
+    patterns = [(re.compile(re.escape(p) + below), Path(p).name) for p in places]
 
     def clean(text: str) -> str:
         if "/" not in text and "\\" not in text:
             return text
         for pattern, name in patterns:
-            text = pattern.sub(lambda _, name=name: name, text)  # type: ignore[misc]
+            text = pattern.sub(lambda m, name=name: re.split(r"[/\\]", m[1])[-1] or name, text)  # type: ignore[misc]
         return _WINDOWS.sub(r"\1", _UNIX.sub(r"\1", text))
 
     return clean

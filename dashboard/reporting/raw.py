@@ -63,7 +63,7 @@ def write_predictions(run: Run, out: Path, data: Dataset | None = None) -> Path:
     with whole(out) as part:
         try:
             _write(run, part, suffix, data)
-        except (pa.ArrowInvalid, KeyError, ValueError) as error:
+        except (pa.ArrowException, KeyError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{run.predictions_path} is damaged ({error}): delete that run, start anew.") from error
@@ -102,6 +102,8 @@ def _tables(frames: Iterator[pd.DataFrame], part: Path, suffix: str) -> None:
     try:
         for frame in frames:
             schema = None if writer is None else writer.schema
+            if schema is None:  # a first block without any object says nothing of its columns
+                frame = frame.astype({c: "string" for c in frame if frame[c].dtype == object})
             table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
             if writer is None:
                 writer = pq.ParquetWriter(part, table.schema, compression="zstd")

@@ -11,7 +11,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from dashboard.errors import InputError
 from dashboard.reporting.pages import labels
-from dashboard.reporting.report import report_html
+from dashboard.reporting.report import checked, report_html
 from dashboard.reporting.tables import markdown, table_of, write_table
 from dashboard.reporting.words import Words
 from dashboard.reporting.writer import Pictures
@@ -47,6 +47,7 @@ def write_space(
     Raises:
         InputError: as ``write_report``; or ``out`` is a folder with files in it.
     """
+    runs = checked(store, runs, baseline)
     page = report_html(
         store, runs, baseline=baseline, pictures=pictures, title=title, language=language, public=True
     )  # fmt: skip

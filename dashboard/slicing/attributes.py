@@ -84,7 +84,7 @@ def numeric(name: str, values: Floats, bins: int = BINS) -> Attribute:
     different = np.unique(known)
     if 0 < len(different) <= FEW_NUMBERS:
         codes = np.where(np.isfinite(values), np.searchsorted(different, values), -1)
-        return Attribute(name, codes, [_number(v) for v in different])
+        return Attribute(name, codes, _apart([_number(v) for v in different]))
     codes, edges = quantile_codes(values, bins)
     whole = bool((known == np.rint(known)).all())
     labels = []

@@ -177,8 +177,10 @@ class Measurings:
                     self._pool = ThreadPoolExecutor(1, thread_name_prefix="slices")
                 making.future = self._pool.submit(self._make, pictures, wanted, making)
         with contextlib.suppress(TimeoutError):
-            return making.future.result(patience), None
-        return columns, making
+            columns = making.future.result(patience)
+            if not len(missing(columns, wanted)):
+                return columns, None
+        return columns, making  # somebody else wanted others: the next question begins what is left
 
     def _make(self, pictures: Dataset, wanted: Ints, making: Making) -> dict[str, Floats]:
         def say(done: int, total: int) -> None:

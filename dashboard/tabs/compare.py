@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import html
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -52,11 +54,9 @@ class Compare:
 
         ``?run=A,B`` asks for some.
         """
-        if ids and baseline in ids:
-            return (gr.skip(),) * 4
         there = [r for r in visible(self.engine) if r.id in (ids or [])]
         if there:
-            return gr.Radio(value=there[0].task), *self.choice(there[0].task, list(ids or []))
+            return gr.Radio(value=there[0].task), *self.choice(there[0].task, list(ids or []), baseline)
         self._tell_gone(request)
         wanted = self.linked_runs(request)
         if wanted:
@@ -68,7 +68,10 @@ class Compare:
     def linked_runs(self, request: gr.Request) -> list[Run]:
         """What ``?run=A,B`` names, as far as it is there and of one task; none for a single run."""
         named = str(request.query_params.get("run") or "").split(",")
-        found = [self.engine.store.get(name) for name in dict.fromkeys(named) if self.engine.store.has(name)]
+        found = []
+        for name in dict.fromkeys(named):
+            with contextlib.suppress(InputError):  # gone, or damaged
+                found.append(self.engine.store.get(name))
         alike = [r for r in found if r.task == found[0].task][:MOST_RUNS]
         return alike if len(named) > 1 else []
 
@@ -206,7 +209,7 @@ class Panel:
 
         def told(*inputs: Any) -> Iterator[tuple[Any, ...]]:
             with ThreadPoolExecutor(1) as pool:
-                answer = pool.submit(function, *inputs)
+                answer = pool.submit(contextvars.copy_context().run, function, *inputs)
                 if not wait([answer], PATIENCE_S).done:
                     skipped = (gr.skip(),) * (self.outputs + 1)
                     yield gr.skip(), gr.Markdown(t("ui.vs.busy"), visible=True), *skipped

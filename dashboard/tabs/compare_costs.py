@@ -98,7 +98,7 @@ class Costs:
     def points(self, views: list[Decisions], controls: Controls) -> tuple[Any, Any]:
         """Table and chart of the runs."""
         names = views[0].common.names
-        prices = _prices(names, controls)
+        prices = _prices(views[0], controls)
         label = None if controls.label == ALL or controls.label not in names else list(names).index(controls.label)
         points = operating_points(views, prices, label)
         key = "-".join(v.run.id for v in views) + f"/{controls.label}"
@@ -115,7 +115,7 @@ class Costs:
         view = next((v for v in views if v.run.id == controls.focus), views[0])
         if not _scored(view):
             return None
-        return explore.class_table(class_points(view, _prices(view.common.names, controls)), view.run.id)
+        return explore.class_table(class_points(view, _prices(view, controls)), view.run.id)
 
     def repriced(self, state: dict[str, Any], *told: Any) -> tuple[Any, ...]:
         """Other prices: the same counts, weighed anew."""
@@ -153,8 +153,9 @@ def _scored(view: Decisions) -> bool:
     return bool(view.run.facts.get("has_scores", True))
 
 
-def _prices(names: Sequence[str], controls: Controls) -> Any:
+def _prices(view: Decisions, controls: Controls) -> Any:
     """Prices as the controls have them. Raises InputError for what is no price."""
+    names = view.common.names
     own: dict[str, tuple[float | None, float | None]] = {}
     for row in controls.own if controls.own is not None else ():
         name, false_positive, miss = (*row, None, None)[:3]
@@ -162,6 +163,7 @@ def _prices(names: Sequence[str], controls: Controls) -> Any:
         if name in names and given != (None, None):
             own[str(name)] = given
     silent = controls.withhold and controls.label == ALL  # of one class alone nobody abstains
+    silent = silent and isinstance(view, Answers)  # nor of several answers; the control is away then
     if silent and controls.abstain is None:
         raise InputError("Say what no answer costs, or let it cost what a miss does.")
     return prices_of(names, controls.false_positive, controls.miss, controls.abstain if silent else None, own)

@@ -42,9 +42,9 @@ class Decide(Panel):
         costs = list(self._costs(comparison))
         state = {
             **state,
-            "metric": state["metric"] if state["metric"] in metrics else metrics[0],
+            "metric": state["metric"] if state["metric"] in metrics else next(iter(metrics), None),
             "cost": state["cost"] if state["cost"] in costs else next(iter(costs), None),
-            "kind": state["kind"] if state["kind"] in kinds else kinds[0],
+            "kind": state["kind"] if state["kind"] in kinds else next(iter(kinds), None),
         }
         named = [(I18N(f"explain.{entry(comparison.task, m)}.name"), m) for m in metrics]
         return (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,8 +47,9 @@ def new_file(name: str) -> Path:
         base.mkdir(mode=0o700, exist_ok=True)
         prune_files([f for f in base.rglob("*") if f.is_file()], MOST_BYTES, path, KEEP_S)
         for old in base.iterdir():
-            if old.is_dir() and not any(old.iterdir()):
-                old.rmdir()
+            with contextlib.suppress(OSError):  # one that is not empty stays; a new one waits for its file
+                if old.stat().st_mtime < time.time() - KEEP_S:
+                    old.rmdir()
         folder.mkdir(mode=0o700)
     return path
 

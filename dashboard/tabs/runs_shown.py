@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -106,7 +107,9 @@ class RunsPanel(ABC, Generic[V, C]):
     def linked(self, request: gr.Request) -> Any:
         """The page has opened: ``?run=ID`` of a run of these tasks brings this tab to the front."""
         wanted = request.query_params.get("run")
-        ours = wanted and self.engine.store.has(wanted) and self.engine.store.get(wanted).task in self.tasks
+        ours = False
+        with contextlib.suppress(InputError):  # gone, or damaged: the tab says so where it is opened
+            ours = bool(wanted) and self.engine.store.get(wanted).task in self.tasks
         return gr.Tabs(selected=self.tab) if ours else gr.skip()
 
     def opened(self, state: dict[str, Any], controls: C) -> list[V]:

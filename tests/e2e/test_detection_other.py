@@ -78,6 +78,6 @@ def test_a_link_opens_a_run_in_its_tab(browser, server: str, store: Path) -> Non
 def test_the_list_of_runs_opens_one(page: Page) -> None:
     page.get_by_role("tab", name="Runs", exact=True).click()
     page.locator("#runs-table").get_by_text("scenes_nano", exact=True).first.click()
-    expect(page.locator("#runs-picked")).to_contain_text("scenes-nano")
+    expect(page.locator("#runs-table tr[aria-selected=true]")).to_contain_text("scenes_nano")
     page.locator("#runs-open").click()
     expect(page.locator("#det-figures .models b")).to_have_text(["scenes_nano"], timeout=30_000)

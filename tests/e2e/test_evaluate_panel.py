@@ -60,7 +60,7 @@ def test_evaluation_stops_survives_a_reload_and_goes_on(page: Page, folder: Path
     expect(page.locator("#cls-figures .models b")).to_have_text(["efficientnet_lite2"])
     expect(page.locator("#cls-gallery .n")).to_have_attribute("data-count", "360")
     open_tab(page, "Runs")
-    expect(page.locator("#runs-table")).to_contain_text("efficientnet-lite2")
+    expect(page.locator("#runs-table")).to_contain_text("efficientnet_lite2")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard import figures
+from dashboard.comparing.recorded import same_model
 from dashboard.comparing.shapes import Comparison, Difference, Figure
 from dashboard.explore.comparing.deciding import verdict
 from dashboard.explore.comparing.shown import color, digits, marker, run_names, said
@@ -90,17 +91,11 @@ def costs_known(comparison: Comparison, profiles: Sequence[Run] = ()) -> dict[st
     for k, run in enumerate(comparison.runs):
         own = (run.timing.get("latency_ms") or {}).get("p50")
         table["latency"][k] = np.nan if own is None else float(own)
-        kept = next((p.facts.get("profile") for p in profiles if _same_model(p, run)), None)
+        kept = next((p.facts.get("profile") for p in profiles if same_model(p, run)), None)
         for name, value in _profiled(kept or {}).items():
             if value is not None:
                 table[name][k] = float(value)
     return {name: values for name, values in table.items() if np.isfinite(values).sum() > 1}
-
-
-def _same_model(profile: Run, run: Run) -> bool:
-    """Whether a profile is of a run's model: the same name, and not known to be of other weights."""
-    prints = [r.facts.get("model_facts", {}).get("fingerprint") for r in (profile, run)]
-    return profile.model == run.model and (None in prints or prints[0] == prints[1])
 
 
 def _profiled(facts: Mapping[str, Any]) -> dict[str, float | None]:
