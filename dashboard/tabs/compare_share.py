@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 
@@ -32,10 +33,15 @@ from dashboard.views.strings import t
 KEEP_S = 3600.0
 MOST_BYTES = 2 << 30
 WHATS = ("metrics", "classes")
-LINK = """(runs, baseline) => { const ids = [...(runs || [])];
-  if (ids.includes(baseline)) { ids.splice(ids.indexOf(baseline), 1); ids.unshift(baseline); }
-  return ids.length ? `${location.origin}${location.pathname}?run=${ids.map(encodeURIComponent).join(",")}` : ""; }"""
+LINK = """(query) => query ? `${location.origin}${location.pathname}?run=${query}` : "" """
 """A link to the chosen runs, the baseline first, as this browser reaches the app."""
+
+
+def linked(ids: Sequence[str] | None, baseline: str | None) -> str:
+    """What a link asks for: the runs, the baseline first."""
+    names = list(ids or [])
+    first = [baseline] if baseline in names else []
+    return ",".join(quote(n, safe="") for n in [*first, *(n for n in names if n not in first)])
 
 
 def new_file(name: str) -> Path:
@@ -189,6 +195,7 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
             with gr.Row():
                 report = gr.Button(t("ui.share.report"), variant="primary", elem_id="share-report")
                 space = gr.Button(t("ui.share.space"), elem_id="share-space")
+            query = gr.Textbox("", visible="hidden", elem_id="share-query")
             link = gr.Textbox(
                 "", label=t("ui.share.link"), interactive=False, buttons=["copy"], elem_id="share-link", max_lines=6
             )
@@ -223,7 +230,7 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
     for event in (compared.tab.select, compared.runs.change):
         event(toast(do.opened), compared.runs, [run, kind, what], **EVENT)
     for event in (compared.tab.select, compared.runs.change, compared.baseline.change):
-        event(None, chosen, link, js=LINK, **EVENT)
+        event(linked, chosen, query, **EVENT).then(None, query, link, js=LINK, **EVENT)
     made = [
         report.click(toast(do.report), [*chosen, title, language, most], file, **WAITING),
         space.click(toast(do.space), [*chosen, title, language], file, **WAITING),
