@@ -157,7 +157,8 @@ def create(engine: Engine, app: App) -> None:
     buttons: list[Any] = [show, compare, report, delete, sure]
     targets: list[Any] = [part for name in tabs for part in (app.runs[name], app.inner[name])]
     app.tab.select(do.table, None, table, **EVENT)
-    table.select(do.picked, None, [chosen, *buttons], **EVENT)
+    # A choice made while the one before is on its way must not be lost: what is deleted is what was chosen last.
+    table.select(do.picked, None, [chosen, *buttons], **(EVENT | {"trigger_mode": "multiple"}))
     table.submit(toast(do.opened_row), None, [app.tabs, *targets], **EVENT)
     show.click(toast(do.open), chosen, [app.tabs, *targets], **EVENT)
     if COMPARE in app.runs:
