@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import html
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
@@ -146,7 +147,7 @@ def comparison_of(engine: Engine, ids: Sequence[str] | None, baseline: str | Non
         raise InputError(shown(error)) from error
 
 
-class Panel:
+class Panel(ABC):
     """A panel that works only while it is looked at, and only when what it shows has changed.
 
     State: ``for`` is what it was last made for.
@@ -160,9 +161,9 @@ class Panel:
     def __init__(self, engine: Engine, name: str, outputs: int) -> None:
         self.engine, self.name, self.outputs = engine, name, outputs
 
+    @abstractmethod
     def show(self, state: dict[str, Any], comparison: Comparison, asked: dict[str, Any]) -> tuple[Any, ...]:
         """The new state, and a value for each component."""
-        raise NotImplementedError
 
     def opened(
         self, state: dict[str, Any], asked: dict[str, Any], ids: Sequence[str] | None, baseline: str | None
