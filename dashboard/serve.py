@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -146,12 +147,18 @@ def open_to_strangers(engine: Engine) -> None:
     assert isinstance(engine.store, VisitorStore)
     engine.store.who = current_visitor
 
-    def tidy() -> None:
-        while True:
-            engine.tidy()
-            threading.Event().wait(SWEEP_S)
+    threading.Thread(target=keep_tidy, args=(engine, threading.Event()), daemon=True, name="tidy").start()
 
-    threading.Thread(target=tidy, daemon=True, name="tidy").start()
+
+def keep_tidy(engine: Engine, end: threading.Event) -> None:
+    """Tidy up every ``SWEEP_S`` seconds until ``end`` is set; a time that fails is told, and the next one comes."""
+    while True:
+        try:
+            engine.tidy()
+        except Exception:  # a full disk, say: what visitors left must still go when there is room again
+            traceback.print_exc()
+        if end.wait(SWEEP_S):
+            return
 
 
 def launch(engine: Engine, wait: bool = True, **options: Any) -> tuple[gr.Blocks, str]:
@@ -190,9 +197,10 @@ def launch(engine: Engine, wait: bool = True, **options: Any) -> tuple[gr.Blocks
 
 def graphical() -> bool:
     """Whether a browser can be shown: a terminal is not needed (an icon was clicked), a screen is."""
-    remote = "SSH_CONNECTION" in os.environ
-    screen = sys.platform in ("win32", "darwin") and not remote
-    return screen or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) or sys.stdout.isatty()
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        return True
+    remote = "SSH_CONNECTION" in os.environ  # a text browser there would take the terminal
+    return not remote and (sys.platform in ("win32", "darwin") or sys.stdout.isatty())
 
 
 def serve(arguments: argparse.Namespace) -> None:

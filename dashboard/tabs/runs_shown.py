@@ -77,7 +77,7 @@ class RunsPanel(ABC, Generic[V, C]):
         """One run, or a warning on the page."""
         try:
             run = self.engine.store.get(run_id)
-            if out_of_date(run) and run.predictions_path.is_file():
+            if out_of_date(run):
                 gr.Info(f"Computing the metrics of {run.model} anew from its stored predictions …")
                 run = refresh(self.engine.store, run)
             return self.open(run, controls)
