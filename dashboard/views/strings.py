@@ -223,10 +223,8 @@ STRINGS: dict[str, tuple[str, str]] = {
     "ui.dphotos.strip": ("Photos", "照片"),
     "ui.dphotos.counts": ("objects found at confidence ≥ {t}", "信心分數 ≥ {t} 的物件數"),
     "ui.dphotos.unread": ("cannot be read", "無法讀取"),
-    "ui.runs.list": ("Every finished run in this store. Click a row, then open or delete it.", "此儲存區的所有執行結果：點選一列後可開啟或刪除。"),
     "ui.runs.open": ("Open", "開啟"),
     "ui.runs.delete": ("Delete", "刪除"),
-    "ui.runs.sure": ("Delete for good", "確定刪除"),
     "ui.theme": ("Light / dark", "淺色／深色"),
 }
 
