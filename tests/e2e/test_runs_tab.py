@@ -82,6 +82,26 @@ def test_chosen_with_keys(runs: Page) -> None:
     expect(runs.locator("#runs-delete")).to_be_disabled()
     runs.keyboard.press("End")
     expect(runs.locator(ROW).last).to_be_focused()
+    runs.locator("#runs-table .find").press("ArrowDown")
+    expect(first).to_be_focused()
+
+
+@pytest.mark.parametrize("change", ["search", "task", "order"])
+def test_keys_begin_at_the_top_after_a_change(runs: Page, change: str) -> None:
+    find = runs.locator("#runs-table .find")
+    find.fill("digits")
+    expect(runs.locator(ROW)).to_have_count(2)
+    runs.locator(ROW).last.locator("th").click()  # the keys are here now
+    runs.keyboard.press("Escape")
+    if change == "search":
+        find.fill("digits_")
+    elif change == "task":
+        runs.locator("#runs-table [data-task=classification]").click()
+    else:
+        runs.locator("#runs-table [data-sort=date]").click()
+        runs.locator("#runs-table [data-sort=date]").click()
+    expect(runs.locator(f"{ROW}[tabindex='0']")).to_have_count(1)
+    expect(runs.locator(ROW).first).to_have_attribute("tabindex", "0")
 
 
 def test_what_is_out_of_sight_is_not_chosen(runs: Page) -> None:

@@ -65,8 +65,10 @@ const choose = (id, add, extend) => {
   else { if (add) chosen.has(id) ? chosen.delete(id) : chosen.add(id); else { const only = chosen.size === 1 && chosen.has(id); chosen.clear(); if (!only) chosen.add(id); } anchor = id; }
   at = id; mark(); tell();
 };
+// Another order or other rows: the keys begin at the top again, wherever they were.
+const anew = () => { at = null; list(); };
 // What is out of sight is not chosen: nobody deletes what he does not see.
-const narrow = () => { list(); const before = chosen.size, seen = new Set(shown.map((r) => r.id)); chosen = new Set([...chosen].filter((x) => seen.has(x))); if (chosen.size !== before) { mark(); tell(); } };
+const narrow = () => { anew(); const before = chosen.size, seen = new Set(shown.map((r) => r.id)); chosen = new Set([...chosen].filter((x) => seen.has(x))); if (chosen.size !== before) { mark(); tell(); } };
 const draw = (keep) => {
   const v = value(), tally = {};
   v.rows.forEach((r) => { tally[r.task] = (tally[r.task] ?? 0) + 1; });
@@ -84,7 +86,7 @@ const draw = (keep) => {
 };
 root.addEventListener("click", (e) => {
   const sorter = e.target.closest("[data-sort]"), filter = e.target.closest("[data-task]"), tag = e.target.closest("[data-tag]"), tr = e.target.closest("tr[data-id]");
-  if (sorter) { const k = sorter.dataset.sort; sort = sort[0] === k ? [k, -sort[1]] : [k, ["name", "task", "data"].includes(k) ? 1 : -1]; list(); root.querySelector(`[data-sort="${CSS.escape(k)}"]`)?.focus(); }
+  if (sorter) { const k = sorter.dataset.sort; sort = sort[0] === k ? [k, -sort[1]] : [k, ["name", "task", "data"].includes(k) ? 1 : -1]; anew(); root.querySelector(`[data-sort="${CSS.escape(k)}"]`)?.focus(); }
   else if (filter) { task = filter.dataset.task; if (!["name", "data", "n", "size", "date"].includes(sort[0])) sort = ["date", -1]; draw(true); narrow(); root.querySelector(`[data-task="${CSS.escape(task)}"]`)?.focus(); }
   else if (tag) { find = `#${tag.dataset.tag}`; root.querySelector(".find").value = find; narrow(); }
   else if (e.target.matches(".all")) { chosen = new Set(e.target.checked ? shown.map((r) => r.id) : []); mark(); tell(); }
@@ -93,7 +95,7 @@ root.addEventListener("click", (e) => {
 root.addEventListener("dblclick", (e) => { const tr = e.target.closest("tr[data-id]"); if (tr && !e.target.matches("input, .tag")) { chosen = new Set([tr.dataset.id]); mark(); tell(); trigger("submit", { value: { ids: [tr.dataset.id] } }); } });
 root.addEventListener("keydown", (e) => {
   const tr = e.target.closest("tr[data-id]");
-  if (e.target.matches(".find") && e.key === "ArrowDown") { e.preventDefault(); root.querySelector('tbody tr[tabindex="0"]')?.focus(); return; }
+  if (e.target.matches(".find") && e.key === "ArrowDown") { e.preventDefault(); at = shown[0]?.id ?? null; mark(); root.querySelector(".scroll").scrollTop = 0; root.querySelector("tbody tr")?.focus(); return; }
   if (!tr || e.target.matches("button")) return;
   const i = shown.findIndex((r) => r.id === tr.dataset.id), last = shown.length - 1;
   const to = { ArrowDown: i + 1, ArrowUp: i - 1, PageDown: i + 10, PageUp: i - 10, Home: 0, End: last }[e.key];
