@@ -5,6 +5,7 @@ Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -14,14 +15,40 @@ KNOWN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.mi
 _PASSING = frozenset({"Identity", "Cast", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "QuantizeLinear", "DequantizeLinear"})  # fmt: skip # noqa: E501
 
 
+@dataclass(frozen=True)
+class Tensor:
+    """Values in the file: an initializer, or what a Constant node gives.
+
+    Attributes:
+        shape: () of a single number.
+        kind: number of its type, as in TensorProto.DataType.
+    """
+
+    shape: tuple[int, ...]
+    kind: int
+
+    @property
+    def size(self) -> int:
+        """How many values it has."""
+        return math.prod(self.shape)
+
+
 @dataclass
 class Node:
-    """One operator of the graph."""
+    """One operator of the graph.
+
+    Attributes:
+        op, name, domain: what it is, which one, and whose.
+        inputs, outputs: names of values, "" for an optional input that is left out.
+        numbers: its attributes that are one integer ("group", "transA").
+    """
 
     op: str = ""
+    name: str = ""
     domain: str = ""
     inputs: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
+    numbers: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -30,13 +57,17 @@ class Graph:
 
     Attributes:
         nodes: of the main graph, in order.
+        inputs: names of what the graph takes; some exporters name initializers here, too.
         outputs: names of the graph's outputs.
+        tensors: the main graph's stored values, by name.
         external: whether any tensor, wherever it hides, lies in another file.
         domains: of operators that are neither ONNX's own nor functions the file defines itself.
     """
 
     nodes: list[Node] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
     external: bool = False
     domains: set[str] = field(default_factory=set)
 
@@ -89,11 +120,14 @@ def _read_graph(data: memoryview, graph: Graph, depth: int) -> None:
             if depth == 0:
                 graph.nodes.append(node)
         elif number == 5:  # initializer
-            graph.external |= _is_external(value)
+            name, tensor = _read_tensor(value, graph)
+            if depth == 0:
+                graph.tensors[name] = tensor
         elif number == 15:  # sparse_initializer
-            graph.external |= _is_sparse_external(value)
-        elif number == 12 and depth == 0:  # output
-            graph.outputs += [_text(content) for inner, content in _messages(value) if inner == 1]
+            _read_sparse(value, graph)
+        elif number in (11, 12) and depth == 0:  # input, output
+            names = graph.inputs if number == 11 else graph.outputs
+            names += [_text(content) for inner, content in _messages(value) if inner == 1]
 
 
 def _read_function(data: memoryview, graph: Graph) -> None:
@@ -107,40 +141,69 @@ def _read_function(data: memoryview, graph: Graph) -> None:
 
 def _read_node(data: memoryview, graph: Graph, depth: int) -> Node:
     node = Node()
+    constant: Tensor | None = None
     for number, value in _messages(data):
         if number == 1:
             node.inputs.append(_text(value))
         elif number == 2:
             node.outputs.append(_text(value))
+        elif number == 3:
+            node.name = _text(value)
         elif number == 4:
             node.op = _text(value)
         elif number == 7:
             node.domain = _text(value)
         elif number == 5:
-            _read_attribute(value, graph, depth)
+            name, found = _read_attribute(value, graph, depth)
+            if isinstance(found, int):
+                node.numbers[name] = found
+            elif found is not None:
+                constant = found
+    if depth == 0 and node.op == "Constant" and constant is not None and node.outputs:
+        graph.tensors[node.outputs[0]] = constant
     graph.domains.add(node.domain)
     return node
 
 
-def _read_attribute(data: memoryview, graph: Graph, depth: int) -> None:
-    """May hold tensors, sparse tensors, or graphs (If, Loop)."""
-    for number, value in _messages(data):
-        if number in (5, 10):
-            graph.external |= _is_external(value)
+def _read_attribute(data: memoryview, graph: Graph, depth: int) -> tuple[str, int | Tensor | None]:
+    """Its name, and its value if that is one integer or one tensor; it may hold sparse tensors or graphs (If, Loop)."""
+    name = ""
+    found: int | Tensor | None = None
+    for number, value in _fields(data):
+        if isinstance(value, int):
+            found = value if number == 3 else found
+        elif number == 1:
+            name = _text(value)
+        elif number in (5, 10):
+            tensor = _read_tensor(value, graph)[1]
+            found = tensor if number == 5 else found
         elif number in (22, 23):
-            graph.external |= _is_sparse_external(value)
+            _read_sparse(value, graph)
         elif number in (6, 11):
             _read_graph(value, graph, depth + 1)
+    return name, found
 
 
-def _is_external(tensor: memoryview) -> bool:
-    """TensorProto.external_data (13) or a data_location (14) other than DEFAULT."""
-    return any(number == 13 or (number == 14 and value != 0) for number, value in _fields(tensor))
+def _read_tensor(data: memoryview, graph: Graph) -> tuple[str, Tensor]:
+    """A TensorProto and its name; external_data (13), or another data_location (14) than DEFAULT, is noted."""
+    name, kind, shape = "", 0, list[int]()
+    for number, value in _fields(data):
+        if number == 1:
+            shape += [value] if isinstance(value, int) else _packed(value)
+        elif number == 2 and isinstance(value, int):
+            kind = value
+        elif number == 8:
+            name = _text(value)
+        elif number == 13 or (number == 14 and value != 0):
+            graph.external = True
+    return name, Tensor(tuple(shape), kind)
 
 
-def _is_sparse_external(tensor: memoryview) -> bool:
-    """The values (1) or the indices (2) of a SparseTensorProto."""
-    return any(_is_external(value) for number, value in _messages(tensor) if number in (1, 2))
+def _read_sparse(data: memoryview, graph: Graph) -> None:
+    """The values (1) and the indices (2) of a SparseTensorProto."""
+    for number, value in _messages(data):
+        if number in (1, 2):
+            _read_tensor(value, graph)
 
 
 def _text(value: int | memoryview) -> str:
@@ -177,6 +240,14 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
                 raise ValueError("cut off")
         else:
             raise ValueError(f"wire type {wire}")
+
+
+def _packed(data: memoryview) -> Iterator[int]:
+    """A list of integers."""
+    position = 0
+    while position < len(data):
+        value, position = _varint(data, position)
+        yield value
 
 
 def _varint(data: memoryview, position: int) -> tuple[int, int]:

@@ -24,8 +24,7 @@ from models.load import load_model
 from models.preprocessing import ResizeCrop
 from models.profiling import count, layer_times
 from models.profiling_formulas import made_picture
-from models.profiling_onnx import count_onnx
-from models.profiling_runtimes import CannotRun, move, onnx_bytes
+from models.profiling_runtimes import CannotRun, move
 from models.torch_adapter import TorchClassifier
 
 SPEC = ModelSpec("net", "classification", "test", "", Weights("file", ""), input_size=(16, 16))
@@ -240,66 +239,6 @@ def test_detectors_and_segmenters_are_counted_through_their_own_preprocessing(na
     assert found.params == sum(row.params for row in found.layers)
     assert found.macs > 1e7
     assert found.notes == []
-
-
-# ---- ONNX
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("onnx") / "small.onnx"
-    path.write_bytes(onnx_bytes(small_net(), torch.rand(1, 3, 16, 16), sizes=False))
-    return path
-
-
-def test_onnx_files_are_counted_as_the_network_they_were(exported):
-    adapter = load_model(exported, LoadOptions(device="cpu", settings={"input_size": "16x16"}))
-    item = adapter.preprocess(made_picture(16, 16))
-    found = count_onnx(adapter, lambda: adapter.forward([item]))
-    conv, _, linear = found.layers
-    assert (conv.kind, conv.rule, conv.params, conv.macs) == ("Conv", "conv", 27 * 8 + 8, 27 * 8 * 16 * 16)
-    assert conv.terms == {"kh": 3, "kw": 3, "cin": 3, "cout": 8, "groups": 1, "bias": 1, "hout": 16, "wout": 16}
-    assert (linear.kind, linear.rule, linear.params, linear.macs) == ("Gemm", "linear", 8 * 4 + 4, 32)
-    assert linear.terms == {"nin": 8, "nout": 4, "rows": 1, "bias": 1}
-    assert found.params == conv.params + linear.params  # the batch norm is folded into the convolution
-    assert found.macs == counted(small_net(), torch.rand(1, 3, 16, 16)).macs
-    adapter.forward([item])  # its session is its own again
-    assert count_onnx(load_model("digits_linear"), lambda: None) is None
-
-
-def test_an_onnx_file_of_a_fixed_batch_counts_one_picture(tmp_path):
-    onnx = pytest.importorskip("onnx")
-    from onnx import TensorProto, helper, numpy_helper
-
-    rng = np.random.default_rng(0)
-    weights = {
-        "w": rng.normal(size=(4, 1, 2, 2)).astype(np.float32),  # transposed: 4 in, 2 groups of 1 out
-        "k": rng.normal(size=(4, 3, 3, 3)).astype(np.float32),
-        "m": rng.normal(size=(2, 5)).astype(np.float32),
-    }
-    nodes = [
-        helper.make_node("Conv", ["x", "k"], ["a"], pads=[1, 1, 1, 1], name="/a/Conv"),
-        helper.make_node("ConvTranspose", ["a", "w"], ["b"], group=2, strides=[2, 2]),
-        helper.make_node("GlobalAveragePool", ["b"], ["c"]),
-        helper.make_node("Flatten", ["c"], ["d"]),
-        helper.make_node("MatMul", ["d", "m"], ["y"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [3, 3, 8, 8])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [3, 5])],
-        [numpy_helper.from_array(value, name) for name, value in weights.items()],
-    )
-    path = tmp_path / "fixed.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-    adapter = load_model(path, LoadOptions(device="cpu"))
-    item = adapter.preprocess(made_picture(8, 8))
-    found = count_onnx(adapter, lambda: adapter.forward([item]))
-    macs = {row.kind: row.macs for row in found.layers}
-    assert macs == {"Conv": 27 * 4 * 64, "ConvTranspose": 4 * 64 * 4, "GlobalAveragePool": 0, "MatMul": 10}
-    assert found.layers[0].path == "a.Conv"
-    assert found.params == sum(value.size for value in weights.values())
 
 
 # ---- other runtimes
