@@ -177,11 +177,10 @@ def _resample(
 
     def work(span: slice, drawn: NDArray[np.float32]) -> dict[str, Floats]:
         out: dict[str, list[Any]] = {}
-        whole = np.ascontiguousarray(drawn.T).astype(np.int64)
         for place, (sampler, parts) in enumerate(zip(samplers, tables, strict=True)):
-            numbers = [sampler.summary(w) for w in whole]
+            numbers = sampler.summaries(drawn)
             sums = [(part @ drawn).astype(np.float64) for part in parts]
-            own = {name: np.array([n[name] for n in numbers]) for name in COCO}
+            own = {name: numbers[name] for name in COCO}
             own |= dict(zip(("precision", "recall", "f1"), rates(*(s.sum(axis=0) for s in sums)), strict=True))
             for name, each in zip(("precision", "recall", "f1"), rates(*sums), strict=True):
                 kept[name][place, :, span] = each
