@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _SILENT = ("Identity", "Dropout", "Dropout2d", "DropPath", "StochasticDepth")  # do nothing once trained
+_NO_PRODUCTS = ("Embedding", "Norm", "Pos")  # their weights scale, or are looked up
 _ATTENTION = ("bmm", "baddbmm", "scaled_dot_product", "attention")
 
 
@@ -88,9 +89,14 @@ def count(net: nn.Module, run: Callable[[], Any]) -> Counted:
     notes = []
     counted = counter.get_total_flops() // 2
     if counted != macs:
+        where = f"in {', '.join(sorted(walk.differing))}" if walk.differing else "outside of the network's layers"
         notes.append(
-            f"torch's FlopCounterMode counts {counted:,} MACs where the formulas count {macs:,}: some layers call code "
-            "that one of them does not see."
+            f"torch's FlopCounterMode counts {counted:,} MACs where the formulas count {macs:,}: they differ {where}."
+        )
+    if walk.unseen:
+        notes.append(
+            f"In {', '.join(sorted(walk.unseen))} there are weights, but no products are seen: its operations are not "
+            "counted."
         )
     return Counted(params, sum(buffer.numel() for buffer in net.buffers()), macs, layers, notes)
 
@@ -176,12 +182,14 @@ class _Walk:
         self._order: dict[nn.Module, int] = {}
         self._known: set[int] = set()  # parameters that have been counted
         self._open: list[tuple[int, int, dict[str, int]]] = []  # products before it, those of children, by kind
+        self.differing: set[str] = set()  # kinds of layers of which torch's counter says something else
+        self.unseen: set[str] = set()  # kinds of layers whose weights meet no product
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         """With hooks on."""
         handles = [module.register_forward_pre_hook(self._before) for module in self._paths]
-        handles += [module.register_forward_hook(self._after) for module in self._paths]
+        handles += [module.register_forward_hook(self._after, with_kwargs=True) for module in self._paths]
         try:
             yield
         finally:
@@ -192,6 +200,7 @@ class _Walk:
         """All rows, those that never ran at the end."""
         ran = sorted(self._rows, key=lambda module: self._order[module])
         rows = [self._rows[module] for module in ran]
+        self.unseen = {self._rows[m].kind for m in ran if not self._rows[m].macs and self._multiplies(m)}
         by_path = {row.path: row for row in rows}
         for module, path in self._paths.items():
             if module not in self._rows and (own := self._own_params(module)):
@@ -209,7 +218,16 @@ class _Walk:
     def _by_kind(self) -> dict[str, int]:
         return {str(kind): flops for kind, flops in self._counter.get_flop_counts().get("Global", {}).items()}
 
-    def _after(self, module: nn.Module, inputs: Any, output: Any) -> None:
+    def _multiplies(self, module: nn.Module) -> bool:
+        """Whether its own weights look like a matrix or a kernel, and not like scales or a table to look up."""
+        name = type(module).__name__
+        if any(word in name for word in _NO_PRODUCTS):
+            return False
+        least = 2 if module in self._leaves else 4  # others hold embeddings of places, too
+        shapes = [p.shape for p in module.parameters(recurse=False)]
+        return any(len(shape) >= least and shape[0] > 1 and sum(n > 1 for n in shape) > 1 for shape in shapes)
+
+    def _after(self, module: nn.Module, args: Any, named: Any, output: Any) -> None:
         start, of_children, kinds = self._open.pop()
         made = self._counter.get_total_flops() - start
         if self._open:
@@ -217,9 +235,12 @@ class _Walk:
             self._open[-1] = (above, others + made, before)
         alone = (made - of_children) // 2
         rule = rule_of(module)
+        inputs = args or [named[name] for name in ("input", *named) if name in named]
         if module in self._leaves:
             known = macs_of(module, rule, inputs, output)
             macs = alone if known is None else known
+            if macs != alone:
+                self.differing.add(type(module).__name__)
         elif alone:
             now = self._by_kind()
             grown = [kind for kind in now if now[kind] > kinds.get(kind, 0)]

@@ -8,6 +8,7 @@ layer           parameters                             operations
 convolution     (Kh Kw Cin / g) Cout, + Cout (bias)    MACs: Kh Kw Cin / g * Cout * Hout * Wout * N
 transposed      (Kh Kw Cin / g) Cout, + Cout (bias)    MACs: Kh Kw Cin / g * Cout * Hin * Win * N
 linear          Nin Nout, + Nout (bias)                MACs: Nin * Nout for each row that goes in
+recurrent       its matrices' values, + biases         MACs: its matrices' values for each row of the sequence
 attention       4 E E, + 4 E (bias)                    MACs: N (4 L E E + 2 L L E) if all three inputs are the same
 batch norm      2 C                                    FLOPs: 4 N C H W (minus mean, by deviation, times, plus)
 pooling         0                                      FLOPs: Hout Wout C N (one an output)
@@ -28,7 +29,7 @@ def rule_of(module: Any) -> str:
     """Which formula counts it."""
     from torch import nn
 
-    if isinstance(module, nn.modules.conv._ConvNd):
+    if isinstance(module, nn.modules.conv._ConvNd) or type(module).__name__ == "DeformConv2d":  # of torchvision
         return "conv"
     if isinstance(module, nn.Linear):
         return "linear"
@@ -42,13 +43,18 @@ def rule_of(module: Any) -> str:
 
 def macs_of(module: Any, rule: str, inputs: Any, output: Any) -> int | None:
     """MACs by the formulas of the table above; None where there is none for it."""
+    from torch import nn
+
     if rule == "conv":
         each = math.prod(module.kernel_size) * module.in_channels // module.groups
-        if module.transposed:  # every place that goes in is spread over a kernel
+        if _turned(module):  # every place that goes in is spread over a kernel
             return inputs[0].numel() // module.in_channels * each * module.out_channels
         return output.numel() * each
     if rule == "linear":
         return inputs[0].numel() * module.out_features
+    if isinstance(module, (nn.RNNBase, nn.RNNCellBase)):
+        values = inputs[0].data  # of a PackedSequence, too
+        return values.numel() // values.shape[-1] * sum(p.numel() for p in module.parameters() if p.dim() == 2)
     return None
 
 
@@ -56,8 +62,8 @@ def terms_of(module: Any, rule: str, inputs: Any, output: Any) -> dict[str, int]
     """The numbers that fill a layer's formula, of its first call; names as in ``shapes.Layer.terms``."""
     shape = shape_of(output)
     if rule == "conv" and len(module.kernel_size) == 2:
-        height, width = inputs[0].shape[-2:] if module.transposed else shape[-2:]
-        places = ("hin", "win") if module.transposed else ("hout", "wout")
+        height, width = inputs[0].shape[-2:] if _turned(module) else shape[-2:]
+        places = ("hin", "win") if _turned(module) else ("hout", "wout")
         kernel = dict(zip(("kh", "kw"), map(int, module.kernel_size), strict=True))
         channels = {"cin": module.in_channels, "cout": module.out_channels, "groups": module.groups}
         return {**kernel, **channels, places[0]: int(height), places[1]: int(width), "bias": int(_biased(module))}
@@ -69,6 +75,10 @@ def terms_of(module: Any, rule: str, inputs: Any, output: Any) -> dict[str, int]
     if rule == "pool" and len(shape) == 4:
         return {"hout": shape[2], "wout": shape[3], "c": shape[1]}
     return {}
+
+
+def _turned(module: Any) -> bool:
+    return bool(getattr(module, "transposed", False))
 
 
 def _biased(module: Any) -> bool:

@@ -164,6 +164,113 @@ def test_what_is_never_called_is_listed_last_with_its_parameters():
     ]
 
 
+def test_layers_that_are_called_by_keyword():
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm, self.head = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2)
+            self.up = nn.ConvTranspose2d(4, 4, 2)
+
+        def forward(self, x):
+            x = self.up(output_size=None, input=self.norm(input=self.conv(input=x)))
+            return self.head(input=x.mean((2, 3)))
+
+    found = counted(Named(), torch.rand(1, 3, 6, 6))
+    assert [row.macs for row in found.layers] == [27 * 4 * 16, 0, 4 * 4 * 4 * 16, 8]
+    assert found.layers[1].flops == 4 * 4 * 16
+    assert found.notes == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "gates", "more"),
+    [(nn.LSTM, 4, {}), (nn.GRU, 3, {}), (nn.RNN, 1, {}), (nn.LSTM, 4, {"proj_size": 2}), (nn.GRU, 3, {"bias": False})],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_recurrent_layers_by_hand(kind, gates, more, packed):
+    net = kind(5, 6, num_layers=2, bidirectional=True, **more)
+    out = more.get("proj_size", 6)  # of a direction
+    made = 0 if "proj_size" not in more else 6 * out
+    first, second = (gates * 6 * (size + out) + made for size in (5, 2 * out))
+    batch = torch.rand(7, 3, 5)  # time, batch, values
+    rows = 21
+    if packed:
+        batch = nn.utils.rnn.pack_padded_sequence(batch, torch.tensor([7, 4, 1]))
+        rows = 12
+    found = counted(nn.Sequential(net), batch)
+    (row,) = found.layers
+    assert row.macs == found.macs == 2 * (first + second) * rows
+    assert row.params == found.params == 2 * (first + second) + (0 if "bias" in more else 4 * 2 * gates * 6)
+    assert all("they differ in " + kind.__name__ in note for note in found.notes)
+
+
+def test_cells_by_hand():
+    class Steps(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell = nn.LSTMCell(5, 6)
+
+        def forward(self, x):
+            state = self.cell(x)
+            return self.cell(x, state)
+
+    (row,) = counted(Steps(), torch.rand(3, 5)).layers
+    assert (row.macs, row.calls) == (2 * 3 * 4 * 6 * (5 + 6), 2)
+
+
+def test_a_deformable_convolution_is_a_convolution():
+    class Bends(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.bend = torchvision.ops.DeformConv2d(4, 6, 3, padding=1, groups=2)
+
+        def forward(self, x):
+            return self.bend(offset=torch.zeros(1, 18, *x.shape[2:]), input=x)
+
+    found = counted(Bends(), torch.rand(1, 4, 5, 7))
+    (row,) = found.layers
+    assert (row.rule, row.params, row.macs) == ("conv", 9 * 2 * 6 + 6, 9 * 2 * 6 * 35)
+    assert row.terms["hout"] * row.terms["wout"] == 35
+    assert found.notes == [
+        f"torch's FlopCounterMode counts 0 MACs where the formulas count {row.macs:,}: they differ in DeformConv2d."
+    ]
+
+
+class Own(nn.Module):
+    """Multiplies where nobody sees it."""
+
+    def __init__(self, *shape: int, inside: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(shape))
+        if inside:
+            self.last = nn.ReLU()
+
+    def forward(self, x):
+        return x + 1
+
+
+class OwnNorm(Own):
+    """Its weight is a scale for each value."""
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        (Own(4, 3, 3, 3, inside=True), True),
+        (Own(4, 3, inside=False), True),
+        (Own(4, inside=False), False),  # a scale for each channel
+        (Own(4, 1, 1, inside=False), False),
+        (Own(1, 5, 4, inside=True), False),  # an embedding of places
+        (OwnNorm(3, 4, 4, inside=False), False),
+        (nn.LayerNorm((3, 4, 4)), False),
+    ],
+    ids=lambda x: str(tuple(x.weight.shape)) if isinstance(x, nn.Module) else "",
+)
+def test_weights_that_meet_no_products_are_said(module, said):
+    found = counted(nn.Sequential(module), torch.rand(1, 3, 4, 4))
+    words = "In Own there are weights, but no products are seen: its operations are not counted."
+    assert found.notes == ([words] if said else [])
+
+
 PUBLISHED = ["resnet18", "mobilenet_v3_large", "swin_t", "googlenet", "vit_b_32"]
 
 
