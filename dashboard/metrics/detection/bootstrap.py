@@ -150,8 +150,10 @@ class Resampler:
             truths, *few = ((table @ times).T.astype(np.float64) for table in (self.truths, *self.few))
             for table, counts in zip(tables, held, strict=True):
                 counts[: times.shape[1]] = (table @ times).T
-            for k in range(times.shape[1]):
-                found.append(self._numbers([counts[k] for counts in held], truths[k], [f[k] for f in few]))
+            found.extend(
+                self._numbers([counts[k] for counts in held], truths[k], [f[k] for f in few])
+                for k in range(times.shape[1])
+            )
         return dict(zip(NAMES, np.array(found, np.float64).reshape(-1, len(NAMES)).T, strict=True))
 
     def _numbers(self, counts: Sequence[Counts], truths: Floats, few: Sequence[Floats]) -> list[float]:
