@@ -145,8 +145,57 @@ def test_a_comparison_is_kept(three, compared, monkeypatch):
         compare(three, seed=1)
 
 
-def test_the_same_seed_gives_the_same(three, compared):
+def forget() -> None:
+    """Nothing is at hand any more."""
     comparing._kept.clear()
+    comparing._latest.clear()
+
+
+def alike(one: Comparison, other: Comparison) -> None:
+    """The same in every number and word."""
+    for name in ("differences", "tests", "notes", "left_out", "ids", "settings"):
+        assert repr(getattr(one, name)) == repr(getattr(other, name)), name
+    np.testing.assert_array_equal(one.index, other.index)
+    for a, b in zip([*one.figures, *one.classes], [*other.figures, *other.classes], strict=True):
+        assert repr(vars(a)) == repr(vars(b))
+
+
+def test_another_baseline_is_made_of_the_same_resamples(three, monkeypatch):
+    asked = []
+    measure = classification.measure
+    monkeypatch.setattr(classification, "measure", lambda *given: asked.append(1) or measure(*given))
+    forget()
+    found = [compare(three, k) for k in range(3)]
+    assert len(asked) == 1
+    for k, held in enumerate(found):
+        forget()
+        alike(held, compare(three, k))
+    monkeypatch.setattr(comparing, "HELD_BYTES", 1)
+    forget()
+    alike(compare(three, 0), found[0])
+    alike(compare(three, 2), found[2])
+    assert len(asked) == 6  # one, three, and two that nothing is held of
+
+
+def test_where_the_baseline_gives_the_order_another_one_is_measured(three, tmp_path):
+    """Of samples in another order, and of classes."""
+    order = np.random.default_rng(0).permutation(120)
+    answers = random_answers(LABELS, 0.75, 1)
+    turned = run_of(tmp_path, Numbers(order.tolist(), LABELS[order], NAMES), Chosen(answers, NAMES, "turned"))
+    names = ("bird", "cat", "dog")
+    renamed = run_of(tmp_path, Numbers(range(120), LABELS, NAMES), Chosen(np.array([1, 2, 0])[answers], names, "other"))
+    for pair in ([three[0], turned], [three[0], renamed]):
+        forget()
+        first, other = compare(pair, 0), compare(pair, 1)
+        forget()
+        alike(other, compare(pair, 1))
+        assert list(first.classes[0].classes) == list(pair[0].classes)
+        assert list(other.classes[0].classes) == list(pair[1].classes)
+        assert other.ids[0] == str(pq.read_table(pair[1].rows_path).column("id")[0])
+
+
+def test_the_same_seed_gives_the_same(three, compared):
+    forget()
     again = compare(three)
     assert [repr(d) for d in again.differences] == [repr(d) for d in compared.differences]
 

@@ -207,7 +207,7 @@ def test_enhancement(tmp_path):
     assert found.score_name == "psnr"
     assert found.figure("mse").higher_is_better is False
     assert found.figure("psnr").unit == "dB"
-    assert found.classes == ()
+    assert not found.classes
     with np.errstate(invalid="ignore"):
         gap = found.scores[1] - found.scores[0]
     known = gap[np.isfinite(gap)]

@@ -15,13 +15,13 @@ from scipy import sparse
 from dashboard.comparing import multilabel
 from dashboard.comparing.align import Aligned, column, title
 from dashboard.comparing.classes import join_classes, same_truth
-from dashboard.comparing.measured import Floats, Measured, Settings, class_differences
-from dashboard.comparing.shapes import ClassDifferences, Figure
+from dashboard.comparing.measured import ClassNumbers, Floats, Measured, Settings
+from dashboard.comparing.shapes import Figure
 from dashboard.errors import InputError
 from dashboard.metrics.batch import ClassificationBatch
 from dashboard.metrics.calibration import Calibration, bin_of
 from dashboard.metrics.confusion import Confusion
-from dashboard.metrics.intervals import enough
+from dashboard.metrics.intervals import FEW, enough
 from dashboard.metrics.losses import cross_entropy
 from dashboard.metrics.paired_bootstrap import every_block, indicator
 from dashboard.metrics.scan import Detail, Summary
@@ -102,7 +102,7 @@ def measure(runs: Sequence[Run], aligned: Aligned, how: Settings) -> Measured:
         linear=LINEAR,
         scores=np.stack([f.correct for f in found]).astype(np.float64),
         score_name="correct",
-        classes=_classes(labels, found, classes.names, class_draws, how),
+        classes=_classes(labels, found, classes.names, class_draws),
         notes=classes.notes,
         hits={
             "top1": np.stack([f.correct for f in found]),
@@ -237,9 +237,8 @@ def _classes(
     found: Sequence[_Answers],
     names: Sequence[str],
     draws: dict[str, NDArray[np.float32]],
-    how: Settings,
-) -> list[ClassDifferences]:
-    """Per-class rates of classes that occur, and intervals of their differences."""
+) -> list[ClassNumbers]:
+    """Per-class rates of classes that occur."""
     count = len(names)
     support = np.bincount(labels, minlength=count)
     answered = np.stack([np.bincount(f.predicted, minlength=count) for f in found])
@@ -251,5 +250,6 @@ def _classes(
     for name in PER_CLASS:
         value = np.broadcast_to(values[name], hit.shape)[:, shown]
         own = draws[name][:, shown] if name in draws else None
-        out.append(class_differences(name, [names[int(i)] for i in shown], support[shown], value, own, how))
+        enough_of = support[shown] >= FEW
+        out.append(ClassNumbers(name, [names[int(i)] for i in shown], support[shown], value, enough_of, own))
     return out

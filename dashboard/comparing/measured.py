@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from dashboard.comparing.align import Aligned
 from dashboard.comparing.shapes import ClassDifferences, Figure
-from dashboard.metrics.intervals import FEW
-from dashboard.metrics.paired import bootstrap_interval
+from dashboard.metrics.paired import bootstrap_interval, jackknife_ends
 from dashboard.metrics.paired_bootstrap import ends
 from dashboard.store import Run
 
@@ -64,12 +63,17 @@ class Measured:
     scores: Floats
     score_name: str
     tolerance: float = 0.0
-    classes: Sequence[ClassDifferences] = ()
+    classes: Sequence[ClassNumbers] = ()
     left: Mapping[str, Floats] = field(default_factory=dict)
     columns: Mapping[str, Floats] = field(default_factory=dict)
     notes: Sequence[str] = ()
     hits: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     binary: bool = False
+
+    @property
+    def nbytes(self) -> int:
+        """What resamples take of memory."""
+        return sum(a.nbytes for a in self.draws.values()) + sum(c.nbytes for c in self.classes)
 
 
 def figure(name: str, values: Floats, limits: Floats, better: bool | None = True, unit: str = "") -> Figure:
@@ -109,32 +113,45 @@ def run_intervals(
     return out
 
 
-def class_differences(
-    name: str,
-    names: Sequence[str],
-    support: NDArray[np.int64],
-    values: Floats,
-    draws: NDArray[np.float32] | None,
-    how: Settings,
-    plenty: NDArray[np.bool_] | None = None,
-) -> ClassDifferences:
-    """One per-class metric, with intervals of its differences to the baseline.
+@dataclass(frozen=True, eq=False)
+class ClassNumbers:
+    """One per-class metric over runs, and what its differences to any of them can be told from.
 
-    Args:
-        name: of the metric.
+    Attributes:
+        metric: its name.
         names: (C,) of the classes.
         support: (C,) how many of the truth.
-        values: (R, C).
-        draws: (R, C, B) of resamples, or None: no intervals.
-        how: the baseline and the level.
-        plenty: (C,) which classes have units enough for one; by default, those with a support of ``FEW``.
+        values: (R, C) NaN where undefined.
+        plenty: (C,) which classes have units enough for an interval.
+        draws: (R, C, B) in resamples that all runs share; None: there are none.
+        left: (R, K, C) with one of K groups of units left out each time, instead of resamples.
     """
-    enough = support >= FEW if plenty is None else plenty
-    low, high = (np.full(values.shape, np.nan) for _ in range(2))
-    for run in range(len(values)):
-        if draws is not None and run != how.baseline:
-            spread = draws[run] - draws[how.baseline]
-            limits = ends(values[run] - values[how.baseline], spread, how.level)
-            limits[~enough] = np.nan
-            low[run], high[run] = limits.T
-    return ClassDifferences(name, list(names), support, values, low, high)
+
+    metric: str
+    names: Sequence[str]
+    support: NDArray[np.int64]
+    values: Floats
+    plenty: NDArray[np.bool_]
+    draws: NDArray[np.float32] | None = None
+    left: Floats | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """What resamples take of memory."""
+        return sum(a.nbytes for a in (self.draws, self.left) if a is not None)
+
+    def against(self, baseline: int, level: float) -> ClassDifferences:
+        """Differences to one of the runs, with intervals."""
+        low, high = (np.full(self.values.shape, np.nan) for _ in range(2))
+        for run in range(len(self.values)):
+            if run == baseline:
+                continue
+            gap = self.values[run] - self.values[baseline]
+            if self.left is not None:
+                limits = jackknife_ends(gap, self.left[run] - self.left[baseline], level)
+            elif self.draws is not None:
+                limits = ends(gap, self.draws[run] - self.draws[baseline], level)
+            else:
+                continue
+            low[run], high[run] = np.where(self.plenty[:, None], limits, np.nan).T
+        return ClassDifferences(self.metric, list(self.names), self.support, self.values, low, high)

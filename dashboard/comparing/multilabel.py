@@ -13,10 +13,10 @@ from scipy import sparse
 
 from dashboard.comparing.align import Aligned, column
 from dashboard.comparing.classes import join_classes, same_truth
-from dashboard.comparing.measured import Floats, Measured, Settings, class_differences, figure, run_intervals
+from dashboard.comparing.measured import ClassNumbers, Floats, Measured, Settings, figure, run_intervals
 from dashboard.comparing.shapes import Figure
 from dashboard.metrics.confusion import ratio
-from dashboard.metrics.intervals import enough
+from dashboard.metrics.intervals import FEW, enough
 from dashboard.metrics.paired_bootstrap import every_block, indicator, resampled_means
 from dashboard.store import Run
 
@@ -80,13 +80,13 @@ def measure(runs: Sequence[Run], aligned: Aligned, how: Settings) -> Measured:
         tolerance=1e-12,
         columns=columns,
         classes=[
-            class_differences(
+            ClassNumbers(
                 name,
                 [joined.names[int(i)] for i in shown],
                 support[shown],
                 rates[name],
+                support[shown] >= FEW,
                 class_draws[name][:, shown] if name in class_draws else None,
-                how,
             )
             for name in ("recall", "precision", "f1")
         ],

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from dashboard.comparing.align import Aligned
 from dashboard.comparing.classes import join_classes, same_truth
-from dashboard.comparing.measured import Floats, Measured, Settings, class_differences, figure, run_intervals
-from dashboard.comparing.shapes import ClassDifferences, Figure
+from dashboard.comparing.measured import ClassNumbers, Floats, Measured, Settings, figure, run_intervals
+from dashboard.comparing.shapes import Figure
 from dashboard.detection_parts import batch_of
 from dashboard.errors import InputError
 from dashboard.explore.detection.opened import opened
@@ -26,7 +26,7 @@ from dashboard.metrics.detection.operating import Outcome, Point, outcome, rates
 from dashboard.metrics.detection.precision import Accumulated, accumulate
 from dashboard.metrics.intervals import FEW
 from dashboard.metrics.paired_bootstrap import every_block, indicator
-from dashboard.metrics.paired_detection import GROUPS, jackknife_ends, without_groups
+from dashboard.metrics.paired_detection import GROUPS, without_groups
 from dashboard.store import Run
 
 COCO = ("map", "map_50", "map_75", "mar_100", "map_small", "map_medium", "map_large", "mar_1", "mar_10")
@@ -211,8 +211,8 @@ def _classes(
     names: Sequence[str],
     draws: dict[str, NDArray[np.float32]],
     how: Settings,
-) -> list[ClassDifferences]:
-    """AP of each class; and recall, precision and F1 at the operating point, whose differences have intervals."""
+) -> list[ClassNumbers]:
+    """AP of each class; and recall, precision and F1 at the operating point."""
     count, support = len(names), np.zeros(len(names), np.int64)
     values: dict[str, list[Floats]] = {}
     for f, o in zip(found, of, strict=True):
@@ -235,15 +235,9 @@ def _classes(
     result = []
     for name in ("ap", "ap_50", "f1", "recall", "precision"):
         value = np.stack(values[name])[:, shown]
-        own_draws = draws[name][:, shown] if name in draws else None
-        one = class_differences(name, labels, support[shown], value, own_draws, how, plenty)
-        if name in left:
-            gaps = left[name] - left[name][how.baseline]
-            for run in range(len(found)):
-                if run != how.baseline:
-                    ends = jackknife_ends(value[run] - value[how.baseline], gaps[run][:, shown], how.level)
-                    one.low[run], one.high[run] = np.where(plenty[:, None], ends, np.nan).T
-        result.append(one)
+        drawn = draws[name][:, shown] if name in draws else None
+        without = left[name][..., shown] if name in left else None
+        result.append(ClassNumbers(name, labels, support[shown], value, plenty, drawn, without))
     return result
 
 

@@ -13,8 +13,8 @@ from scipy import sparse
 
 from dashboard.comparing.align import Aligned
 from dashboard.comparing.classes import join_classes, same_truth
-from dashboard.comparing.measured import Floats, Measured, Settings, class_differences, figure, run_intervals
-from dashboard.comparing.shapes import ClassDifferences, Figure
+from dashboard.comparing.measured import ClassNumbers, Floats, Measured, Settings, figure, run_intervals
+from dashboard.comparing.shapes import Figure
 from dashboard.errors import InputError
 from dashboard.metrics.intervals import FEW, enough
 from dashboard.metrics.paired_bootstrap import every_block, resampled_means
@@ -152,20 +152,19 @@ def _classes(
     having: NDArray[np.int64],
     draws: dict[str, NDArray[np.float32]],
     how: Settings,
-) -> list[ClassDifferences]:
+) -> list[ClassNumbers]:
     """IoU and Dice of each class; an interval needs ten images that have it."""
     totals = np.stack([n.sum(axis=0) for n in pixels])
     shown = np.flatnonzero(totals.any(axis=(0, 2)))
     support = totals[how.baseline, :, 1]
     return [
-        class_differences(
+        ClassNumbers(
             name,
             [names[int(i)] for i in shown],
             support[shown],
             values(totals)[:, shown],
-            draws[name][:, shown] if name in draws else None,
-            how,
             having[shown] >= FEW,
+            draws[name][:, shown] if name in draws else None,
         )
         for name, values in (("iou", iou), ("dice", dice))
     ]

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from dashboard.comparing.align import Aligned, column, title
 from dashboard.comparing.classes import join_classes, same_truth
-from dashboard.comparing.measured import Floats, Measured, Settings, class_differences, figure, run_intervals
-from dashboard.comparing.shapes import ClassDifferences, Figure
+from dashboard.comparing.measured import ClassNumbers, Floats, Measured, Settings, figure, run_intervals
+from dashboard.comparing.shapes import Figure
 from dashboard.errors import InputError
 from dashboard.explore.tracking.opened import opened
 from dashboard.metrics.paired_tracking import numbers, numbers_without_blocks, resampled_numbers
@@ -82,7 +82,7 @@ def measure(runs: Sequence[Run], aligned: Aligned, how: Settings) -> Measured:
         scores=np.stack([_frames(run, rows) for run, rows in zip(runs, aligned.rows, strict=True)]),
         score_name="mota",
         tolerance=1e-12,
-        classes=_classes(found, joined.of, joined.names, how),
+        classes=_classes(found, joined.of, joined.names),
         notes=joined.notes,
     )
 
@@ -140,9 +140,7 @@ def _figures(
     return figures
 
 
-def _classes(
-    found: Sequence[Evidence], of: Sequence[NDArray[np.int64]], names: Sequence[str], how: Settings
-) -> list[ClassDifferences]:
+def _classes(found: Sequence[Evidence], of: Sequence[NDArray[np.int64]], names: Sequence[str]) -> list[ClassNumbers]:
     """Numbers of each class of the truth; without intervals."""
     values = {name: np.full((len(found), len(names)), np.nan) for name in PER_CLASS}
     support = np.zeros(len(names), np.int64)
@@ -158,7 +156,8 @@ def _classes(
     if len(shown) < 2:
         return []
     labels = [names[int(i)] for i in shown]
-    return [class_differences(n, labels, support[shown], v[:, shown], None, how) for n, v in values.items()]
+    unknown = np.zeros(len(shown), bool)
+    return [ClassNumbers(n, labels, support[shown], v[:, shown], unknown) for n, v in values.items()]
 
 
 def _without_truth(runs: Sequence[Run], aligned: Aligned) -> Measured:

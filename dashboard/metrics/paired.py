@@ -116,6 +116,20 @@ def jackknife(value: float, left: Floats, level: float = 0.95) -> tuple[Interval
     return (value - half, value + half), 2 * float(special.stdtr(k - 1, -abs(value) / error))
 
 
+def jackknife_ends(values: Floats, left: Floats, level: float = 0.95) -> NDArray[np.float64]:
+    """(C, 2) intervals of many numbers; see ``jackknife``. NaN where one is undefined or nothing varies.
+
+    Args:
+        values: (C,) the numbers, differences.
+        left: (K, C) the same without each group.
+        level: of confidence.
+    """
+    k = len(left)
+    error = np.sqrt((k - 1) / k * ((left - left.mean(axis=0)) ** 2).sum(axis=0))
+    half = np.where(error > 0, error * special.stdtrit(k - 1, 0.5 + level / 2), np.nan)
+    return np.stack([values - half, values + half], axis=1)
+
+
 def holm(p: Floats) -> Floats:
     """Holm's step-down correction: the chance of one false alarm or more among all tests stays at the level.
 

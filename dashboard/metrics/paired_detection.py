@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import special
 
 from dashboard.metrics.detection.columns import Floats
 from dashboard.metrics.detection.evidence import restrict
@@ -31,17 +29,3 @@ def without_groups(matches: Matches, images: int, classes: int, seed: int = 0) -
     group = np.random.default_rng(seed).permutation(images) % GROUPS
     each = [ap_columns(accumulate(restrict(matches, group != k), classes)) for k in range(GROUPS)]
     return {name: np.stack([columns[name] for columns in each]) for name in NAMES}
-
-
-def jackknife_ends(values: Floats, left: Floats, level: float = 0.95) -> NDArray[np.float64]:
-    """(C, 2) intervals of many numbers; see ``paired.jackknife``. NaN where one is undefined or nothing varies.
-
-    Args:
-        values: (C,) the numbers, differences.
-        left: (K, C) the same without each group.
-        level: of confidence.
-    """
-    k = len(left)
-    error = np.sqrt((k - 1) / k * ((left - left.mean(axis=0)) ** 2).sum(axis=0))
-    half = np.where(error > 0, error * special.stdtrit(k - 1, 0.5 + level / 2), np.nan)
-    return np.stack([values - half, values + half], axis=1)

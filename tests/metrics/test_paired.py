@@ -84,6 +84,15 @@ def test_jackknife_without_spread():
     assert math.isnan(paired.jackknife(0.5, np.array([0.1, 0.3]))[1])
 
 
+def test_many_jackknifes_at_once():
+    rng = np.random.default_rng(1)
+    left = rng.normal(size=(20, 4))
+    left[:, 2], left[3, 3] = 0.5, np.nan
+    values = np.array([0.1, -0.2, 0.5, 0.3])
+    expected = [paired.jackknife(v, column)[0] for v, column in zip(values, left.T, strict=True)]
+    assert paired.jackknife_ends(values, left) == pytest.approx(np.array(expected), nan_ok=True)
+
+
 @pytest.mark.parametrize(
     ("p", "corrected"),
     [

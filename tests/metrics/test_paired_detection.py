@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from dashboard.metrics import paired
 from dashboard.metrics.detection import bootstrap
 from dashboard.metrics.detection.bootstrap import Resampler
 from dashboard.metrics.detection.columns import DetectionBatch
@@ -14,7 +13,7 @@ from dashboard.metrics.detection.matching import AREAS, Matches, T, bit, match
 from dashboard.metrics.detection.metrics import ap_columns
 from dashboard.metrics.detection.precision import LIMITS, RECALLS, accumulate, mean, ranking
 from dashboard.metrics.paired_bootstrap import weights
-from dashboard.metrics.paired_detection import GROUPS, jackknife_ends, without_groups
+from dashboard.metrics.paired_detection import GROUPS, without_groups
 from dashboard.types import Detections
 from tests.objects import problems, scenes, solved
 
@@ -44,15 +43,6 @@ def test_groups_left_out_are_as_if_they_had_never_been_there():
         for name, each in left.items():
             assert each.shape == (GROUPS, 3)
             np.testing.assert_allclose(each[k], fresh[name])
-
-
-def test_many_jackknifes_at_once():
-    rng = np.random.default_rng(1)
-    left = rng.normal(size=(20, 4))
-    left[:, 2], left[3, 3] = 0.5, np.nan
-    values = np.array([0.1, -0.2, 0.5, 0.3])
-    expected = [paired.jackknife(v, column)[0] for v, column in zip(values, left.T, strict=True)]
-    assert jackknife_ends(values, left) == pytest.approx(np.array(expected), nan_ok=True)
 
 
 def plainly(matches: Matches, weight: np.ndarray, classes: int) -> dict[str, float]:
