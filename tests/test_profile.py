@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,7 +25,8 @@ from dashboard.profiling.profile import profile
 from dashboard.profiling.shapes import METRICS, Layer, Profile, Variant
 from dashboard.profiling.variants import options_of
 from dashboard.store import Store
-from models.base import LoadOptions
+from dashboard.types import Detections
+from models.base import LoadOptions, OutOfMemory
 from models.load import load_model
 from tests.fakes import FakeAdapter
 
@@ -127,6 +129,22 @@ def test_a_tracker_is_part_of_what_comes_after_the_network():
     np.testing.assert_array_equal(first[0].track_ids, second[0].track_ids)
     plain = load_model("digits_linear", CPU)
     assert whole(plain) is plain
+
+
+def test_a_tracker_gets_its_own_picture_after_a_batch_that_was_too_large():
+    class Detector(FakeAdapter):
+        def postprocess(self, outputs):
+            nothing = np.zeros(0)
+            return [Detections(np.zeros((0, 4)), nothing, nothing.astype(int)) for _ in outputs]
+
+    detector, seen = Detector(room=2), []
+    detector.tracker = SimpleNamespace(needs_images=True, update=lambda found, image: seen.append(image[0, 0, 0]))
+    timed = whole(detector)
+    pictures = [np.full((2, 2, 3), value, np.uint8) for value in range(4)]
+    with pytest.raises(OutOfMemory):
+        timed.predict(pictures[:3])
+    timed.predict(pictures[2:])
+    assert seen == [2, 3]
 
 
 @pytest.mark.parametrize(

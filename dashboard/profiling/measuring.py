@@ -94,24 +94,22 @@ class Followed(ModelAdapter[Any, Any]):
     """
 
     def __init__(self, adapter: Any) -> None:
-        self._adapter, self._images = adapter, deque[Image]()
+        self._adapter = adapter
         self.spec, self.device, self.fingerprint = adapter.spec, adapter.device, adapter.fingerprint
 
-    def preprocess(self, image: Image) -> Any:
-        """The detector's."""
-        self._images.append(image)
-        return self._adapter.preprocess(image)
+    def preprocess(self, image: Image) -> tuple[Image, Any]:
+        """The detector's, beside the picture."""
+        return image, self._adapter.preprocess(image)
 
-    def forward(self, items: Sequence[Any]) -> Any:
-        """The detector's."""
-        return self._adapter.forward(items)
+    def forward(self, items: Sequence[tuple[Image, Any]]) -> tuple[list[Image], Any]:
+        """The detector's, beside the pictures."""
+        return [image for image, _ in items], self._adapter.forward([item for _, item in items])
 
-    def postprocess(self, outputs: Any) -> list[Prediction]:
+    def postprocess(self, outputs: tuple[Sequence[Image], Any]) -> list[Prediction]:
         """The detector's boxes, tracked."""
-        found = self._adapter.postprocess(outputs)
+        images, made = outputs
         tracker, tracks = self._adapter.tracker, list[Prediction]()
-        for one in found:
-            image = self._images.popleft()
+        for image, one in zip(images, self._adapter.postprocess(made), strict=True):
             assert isinstance(one, Detections)
             tracks.append(tracker.update(one, image if tracker.needs_images else None))
         return tracks
