@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard import figures
+from dashboard.comparing.objects import KEPT
 from dashboard.errors import InputError
 from dashboard.metrics.detection import bootstrap
-from dashboard.reporting import drawn, page, report, writer
-from dashboard.reporting.pages import Cells, labels, pages_of
+from dashboard.reporting import compared, drawn, page, report, writer, writing
+from dashboard.reporting.html import Html, short
+from dashboard.reporting.pages import Card, Cells, labels, pages_of
+from dashboard.reporting.pages_classes import DetectionPages
 from dashboard.reporting.private import without_paths
 from dashboard.reporting.report import report_html, write_report
-from dashboard.reporting.words import LANGUAGES, Words
+from dashboard.reporting.words import LANGUAGES, Words, metric_name
 from tests.report_runs import FIRST, HOSTILE, LABELS, MAKERS, SECOND, Document, classification, numbers
 
 TASKS = tuple(MAKERS)
@@ -119,8 +123,6 @@ def test_names_cannot_become_code(made):
 def test_a_comparison_shows_the_pictures_that_differ(made):
     store, runs, data = made["classification"]
     text = report_html(store, runs, baseline=0, pictures=lambda _: data)
-    wins, losses = text.partition("is better</")[0], text
-    del wins, losses
     pictures = text.partition('<section id="pictures">')[2].partition("</section>")[0]
     groups = re.split("<h3>", pictures)[1:]
     differ = [i for i, (a, b) in enumerate(zip(FIRST, SECOND, strict=True)) if (a == LABELS[i]) != (b == LABELS[i])]
@@ -145,6 +147,84 @@ def test_a_comparison_holds_the_differences(made, task):
     shown = f"{first.value:+.4f}" if task == "classification" else f"{first.value:+.2f}"
     assert shown.replace("-", "−") in found.text
     assert len([c for c in found.charts if c["data"][0].get("error_x")]) == 1
+
+
+def test_a_test_without_a_p_value_is_not_told_and_no_verdict_speaks_of_one(made):
+    found = compared_numbers(made)
+    nan = float("nan")
+    tests = [replace(t, statistic=nan, p=nan, p_holm=nan) for t in found.tests]
+    without = [replace(d, low=nan, high=nan, p=nan, p_holm=nan) for d in found.differences]
+    names = ["a", "b"]
+    full = compared.section(found, names, Html(Words()))
+    assert "Tests on pairs" in full
+    assert "95 % interval −" in full
+    assert "after Holm’s correction" in full
+    bare = compared.section(replace(found, tests=tests, differences=without), names, Html(Words()))
+    assert "Tests on pairs" not in bare
+    assert "interval" not in Document(PAGE.format(bare)).text
+    assert "p = n/a" not in bare
+    assert f"Top-1 accuracy {compared.signed(Html(Words()), without[0].value)}." in bare
+
+
+PAGE = '<script id="loupe-charts" type="application/json">[]</script>{}'
+
+
+def compared_numbers(made: dict[str, Any]) -> Any:
+    from dashboard.comparing.compare import compare
+
+    return compare(made["classification"][1])
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ("detection", "green right"), ("instance-segmentation", "green right"), ("tracking", "identity switches in"),
+        ("semantic-segmentation", "Coloured where the answer is wrong"), ("enhancement", "answers of the models"),
+        ("classification", ""),
+    ],
+)  # fmt: skip
+def test_what_is_drawn_into_pictures_is_said(made, monkeypatch, task, words):
+    store, runs, data = made[task]
+    monkeypatch.setattr(DetectionPages, "hardest", lambda *_: [1, 2])  # the test's detector makes no mistake
+    text = report_html(store, runs[:1], pictures=lambda _: data)
+    section = text.partition('<section id="pictures">')[2].partition("</section>")[0]
+    note = re.findall(r'<p class="note">(.*?)</p>', section)
+    assert [words in n for n in note] == ([True] if words else [])
+
+
+def test_the_two_of_a_heading_are_among_the_pictures():
+    cards = [Card("id", f"data:,{k}", None, f"said {k}") for k in range(8)]
+    (shown,) = Html(Words()).pictures([cards], True, (6, 0))
+    assert re.findall(r'src="data:,(.)"', shown) == ["6", "0", "1", "2"]
+    assert shown.count("said ") == 8
+
+
+def test_a_run_is_drawn_alike_whatever_its_place(tmp_path):
+    _, runs, _ = MAKERS["detection"](tmp_path)
+    pages = pages_of([runs[0], replace(runs[0], model="other")])
+    objects = [c.figure["data"] for c in pages.charts() if c.title.startswith("ui.det.chart.objects")]
+    assert len(objects) == 2
+    assert [t["marker"] for t in objects[0]] == [t["marker"] for t in objects[1]]
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_every_compared_metric_has_a_name(name):
+    for language in LANGUAGES:
+        assert metric_name(Words(language), "instance-segmentation", name) != name
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (0.00012, "1.20e-04"), (0.5, "0.5"), (999.4, "999"), (999.7, "1,000"), (-999.7, "-1,000"),
+     (12345, "12,345"), (999_999.7, "1.00e+06"), (2.5e6, "2.50e+06")],
+)  # fmt: skip
+def test_short_numbers(value, text):
+    assert short(value) == text
+
+
+def test_ends_of_intervals_in_little_room():
+    html = Html(Words())
+    assert [html.brief(v) for v in (0.8651, -0.05, 0.0, 1.0)] == [".865", "−.050", ".000", "1.000"]
 
 
 def test_eight_runs_are_told_apart(tmp_path):
@@ -223,6 +303,11 @@ def test_it_is_written_whole_or_not_at_all(made, tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["r.html"]
 
 
+def test_a_long_name_in_chinese_is_a_name_too(tmp_path):
+    out = tmp_path / ("報" * 82 + ".html")
+    assert writing.write_whole(out, b"x").read_bytes() == b"x"
+
+
 @pytest.mark.parametrize(
     ("name", "why"),
     [("", "it is a folder"), ("nowhere/r.html", "there is no folder"), ("x" * 300 + ".html", "cannot be written")],
@@ -286,13 +371,7 @@ def test_strangers_do_not_learn_where_things_are(made, task):
 def test_paths_become_names(made, text, left):
     run = made["classification"][1][0]
     facts = {**run.facts, "dataset_facts": {"source": "/data/my set"}}
-    assert without_paths(None, [report_like(run, facts)])(text) == left
-
-
-def report_like(run: Any, facts: Any) -> Any:
-    from dataclasses import replace
-
-    return replace(run, facts=facts)
+    assert without_paths(None, [replace(run, facts=facts)])(text) == left
 
 
 @given(st.integers(3, 3000), st.integers(2, 200), st.integers(0, 99))

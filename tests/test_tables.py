@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,12 +15,15 @@ from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.errors import InputError
 from dashboard.metrics.detection import bootstrap
+from dashboard.reporting import raw, space, writing
 from dashboard.reporting.raw import FORMATS, inside, write_predictions
 from dashboard.reporting.space import readme, write_space
 from dashboard.reporting.tables import (
@@ -282,6 +286,47 @@ def test_a_static_space_is_ready_to_be_pushed(made, tmp_path):
     assert len(yaml.safe_load(readme(runs, "x" * 300).split("---\n")[1])["title"]) == 60
 
 
+def test_a_space_is_refused_before_the_work_and_leaves_nothing_half(made, tmp_path, monkeypatch):
+    store, runs, _ = made["semantic-segmentation"]
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").touch()
+    with monkeypatch.context() as patch:
+        patch.setattr(space, "report_html", lambda *_, **__: pytest.fail("it was made although it cannot be written"))
+        for out, why in ((tmp_path / "full", "there already"), (tmp_path / "no" / "x.zip", "there is no folder")):
+            with pytest.raises(InputError, match=why):
+                write_space(store, runs, out)
+
+    def full(_from: Path, out: Path, **_: Any) -> None:
+        out.mkdir(exist_ok=True)
+        (out / "README.md").touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(space.shutil, "copytree", full)
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "new"):
+        with pytest.raises(InputError, match="No space left"):
+            write_space(store, runs, tmp_path / name)
+    assert sorted(os.listdir(tmp_path)) == ["empty", "full"]
+    assert os.listdir(tmp_path / "empty") == []
+
+
+def test_boxes_of_which_the_first_pictures_have_none(made, tmp_path, monkeypatch):
+    """Columns of a first block without any object are typed all the same."""
+    _, runs, _ = made["detection"]
+    blocks = list(raw.boxes(runs[0]))
+    frames = [blocks[0].iloc[:0], *blocks, blocks[0].iloc[:0]]
+    monkeypatch.setattr(raw, "boxes", lambda _: iter(frames))
+    table = pq.read_table(write_predictions(runs[0], tmp_path / "p.parquet"))
+    assert [table.schema.field(n).type for n in ("image", "class")] == [pa.large_string()] * 2 or all(
+        pa.types.is_string(table.schema.field(n).type) for n in ("image", "class")
+    )
+    back = table.to_pandas()
+    assert back["image"].tolist() == [i for f in frames for i in f["image"]]
+    assert back["class"].tolist() == [i for f in frames for i in f["class"]]
+    rows = pd.read_csv(write_predictions(runs[0], tmp_path / "p.csv"))
+    assert len(rows) == len(back) > 0
+
+
 class TestPanel:
     """Handlers of the panel."""
 
@@ -323,6 +368,27 @@ class TestPanel:
         assert [v for _, v in run.choices] == ids
         assert [v for _, v in kind.choices] == [".parquet", ".csv"]
         assert do.opened([])[0].choices == []
+
+    def test_a_report_under_way_is_left_alone(self, monkeypatch, tmp_path):
+        """While another file is saved: the place of the first is there, however little the disk holds."""
+        monkeypatch.setattr(compare_share.tempfile, "gettempdir", lambda: str(tmp_path))
+        monkeypatch.setattr(compare_share, "MOST_BYTES", 10)
+        slow = compare_share.new_file("slow.html")
+        with writing.whole(slow) as part:
+            part.write_bytes(b"x" * 100)
+            other = writing.write_whole(compare_share.new_file("other.html"), b"y" * 100)
+            assert compare_share.new_file("third.html").parent.is_dir()
+            part.write_bytes(part.read_bytes() + b"z")
+        assert slow.read_bytes() == b"x" * 100 + b"z"
+        assert not other.exists(), "what is finished yields"
+
+    @pytest.mark.parametrize("model", ["數" * 90, "m" * 300, "../..", "a/b"])
+    def test_names_of_files(self, made, model):
+        run = replace(made["classification"][1][0], model=model)
+        name = compare_share.named([run], "-predictions.parquet")
+        assert len(name.encode()) <= 200
+        assert Path(name).name == name
+        assert name.endswith("-predictions.parquet")
 
     def test_old_files_go(self, do, monkeypatch, tmp_path):
         monkeypatch.setattr(compare_share.tempfile, "gettempdir", lambda: str(tmp_path))

@@ -19,18 +19,13 @@ SAID = ("count",)
 """Units that go without saying."""
 
 
-def form_of(name: str, unit: str) -> str:
-    """How a metric is written."""
-    return {"dB": "db", "ms": "ms", "/s": "rate"}.get(unit, "" if unit == "" else "short")
-
-
 def number(out: Html, value: float, unit: str = "") -> str:
     """A value of a comparison: four digits for a fraction."""
     if np.isnan(value):
         return out.t("ui.na")
     if unit == "" and abs(value) < 10:
         return f"{value:.4f}".replace("-", "−")
-    return out.number(float(value), "short" if unit not in ("dB", "ms") else form_of("", unit))
+    return out.number(float(value), {"dB": "db", "ms": "ms"}.get(unit, "short"))
 
 
 def signed(out: Html, value: float, unit: str = "") -> str:
@@ -39,9 +34,9 @@ def signed(out: Html, value: float, unit: str = "") -> str:
     return text if np.isnan(value) or text.startswith("−") else f"+{text}"
 
 
-def p_value(out: Html, value: float) -> str:
+def p_value(value: float) -> str:
     """A p-value in digits that mean something, with its sign: "= 0.042"."""
-    return f"= {out.words('ui.na')}" if np.isnan(value) else "< 0.001" if value < 0.001 else f"= {value:.3f}"
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
 def verdict(found: Difference, higher_is_better: bool | None) -> str:
@@ -77,8 +72,15 @@ def _verdict(found: Comparison, d: Difference, names: Sequence[str], out: Html) 
     kind = verdict(d, figure.higher_is_better)
     sign = {"better": "▲", "worse": "▼", "same": "="}[kind]
     facts = {"metric": metric_name(out.words, found.task, d.metric), "value": signed(out, d.value, figure.unit)}
-    facts |= {"low": signed(out, d.low, figure.unit), "high": signed(out, d.high, figure.unit), "method": d.method}
-    by = out.t("ui.report.verdict.by", **facts, p=p_value(out, d.p_holm))
+    by = out.t("ui.report.verdict.by", **facts)
+    if not np.isnan(d.low):
+        by += out.t(
+            "ui.report.verdict.interval", low=signed(out, d.low, figure.unit), high=signed(out, d.high, figure.unit)
+        )
+    if not np.isnan(d.p_holm):
+        by += out.t("ui.report.verdict.p", p=p_value(d.p_holm))
+    known = not (np.isnan(d.low) and np.isnan(d.p_holm))
+    by += out.t("ui.report.verdict.method", method=d.method) if known else "."
     head = out.t(f"ui.report.verdict.{kind}", run=names[d.run], baseline=names[found.baseline])
     by += out.info(entry_of("vs_difference", "interval"))
     return f'<p class="verdict {kind}" data-verdict="{kind}">{sign} <b>{head}.</b> {by}</p>'
@@ -104,7 +106,7 @@ def _table(found: Comparison, names: Sequence[str], out: Html) -> str:
                 kind = verdict(d, f.higher_is_better)
                 sign = {"better": "▲ ", "worse": "▼ ", "same": ""}[kind]
                 between = "" if np.isnan(d.low) else f" [{signed(out, d.low, f.unit)}, {signed(out, d.high, f.unit)}]"
-                p = "" if np.isnan(d.p_holm) else f", p {html.escape(p_value(out, d.p_holm))}"
+                p = "" if np.isnan(d.p_holm) else f", p {html.escape(p_value(d.p_holm))}"
                 text += f'<small class="{kind}">{sign}{signed(out, d.value, f.unit)}{between}{p}</small>'
             order = "" if np.isnan(f.values[k]) else repr(float(f.values[k]))
             cells.append(f'<td data-v="{order}"{" class=best" if k in best else ""}>{text}</td>')
@@ -144,11 +146,12 @@ def _outcomes(found: Comparison, names: Sequence[str], out: Html) -> str:
 
 
 def _tests(found: Comparison, names: Sequence[str], out: Html) -> str:
-    """Every test on a pair."""
-    if not found.tests:
+    """Every test on a pair that says something; of frames of a film, which hang together, none does."""
+    told = [t for t in found.tests if not np.isnan(t.p)]
+    if not told:
         return ""
     rows = []
-    for test in found.tests:
+    for test in told:
         key = f"ui.report.test.{test.name}"
         counts = ", ".join(f"{out.words(f'ui.report.count.{k}')} {v:,}" for k, v in test.counts.items())
         name = {"key": key if out.words.has(key) else test.name, "explain": f"test_{test.name}"}

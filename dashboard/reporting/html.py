@@ -14,6 +14,7 @@ from dashboard.reporting.words import Words
 
 COLORS = ("#2563eb", "#d9480f", "#0f9f6e", "#9333ea", *MORE_COLORS)
 MARKS = "●▲■◆○△□◇"
+MOST_THUMBS = 4
 
 
 class Html:
@@ -74,7 +75,9 @@ class Html:
 
     def brief(self, value: float, form: str = "") -> str:
         """An end of an interval in as little room as it takes: ".865"."""
-        return f"{value:.3f}".replace("0.", ".", 1) if form == "" and abs(value) < 1 else self.number(value, form)
+        if form or abs(value) >= 1:
+            return self.number(value, form)
+        return f"{value:.3f}".replace("0.", ".", 1).replace("-", "−")
 
     def cards(self, data: Data) -> str:
         """Key figures: a card a metric, a line a run, with 95 % intervals and the best marked."""
@@ -156,25 +159,33 @@ class Html:
         order = "" if value is None else "1e999" if value == "∞" else repr(float(value))
         return f'<td data-v="{order}">{self.number(value, "" if kind == "rate" else kind)}</td>'
 
-    def pictures(self, rows: Sequence[Sequence[Card | None]], several: bool) -> list[str]:
-        """One figure a sample: what each run makes of it. Pictures that are the same are shown once."""
-        return [self._picture(cards, several) for cards in rows]
+    def pictures(self, rows: Sequence[Sequence[Card | None]], several: bool, ahead: Sequence[int] = ()) -> list[str]:
+        """One figure a sample: what each run makes of it.
 
-    def _picture(self, cards: Sequence[Card | None], several: bool) -> str:
+        Args:
+            rows: of each sample a card a run.
+            several: whether runs have to be told apart.
+            ahead: places of the runs whose pictures come first: up to ``MOST_THUMBS`` are shown, the same only once.
+        """
+        return [self._picture(cards, several, ahead) for cards in rows]
+
+    def _picture(self, cards: Sequence[Card | None], several: bool, ahead: Sequence[int]) -> str:
         """One sample."""
         first = next(c for c in cards if c is not None)
-        thumbs = list(dict.fromkeys((c.thumb, "" if c.truth is not None else k) for k, c in enumerate(cards) if c))
+        order = [*ahead, *(k for k in range(len(cards)) if k not in ahead)]
+        known = [(k, c) for k in order if (c := cards[k]) is not None]
+        thumbs = list(dict.fromkeys((c.thumb, "" if c.truth is not None else k) for k, c in known))
         shown = []
-        for thumb, k in thumbs[:4]:
+        for thumb, k in thumbs[:MOST_THUMBS]:
             sign = f"<span>{self.mark(int(k))}</span>" if several and k != "" else ""
             alt = self.esc(first.id)
             image = f'<img src="{html.escape(thumb)}" alt="{alt}">' if thumb else self._gone()
             shown.append(f'<span class="im">{image}{sign}</span>')
         lines = []
         for k, card in enumerate(cards):
-            mark = self.mark(k) if several else ""
+            mark = f"{self.mark(k)} " if several else ""
             if card is None:
-                lines.append(f"<span>{mark} –</span>")
+                lines.append(f"<span>{mark}–</span>")
                 continue
             sign = "" if card.right is None or card.truth is None else "✓ " if card.right else "✗ "
             kind = "" if card.right is None else "ok" if card.right else "no"
@@ -235,13 +246,10 @@ def flat(facts: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
 
 def short(value: float) -> str:
     """Three digits that count, without an exponent where that can be read."""
-    return (
-        f"{value:.3g}"
-        if value == 0 or 1e-3 <= abs(value) < 1000
-        else f"{value:,.0f}"
-        if 1000 <= abs(value) < 1e6
-        else f"{value:.2e}"
-    )
+    size = abs(value)
+    if size == 0 or 1e-3 <= size < 999.5:
+        return f"{value:.3g}"
+    return f"{value:,.0f}" if 999.5 <= size < 999_999.5 else f"{value:.2e}"
 
 
 def big(value: float) -> str:

@@ -104,10 +104,10 @@ class Pages(ABC):
     Attributes:
         runs: with unique names.
         different: whether they are on different data, so that none of them is better.
+        drawn: the text key of what is drawn into pictures, "" if nothing is.
     """
 
-    prefix = "ui"
-    """Of the text keys of its charts."""
+    drawn = ""
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = relabelled(runs)

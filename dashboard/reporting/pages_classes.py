@@ -102,6 +102,8 @@ def _cells(true: np.ndarray, found: np.ndarray, often: np.ndarray, names: Sequen
 class DetectionPages(OpenedPages):
     """Detection and instance segmentation, at the confidence of each run's best F1."""
 
+    drawn = "ui.report.pictures.boxes"
+
     def __init__(self, runs: Sequence[Run]) -> None:
         super().__init__(runs, detection.opened)
 
@@ -144,7 +146,8 @@ class DetectionPages(OpenedPages):
             for k in range(len(self.views) if single else 1):
                 if single and kind not in detection.CHARTS and kind not in self.runs[k].results():
                     continue
-                figure = detection.chart(self.views, kind, self.point(k), None, k)
+                shown = self.views[k : k + 1] if single else self.views
+                figure = detection.chart(shown, kind, self.point(k), None, 0)
                 yield Chart(f"{title}\t{self.runs[k].model}" if single and several else title, figure, entry)
 
     def tables(self, place: int) -> list[Table]:
@@ -177,6 +180,8 @@ class DetectionPages(OpenedPages):
 
 class SegmentationPages(OpenedPages):
     """Semantic segmentation."""
+
+    drawn = "ui.report.pictures.maps"
 
     def __init__(self, runs: Sequence[Run]) -> None:
         super().__init__(runs, segmentation.opened)

@@ -23,6 +23,8 @@ APART = 12
 class EnhancementPages(OpenedPages):
     """Pictures against their references."""
 
+    drawn = "ui.report.pictures.answers"
+
     def __init__(self, runs: Sequence[Run]) -> None:
         super().__init__(runs, enhancement.opened)
         self.referenced = any(v.referenced for v in self.views)
@@ -77,6 +79,8 @@ class EnhancementPages(OpenedPages):
 
 class TrackingPages(OpenedPages):
     """Identities over frames."""
+
+    drawn = "ui.report.pictures.tracks"
 
     def __init__(self, runs: Sequence[Run]) -> None:
         super().__init__(runs, tracking.opened)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
 
 from dashboard.comparing.shapes import MOST_RUNS
 from dashboard.errors import InputError
@@ -16,36 +17,43 @@ from dashboard.reporting.writer import PLACE, TIERS, Pictures, Writer
 from dashboard.reporting.writing import check_place, write_whole
 from dashboard.store import Run, Store
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 MOST_BYTES = 9_800_000
 """Of a report: mail and chat programs take ten megabytes."""
 MOST_PICTURES = 48
 
 
-def write_report(
-    store: Store | None,
-    runs: Sequence[Run],
-    out: Path,
-    *,
-    baseline: int = 0,
-    pictures: Pictures | None = None,
-    title: str | None = None,
-    language: str = "en",
-    most_pictures: int = MOST_PICTURES,
-    public: bool = False,
-) -> Path:
+class How(TypedDict, total=False):
+    """What a report is asked to be.
+
+    Attributes:
+        baseline: the place of the run that the others are compared with; the first by default.
+        pictures: gives a run's dataset (``Engine.pictures``), or None if it has moved; without it there are no
+            thumbnails of what lies in the dataset.
+        title: of the page; made of models and data by default.
+        language: one of ``LANGUAGES``; English by default.
+        most_pictures: samples shown in all, ``MOST_PICTURES`` by default; fewer if they would not fit.
+        public: leave out where things are on this machine.
+    """
+
+    baseline: int
+    pictures: Pictures | None
+    title: str | None
+    language: str
+    most_pictures: int
+    public: bool
+
+
+def write_report(store: Store | None, runs: Sequence[Run], out: Path, **how: Unpack[How]) -> Path:
     """Write a report.
 
     Args:
         store: where the runs are; numbers that are out of date are computed anew there. None leaves them.
         runs: one, or two to eight of one task, which are then compared.
         out: the file.
-        baseline: the place of the run that the others are compared with.
-        pictures: gives a run's dataset (``Engine.pictures``), or None if it has moved; without it there are no
-            thumbnails of what lies in the dataset.
-        title: of the page; made of task, models and data if None.
-        language: one of ``LANGUAGES``.
-        most_pictures: samples shown in all; fewer if they would not fit.
-        public: leave out where things are on this machine.
+        how: see ``How``.
 
     Returns:
         ``out``.
@@ -54,11 +62,7 @@ def write_report(
         InputError: other tasks, too many runs, damaged runs, nothing in common, or ``out`` cannot be written.
     """
     check_place(out)
-    text = report_html(
-        store, runs, baseline=baseline, pictures=pictures, title=title, language=language,
-        most_pictures=most_pictures, public=public,
-    )  # fmt: skip
-    return write_whole(out, text.encode())
+    return write_whole(out, report_html(store, runs, **how).encode())
 
 
 def checked(store: Store | None, runs: Sequence[Run], baseline: int = 0) -> list[Run]:
@@ -80,20 +84,11 @@ def checked(store: Store | None, runs: Sequence[Run], baseline: int = 0) -> list
     return [refresh(store, r) if store is not None and fresh and out_of_date(r) else r for r in runs]
 
 
-def report_html(
-    store: Store | None,
-    runs: Sequence[Run],
-    *,
-    baseline: int = 0,
-    pictures: Pictures | None = None,
-    title: str | None = None,
-    language: str = "en",
-    most_pictures: int = MOST_PICTURES,
-    public: bool = False,
-) -> str:
+def report_html(store: Store | None, runs: Sequence[Run], **how: Unpack[How]) -> str:
     """The text of a report; see ``write_report``."""
+    baseline, public = how.get("baseline", 0), how.get("public", False)
     runs = checked(store, runs, baseline)
-    words = Words(language)
+    words = Words(how.get("language", "en"))
     clean = without_paths(store, runs) if public else str
     found = None
     if len(runs) > 1 and runs[0].task != "profile":
@@ -102,12 +97,12 @@ def report_html(
         found = compare(runs, baseline)
     pages = pages_of(runs)
     writer = Writer(runs, pages, found, words, clean, public)
-    title = title or " · ".join(dict.fromkeys([r.model for r in pages.runs] + [runs[0].dataset]))
+    title = how.get("title") or " · ".join(dict.fromkeys([r.model for r in pages.runs] + [runs[0].dataset]))
     for limits in TIERS:
         body, figures = writer.without_pictures(title, limits)
         text = document(clean(title), words, body, figures)
         if len(text.encode()) <= MOST_BYTES / 2:
             break
     room = MOST_BYTES - len(text.encode())
-    shown = writer.pictures(pictures, most_pictures, room)
+    shown = writer.pictures(how.get("pictures"), how.get("most_pictures", MOST_PICTURES), room)
     return text.replace(PLACE, shown, 1)

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from dashboard.errors import InputError
 from dashboard.reporting.pages import labels
-from dashboard.reporting.report import checked, report_html
+from dashboard.reporting.report import How, checked, report_html
 from dashboard.reporting.tables import markdown, table_of, write_table
 from dashboard.reporting.words import Words
-from dashboard.reporting.writer import Pictures
-from dashboard.reporting.writing import whole
+from dashboard.reporting.writing import check_place, whole
 from dashboard.store import Run, Store
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 MOST_TITLE = 60
 
 
-def write_space(
-    store: Store | None,
-    runs: Sequence[Run],
-    out: Path,
-    *,
-    baseline: int = 0,
-    pictures: Pictures | None = None,
-    title: str | None = None,
-    language: str = "en",
-) -> Path:
+def write_space(store: Store | None, runs: Sequence[Run], out: Path, **how: Unpack[How]) -> Path:
     """Write ``index.html`` (the report), ``README.md`` with the front matter of a static Space, and the tables.
 
     A Space is for everybody: where things are on this machine is always left out.
@@ -38,36 +33,41 @@ def write_space(
     Args:
         store: as for ``write_report``.
         runs: likewise.
-        baseline: likewise.
-        pictures: likewise.
-        title: likewise; of the Space, too.
-        language: likewise.
         out: a folder that is not there yet or empty, or a file that ends in ``.zip``.
+        how: as for ``write_report``; the title is the Space's, too.
 
     Raises:
         InputError: as ``write_report``; or ``out`` is a folder with files in it.
     """
-    runs = checked(store, runs, baseline)
-    page = report_html(
-        store, runs, baseline=baseline, pictures=pictures, title=title, language=language, public=True
-    )  # fmt: skip
+    packed = out.suffix.lower() == ".zip"
+    if packed:
+        check_place(out)
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out} is there already: give a new or an empty folder, or a name ending in .zip.")
+    runs = checked(store, runs, how.get("baseline", 0))
+    how["public"] = True
+    page = report_html(store, runs, **how)
     with tempfile.TemporaryDirectory(prefix="loupe-") as temporary:
         made = Path(temporary) / "space"
         made.mkdir()
         (made / "index.html").write_text(page, "utf-8")
-        (made / "README.md").write_text(readme(runs, title, language), "utf-8")
+        (made / "README.md").write_text(readme(runs, how.get("title"), how.get("language", "en")), "utf-8")
         for suffix in (".csv", ".parquet"):
             write_table(table_of(runs), made / f"metrics{suffix}")
-        if out.suffix.lower() == ".zip":
+        if packed:
             with whole(out) as part, ZipFile(part, "w", ZIP_DEFLATED) as archive:
                 for file in sorted(made.iterdir()):
                     archive.write(file, file.name)
             return out
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise InputError(f"{out} is there already: give a new or an empty folder, or a name ending in .zip.")
+        there = out.exists()
         try:
             shutil.copytree(made, out, dirs_exist_ok=True)
         except (OSError, shutil.Error) as error:
+            with contextlib.suppress(OSError):
+                for file in made.iterdir():
+                    (out / file.name).unlink(missing_ok=True)
+                if not there:
+                    out.rmdir()
             raise InputError(f"{out} cannot be written ({error}): give another folder.") from error
     return out
 

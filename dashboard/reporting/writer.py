@@ -20,7 +20,8 @@ from dashboard.reporting.words import Words
 from dashboard.store import Run
 
 Pictures = Callable[[Run], Dataset | None]
-Group = tuple[str, list[list[Card | None]]]
+Group = tuple[str, list[list[Card | None]], tuple[int, ...]]
+"""A heading, the cards of each sample under it, one a run, and the runs that it is about."""
 
 
 @dataclass(frozen=True)
@@ -143,19 +144,20 @@ class Writer:
 
     def _matrices(self) -> str:
         """A heat map a run."""
-        parts = []
+        parts, most_left, unit = [], 0, ""
         for k, name in enumerate(self.names):
             cells = self.pages.matrix(k)
             if cells is None:
                 continue
             figure, left = drawn.confusion(cells, self.out.text)
+            most_left, unit = max(most_left, left), cells.unit
             title = self.out.esc(name) if len(self.names) > 1 else self.out.t("ui.report.section.matrix")
             parts.append(self._plot(title, figure, cells.explain, "tall"))
         if not parts:
             return ""
-        note = self.out.t("ui.report.matrix.row", unit=self.out.words(cells.unit if cells else ""))
-        if left:
-            note += " " + self.out.t("ui.report.matrix.left", n=drawn.MOST_NAMES, left=left)
+        note = self.out.t("ui.report.matrix.row", unit=self.out.words(unit))
+        if most_left:
+            note += " " + self.out.t("ui.report.matrix.left", n=drawn.MOST_NAMES, left=most_left)
         return f'<p class="note">{note}</p><div class="charts">{"".join(parts)}</div>'
 
     def _tables(self) -> str:
@@ -195,24 +197,27 @@ class Writer:
         if not isinstance(self.pages, EnhancementPages):  # their pictures are stored with the run
             parts += [f'<p class="note">{out.t("ui.report.pictures.gone", dataset=n)}</p>' for n in gone]
         room -= 4000  # words between them
-        left = 0
-        for head, rows in self._groups(data, most):
+        left, some = 0, False
+        for head, rows, about in self._groups(data, most):
             shown = []
-            for figure in out.pictures(rows, len(self.runs) > 1):
+            for figure in out.pictures(rows, len(self.runs) > 1, about):
                 if len(figure.encode()) > room:
                     left += 1
                     continue
                 room -= len(figure.encode())
                 shown.append(figure)
+            some = some or bool(shown)
             if shown:
                 kind = "pics several" if len(self.runs) > 1 else "pics"
                 parts.append(f'<h3>{head}</h3><div class="{kind}">{"".join(shown)}</div>')
         if left:
             parts.append(f'<p class="note">{out.t("ui.report.pictures.left", n=left, size=10)}</p>')
+        if some and self.pages.drawn:
+            parts.insert(0, f'<p class="note">{out.t(self.pages.drawn)}</p>')
         return "".join(parts) or f'<p class="note">{out.t("ui.report.pictures.none")}</p>'
 
     def _groups(self, data: Sequence[Dataset | None], most: int) -> list[Group]:
-        """Headings, and the cards of each sample under them, one a run."""
+        """The hardest of a run; of several those where one is better, and worse, than the baseline."""
         out, names = self.out, self.names
         groups: list[Group] = []
         if self.found is None:
@@ -223,7 +228,7 @@ class Writer:
                 by = self.pages.hardest_by()
                 said = f" <small>{out.t('ui.report.pictures.by', name=self.words.name(by))}</small>" if by else ""
                 head = out.t("ui.report.pictures.hardest", model=name) + said
-                groups.append((head, [[c] for c in cards if c is not None]))
+                groups.append((head, [[c] for c in cards if c is not None], ()))
             return groups
         found, base = self.found, self.found.baseline
         each = max(1, most // (2 * (len(self.runs) - 1)))
@@ -235,7 +240,7 @@ class Writer:
             for better, places in zip(("wins", "losses"), sides, strict=True):
                 head = f"{out.mark(k)} {out.t(f'ui.report.pictures.{better}', model=names[k])}"
                 head += f" ({out.mark(base)} {out.esc(names[base])})"
-                groups.append((head, [seen[p] for p in places if any(seen[p])]))
+                groups.append((head, [seen[p] for p in places if any(seen[p])], (base, k)))
         return groups
 
 

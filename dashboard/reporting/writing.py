@@ -35,7 +35,7 @@ def whole(out: Path) -> Iterator[Path]:
         InputError: the place cannot be written.
     """
     check_place(out)
-    part = out.with_name(f".{out.name[:80]}.{os.getpid()}.tmp{out.suffix}")
+    part = out.with_name(f".{out.name[:40]}.{os.getpid()}.tmp{out.suffix}")
     try:
         with friendly_os_errors(out.parent):
             try:

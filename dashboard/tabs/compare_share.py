@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import secrets
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.reporting.pages import labels
 from dashboard.reporting.raw import FORMATS, write_predictions
-from dashboard.reporting.report import write_report
+from dashboard.reporting.report import MOST_PICTURES, How, write_report
 from dashboard.reporting.space import write_space
 from dashboard.reporting.tables import SPREADS, SUFFIXES, class_table_of, table_of, write_table
 from dashboard.reporting.words import LANGUAGES
@@ -32,6 +33,8 @@ from dashboard.views.strings import t
 
 KEEP_S = 3600.0
 MOST_BYTES = 2 << 30
+MOST_NAME = 120
+"""Bytes of a file's name before its suffix: a disk takes 255 of all of it."""
 WHATS = ("metrics", "classes")
 LINK = """(query) => query ? `${location.origin}${location.pathname}?run=${query}` : "" """
 """A link to the chosen runs, the baseline first, as this browser reaches the app."""
@@ -51,7 +54,9 @@ def new_file(name: str) -> Path:
     path = folder / name
     with friendly_os_errors(base):
         base.mkdir(mode=0o700, exist_ok=True)
-        prune_files([f for f in base.rglob("*") if f.is_file()], MOST_BYTES, path, KEEP_S)
+        files = [f for f in base.rglob("*") if f.is_file()]
+        prune_files([f for f in files if not f.name.startswith(".")], MOST_BYTES, path, KEEP_S)
+        prune_files([f for f in files if f.name.startswith(".")], sys.maxsize, path, KEEP_S)  # others are under way
         for old in base.iterdir():
             with contextlib.suppress(OSError):  # one that is not empty stays; a new one waits for its file
                 if old.stat().st_mtime < time.time() - KEEP_S:
@@ -65,7 +70,8 @@ def named(runs: Sequence[Run], suffix: str) -> str:
     parts = [
         re.sub(r"[^\w.-]+", "-", n).strip("-.") for n in dict.fromkeys([*(r.model for r in runs), runs[0].dataset])
     ]
-    return ("-".join(p for p in parts if p)[:80] or "loupe") + suffix
+    short = "-".join(p for p in parts if p).encode()[:MOST_NAME].decode(errors="ignore")
+    return (short or "loupe") + suffix
 
 
 def runs_of(engine: Engine, ids: Sequence[str] | None) -> list[Run]:
@@ -88,7 +94,7 @@ def report_file(
     *,
     title: str | None = None,
     language: str = "en",
-    most_pictures: int = 48,
+    most_pictures: int = MOST_PICTURES,
     space: bool = False,
 ) -> str:
     """Write a report of some runs and give its place, from which the page lets it be downloaded.
@@ -107,12 +113,10 @@ def report_file(
     """
     runs = runs_of(engine, run_ids)
     place = next((k for k, r in enumerate(runs) if r.id == baseline), 0)
-    how: dict[str, Any] = {"baseline": place, "pictures": engine.pictures, "title": title or None}
-    how["language"] = language if language in LANGUAGES else "en"
-    if space:
-        return str(write_space(engine.store, runs, new_file(named(runs, "-space.zip")), **how))
-    how |= {"most_pictures": most_pictures, "public": engine.public}
-    return str(write_report(engine.store, runs, new_file(named(runs, ".html")), **how))
+    how: How = {"baseline": place, "pictures": engine.pictures, "title": title, "public": engine.public}
+    how |= {"language": language if language in LANGUAGES else "en", "most_pictures": most_pictures}
+    write, suffix = (write_space, "-space.zip") if space else (write_report, ".html")
+    return str(write(engine.store, runs, new_file(named(runs, suffix)), **how))
 
 
 class Share:
@@ -191,7 +195,9 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
                     [("English", "en"), ("繁體中文", "zh-TW")], value="en", label=t("ui.share.language"),
                     elem_id="share-language", interactive=True, min_width=160,
                 )  # fmt: skip
-                most = Slider(0, 200, 48, step=4, label=t("ui.share.pictures"), elem_id="share-pictures", min_width=180)
+                most = Slider(
+                    0, 200, MOST_PICTURES, step=4, label=t("ui.share.pictures"), elem_id="share-pictures", min_width=180
+                )
             with gr.Row():
                 report = gr.Button(t("ui.share.report"), variant="primary", elem_id="share-report")
                 space = gr.Button(t("ui.share.space"), elem_id="share-space")
