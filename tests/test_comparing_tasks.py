@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import math
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+from dashboard.comparing import align, measured, pixels
 from dashboard.comparing.compare import compare
 from dashboard.comparing.shapes import Comparison, Difference
 from dashboard.datasets.opening import open_dataset
 from dashboard.errors import InputError
 from dashboard.evaluation import Settings, evaluate
 from dashboard.metrics.paired_bootstrap import every_block
+from dashboard.metrics.segmentation.columns import LOSSES
+from dashboard.metrics.segmentation.counts import EDGES, Counts, per_image
+from dashboard.metrics.segmentation.scores import image_scores, iou, scores
+from dashboard.segmentation_rows import counts_table
 from dashboard.store import Run, Store
 from models.load import load_model
 from tests import fake_tracks
@@ -195,6 +203,83 @@ def test_semantic_segmentation_by_hand(tmp_path):
     sign = next(t for t in found.tests if t.name == "sign")
     # Forgotten at multiples of 3 by the baseline (12), of 4 by the other (9); of 12 by both (3).
     assert sign.counts == {"wins": 9, "losses": 6, "ties": 21}
+
+
+def counts_of_pictures(images: int, classes: int, seed: int) -> Counts:
+    """Four classes a picture, of which a part is taken for another or for none."""
+    rng = np.random.default_rng(seed)
+    image = np.repeat(np.arange(images), 8)
+    true = np.repeat(np.random.default_rng(0).integers(0, classes, 4 * images), 2)
+    found = np.where(np.arange(8 * images) % 2, rng.integers(0, classes + 1, 8 * images), true)
+    half = rng.integers(0, 500, 4 * images)  # of a thousand pixels each: the truth is the same whatever the seed
+    pixels = np.stack([1000 - half, half], axis=1).ravel()
+    known = pixels > 0
+    none = {name: np.empty(0, np.int64) for name in EDGES}
+    sizes, nothing = np.full((images, 2), 64), np.full(images, np.nan)
+    cells = (v[known] for v in (image, true, found, pixels))
+    losses = dict.fromkeys(LOSSES, nothing)
+    return Counts(classes, sizes, np.zeros(images, np.int64), *cells, **none, losses=losses)
+
+
+def rows_only(root: Path, name: str, counts: Counts, classes: list[str]) -> Run:
+    """A run that has nothing but its rows: enough to compare maps."""
+    folder = root / name
+    folder.mkdir(parents=True)
+    ids = [f"{k:06d}.png" for k in range(len(counts))]
+    pq.write_table(counts_table(np.arange(len(ids)), ids, counts), folder / "rows.parquet")
+    (folder / "classes.json").write_text(json.dumps({"names": classes, "ids": []}))
+    return Run(name, "semantic-segmentation", name, "made up", 0, {}, path=folder)
+
+
+def test_maps_of_few_pictures_in_many_classes_take_little_memory(tmp_path):
+    """What is held grows with what is there, not with pictures times classes; the numbers are those of full tables."""
+    names = [f"class {k}" for k in range(150)]
+    counts = [counts_of_pictures(3000, 150, seed) for seed in (1, 2)]
+    runs = [rows_only(tmp_path, f"run{k}", c, names) for k, c in enumerate(counts)]
+    aligned = align.align(runs, 0)
+    tracemalloc.start()
+    try:
+        found = pixels.measure(runs, aligned, measured.Settings(0, 100, 0, 0.95))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 30e6  # a full table of one run has 3000 * 150 * 3 * 8 bytes = 11 MB
+    full = np.stack([per_image(c) for c in counts])
+    drawn = np.concatenate(every_block(3000, 100, 0, lambda _, w: w.T)).astype(np.float64)
+    for name, values in found.draws.items():
+        if name in ("miou", "pixel_accuracy", "mdice", "mean_pixel_accuracy", "frequency_weighted_iou"):
+            for b in (0, 57, 99):
+                weighted = np.tensordot(drawn[b], full, (0, 1))
+                np.testing.assert_allclose(values[b], scores(weighted)[name], rtol=1e-12)
+    for name in ("iou", "dice"):
+        expected = np.stack([image_scores(c)[name] for c in counts])
+        np.testing.assert_allclose(found.columns[f"image_m{name}"], expected, rtol=1e-12)
+
+
+def test_maps_with_classes_in_another_order(tmp_path):
+    """One of the classes is known to the other run only; what is answered so counts as wrong."""
+    counts = counts_of_pictures(40, 3, 1)
+    turned = np.array([2, 0, 1])
+    other = replace(counts, true=turned[counts.true], found=np.append(turned, 3)[counts.found], classes=4)
+    other.found[::5] = 3  # the class that is the other's alone
+    runs = [rows_only(tmp_path, "a", counts, list("xyz")), rows_only(tmp_path, "b", other, ["y", "z", "x", "new"])]
+    found = compare(runs, resamples=200)
+    each = next(c for c in found.classes if c.metric == "iou")
+    assert list(each.classes) == ["x", "y", "z", "new"]
+    for place, (c, of) in enumerate(((counts, [0, 1, 2]), (other, [2, 0, 1, 3]))):
+        n = per_image(c).sum(axis=0)[of]
+        np.testing.assert_allclose(each.values[place, : len(n)], iou(n))
+        assert found.figure("miou").values[place] == pytest.approx(float(np.nanmean(iou(n))))
+    assert math.isnan(each.values[0, 3])
+    assert any("4 classes" in n for n in found.notes)
+
+
+def test_maps_with_different_truth(tmp_path):
+    counts = counts_of_pictures(40, 3, 1)
+    wrong = replace(counts, true=np.where(counts.image == 7, (counts.true + 1) % 3, counts.true))
+    runs = [rows_only(tmp_path, name, c, list("xyz")) for name, c in (("a", counts), ("b", wrong))]
+    with pytest.raises(InputError, match=r"different truth for '000007\.png'"):
+        compare(runs)
 
 
 # Enhancement
