@@ -11,9 +11,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 
 from dashboard.engine import Engine
 from dashboard.errors import InputError
@@ -504,6 +506,27 @@ def test_a_job_measures_each_model_on_its_own_data(engine, monkeypatch):
     *_, again = do.poll(job.run_ids, job_id)
     assert again == gr.skip()
     assert gauge_data(job)["on"] is False
+
+
+@pytest.mark.parametrize(
+    ("demo", "path", "asked"),
+    [("scenes", "", "demo:scenes"), ("own", "", None), ("", "", None), ("own", "/data/boxes", "/data/boxes")],
+)
+def test_data_of_dropped_weights_are_opened_when_it_is_known_what_they_are_for(
+    engine, tmp_path, monkeypatch, demo, path, asked
+):
+    weights = tmp_path / "net.safetensors"
+    save_file({"w": np.zeros(3, np.float32)}, weights)
+    found: list[Any] = []
+
+    def fake(name: str, options: Any, **how: Any) -> Profile:
+        found.append(how["dataset"])
+        return profile(name)
+
+    monkeypatch.setattr(profile_start, "profile", fake)
+    job = engine.jobs.get(start(engine, [], weights=[str(weights)], demo=demo, path=path)[0])
+    engine.jobs.wait(job, 20)
+    assert found == [asked]
 
 
 def test_a_new_profile_takes_the_place_of_the_same_models_older_one(engine):

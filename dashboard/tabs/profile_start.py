@@ -87,22 +87,31 @@ class ProfileStart:
         started = self.engine.jobs.start(works, owner=f"{request.session_hash or ''}-profile")
         return started.id, *self.status(started.id)
 
-    def _data(self, name: str, source: str) -> Dataset | None:
-        """The dataset for a model's accuracy, None for none. Raises InputError if it cannot be read."""
-        spec = None if as_file(name) is not None else find_spec(name)
-        task = "classification" if spec is None else spec.task
+    def _data(self, name: str, source: str) -> Dataset | str | None:
+        """The dataset for a model's accuracy, None for none. Raises InputError if it cannot be read.
+
+        What a weight file is for is known when it is loaded: its data are opened then, and named here.
+        """
+        if as_file(name) is not None:
+            return source if source not in ("", f"demo:{OWN_DATA}") else None
+        spec = find_spec(name)
         if source == f"demo:{OWN_DATA}":
-            own = "" if spec is None else MADE_FOR.get(spec.family, "")
+            own = MADE_FOR.get(spec.family, "")
             source = f"demo:{own}" if own else ""
         if not source:
             return None
         demo = source.removeprefix("demo:")
-        if source.startswith("demo:") and demo not in DEMOS.names(task=task):
-            raise InputError(f"{name} is a model for {task}, which {demo} is not for: choose other data, or none.")
-        return self.engine.dataset(source, None, task)
+        if source.startswith("demo:") and demo not in DEMOS.names(task=spec.task):
+            raise InputError(f"{name} is a model for {spec.task}, which {demo} is not for: choose other data, or none.")
+        return self.engine.dataset(source, None, spec.task)
 
     def _work(
-        self, name: str, size: tuple[int, int] | None, ways: Sequence[str], data: Dataset | None, limit: int | None
+        self,
+        name: str,
+        size: tuple[int, int] | None,
+        ways: Sequence[str],
+        data: Dataset | str | None,
+        limit: int | None,
     ) -> Work:
         """One model's profile as a step of a job."""
 
