@@ -118,23 +118,23 @@ def discarded(store: Store, kind: Kind = "runs") -> list[str]:
 
 
 def restore(store: Store, names: Iterable[str], kind: Kind = "runs") -> list[str]:
-    """Take things back from the trash; returns those that came back.
+    """Take things back from the trash; returns those that came back: not what was made anew meanwhile.
 
     Raises:
-        InputError: none is in the trash any more, one was made anew meanwhile, or the store cannot be written.
+        InputError: none is in the trash any more, all were made anew meanwhile, or the store cannot be written.
     """
-    names = list(names)
-    there = [n for n in names if n in discarded(store, kind)]
+    names, thrown = list(dict.fromkeys(names)), set(discarded(store, kind))
+    there = [n for n in names if n in thrown]
     if names and not there:
         raise InputError(f"{names[0][:200]} is not in the trash of {store.root} any more: it cannot be brought back.")
-    for name in there:
-        if (store.root / kind / name).exists():
-            raise InputError(f"{name} was made anew meanwhile: delete that one first to bring the old one back.")
+    back = [n for n in there if not (store.root / kind / n).exists()]
+    if there and not back:
+        raise InputError(f"{there[0]} was made anew meanwhile: the new one stays listed, the old one in the trash.")
     with friendly_os_errors(store.root):
-        for name in there:
+        for name in back:
             (store.root / kind / name).parent.mkdir(parents=True, exist_ok=True)
             (store.root / "trash" / kind / name).rename(store.root / kind / name)
-    return there
+    return back
 
 
 def empty_trash(store: Store) -> None:

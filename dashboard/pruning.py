@@ -30,7 +30,7 @@ class Use:
     """What one part of the store takes.
 
     Attributes:
-        name: "runs", "watched", "unfinished", "trash", "videos", "films" or "archives".
+        name: "runs", "watched", "unfinished", "trash", "videos", "pictures", "films" or "archives".
         bytes: of all its files.
         count: of its entries.
     """
@@ -45,7 +45,7 @@ class Going:
     """One thing that would go.
 
     Attributes:
-        kind: "unfinished", "predictions", "videos", "oldest" or "trash".
+        kind: "unfinished", "predictions", "videos", "pictures", "oldest" or "trash".
         name: for people.
         path: the file or folder.
         bytes: that would be free.
@@ -81,6 +81,8 @@ def disk_use(store: Store, films: Path | None = None, archives: Path | None = No
     found = [Use(name, size_of(place), len(_folders(place))) for name, place in places.items()]
     trash = [folder for kind in ("runs", "watched") for folder in _folders(store.root / "trash" / kind)]
     found.append(Use("trash", sum(map(size_of, trash)), len(trash)))
+    measured = _files(store.root / "pictures")
+    found.append(Use("pictures", sum(map(size_of, measured)), len(measured)))
     if films is not None:
         files = list(films.glob("*.mp4"))
         found.append(Use("films", sum(map(size_of, files)), len(files)))
@@ -95,7 +97,7 @@ def unfinished(store: Store, days: float) -> list[Going]:
     return [
         Going("unfinished", folder.name, folder, size_of(folder))
         for folder in _folders(store.root / "unfinished")
-        if _touched(folder) <= limit and not _busy(store, folder.name)
+        if _touched(folder) <= limit and not busy(store, folder.name)
     ]
 
 
@@ -122,6 +124,11 @@ def unused_videos(store: Store) -> list[Going]:
         for folder in _folders(store.root / "videos")
         if folder not in used and _touched(folder) <= young
     ]
+
+
+def measurements(store: Store) -> list[Going]:
+    """What was measured of the pictures of datasets (``dashboard.slicing``); measured again when it is asked for."""
+    return [Going("pictures", file.name, file, size_of(file)) for file in _files(store.root / "pictures")]
 
 
 def _sources(store: Store) -> list[str]:
@@ -220,6 +227,14 @@ def _folders(place: Path) -> list[Path]:
         return []
 
 
+def _files(place: Path) -> list[Path]:
+    """Files right under a place; none if there is no such place."""
+    try:
+        return sorted(f for f in place.iterdir() if f.is_file())
+    except OSError:
+        return []
+
+
 def _touched(folder: Path) -> float:
     """When anything in a folder was written last, in seconds since the epoch."""
     times = [0.0]
@@ -229,7 +244,7 @@ def _touched(folder: Path) -> float:
     return max(times)
 
 
-def _busy(store: Store, run_id: str) -> bool:
+def busy(store: Store, run_id: str) -> bool:
     """Whether somebody works on that run now."""
     file = store.root / "locks" / f"{run_id}.lock"
     if not file.exists():

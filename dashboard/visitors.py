@@ -21,6 +21,7 @@ from typing import Any
 
 from dashboard.disk import friendly_os_errors
 from dashboard.errors import InputError
+from dashboard.pruning import busy
 from dashboard.store import Draft, Run, Store
 
 FOLDER = "visitors"
@@ -86,20 +87,32 @@ class VisitorStore(Store):
             return None
 
     def is_own(self, run_id: str) -> bool:
-        """Whether the visitor has made that run, and nobody else has."""
-        visitor, owners = self.who(), self._owners(run_id) or set()
-        with contextlib.suppress(OSError):  # taken away meanwhile
-            people = {(self.root / FOLDER / run_id / mark).read_text("ascii") for mark in owners}
-            return visitor is not None and not owners.isdisjoint(visitor.marks) and len(people) == 1
-        return False
+        """Whether the visitor has made that run; others may have made it, too."""
+        visitor, owners = self.who(), self._owners(run_id) if self.has(run_id) else None
+        return visitor is not None and owners is not None and not owners.isdisjoint(visitor.marks)
 
     def delete(self, run_id: str) -> None:
-        """Remove a run of the visitor's own. Raises InputError if it is not, or not there."""
+        """Remove a run of the visitor's own; from his list only, if others have made it, too.
+
+        Raises:
+            InputError: it is not his, not there, or being made again now (which would make it nobody's).
+        """
         self.get(run_id)  # says what is wrong
-        if not self.is_own(run_id):
+        visitor = self.who()
+        if visitor is None or not self.is_own(run_id):
             raise InputError("On a public server you can only delete runs that you made yourself.")
+        if busy(self, run_id):
+            raise InputError(f"{run_id} is being worked on: wait for it to end, then delete it.")
+        folder = self.root / FOLDER / run_id
+        with friendly_os_errors(self.root), contextlib.suppress(FileNotFoundError):  # taken away meanwhile
+            people = {mark: (folder / mark).read_text("ascii") for mark in self._owners(run_id) or ()}
+            me = {people[mark] for mark in visitor.marks if mark in people}
+            if set(people.values()) - me:
+                for mark in (m for m, who in people.items() if who in me):
+                    (folder / mark).unlink()
+                return
         super().delete(run_id)
-        shutil.rmtree(self.root / FOLDER / run_id, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
     def relocated(self, run: Run, dataset_facts: Mapping[str, Any]) -> Run:
         """As ever; and the visitor who has asked for a run that was there already has made it, too."""
@@ -137,8 +150,8 @@ def sweep(root: Path, folders: tuple[Path, ...] = (), keep_s: float = KEEP_S) ->
     """Take away what visitors made more than ``keep_s`` seconds ago; returns the ids of the runs that went.
 
     Args:
-        root: of the store. Runs with a visitor's mark go, and what was watched, left unfinished or thrown away since
-            the store has been serving strangers; what its owner had there before stays.
+        root: of the store. Runs with a visitor's mark go, and what was watched, measured, left unfinished or thrown
+            away since the store has been serving strangers; what its owner had there before stays.
         folders: of copies that are made again when needed (videos for browsers): files unused for as long go.
         keep_s: seconds.
     """
@@ -157,7 +170,7 @@ def sweep(root: Path, folders: tuple[Path, ...] = (), keep_s: float = KEEP_S) ->
             shutil.rmtree(marks, ignore_errors=True)
             with contextlib.suppress(OSError):
                 (root / "locks" / f"{run_id}.lock").unlink()
-    old = [*_children(root / "watched"), *_children(root / "unfinished"), *_children(root / "videos")]
+    old = [path for name in ("watched", "unfinished", "videos", "pictures") for path in _children(root / name)]
     old += (root / "trash").glob("*/*")
     old = [path for path in old if _time(path) >= since]
     for path in [*old, *(file for folder in folders for file in _children(folder))]:

@@ -280,6 +280,10 @@ def test_a_run_made_anew_meanwhile_is_not_overwritten(store):
     with pytest.raises(InputError, match="made anew meanwhile"):
         restore(store, ["a"])
     assert store.get("a").created_at.startswith("2026-01-02")
+    assert discarded(store) == ["a"]
+    add(store, "b")
+    discard(store, ["b"])
+    assert restore(store, ["a", "b", "none"]) == ["b"], "what can come back does"
     discard(store, ["a"])
     restore(store, ["a"])
     assert store.get("a").created_at.startswith("2026-01-02"), "the later one is in the trash"
@@ -386,6 +390,40 @@ def test_videos_stay_while_anything_is_about_them(store):
     assert {thing.path.name for thing in going} == {"nobody", "trashed", "watched"}
     assert pruning.remove(store, going) == 60
     assert sorted(p.name for p in (store.root / "videos").iterdir()) == ["run", "young"]
+
+
+def test_videos_stay_while_a_run_is_unfinished(store):
+    folder = store.root / "videos" / "nobody"
+    folder.mkdir(parents=True)
+    (folder / "clip.mp4").write_bytes(b"x")
+    age(folder)
+    (store.root / "unfinished" / "r").mkdir(parents=True)
+    assert pruning.unused_videos(store) == [], "the run may be about it"
+    (store.root / "unfinished" / "r").rmdir()
+    assert [thing.path for thing in pruning.unused_videos(store)] == [folder]
+
+
+def test_what_was_measured_of_pictures_is_counted_and_goes(store):
+    assert pruning.measurements(store) == []
+    folder = store.root / "pictures"
+    folder.mkdir(parents=True)
+    (folder / "attributes-0a.parquet").write_bytes(b"x" * 30)
+    (folder / "attributes-0b.12.tmp").write_bytes(b"x" * 5)
+    use = next(use for use in pruning.disk_use(store) if use.name == "pictures")
+    assert (use.bytes, use.count) == (35, 2)
+    going = pruning.measurements(store)
+    assert {thing.path.name for thing in going} == {"attributes-0a.parquet", "attributes-0b.12.tmp"}
+    assert pruning.remove(store, going) == 35
+    assert list(folder.iterdir()) == []
+    assert pruning.remove(store, going) == 0
+
+
+def test_runs_that_only_a_profile_has_tagged_go_like_others(store):
+    add(store, "a", day=1)
+    add(store, "b", day=2)
+    set_label(store, "a", tags=[naming.BY_PROFILE])
+    set_label(store, "b", tags=[naming.BY_PROFILE, "keep"])
+    assert [thing.path.name for thing in pruning.oldest(store, 0)] == ["a"]
 
 
 def test_the_oldest_go_first_and_labelled_ones_stay(store):

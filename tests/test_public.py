@@ -361,12 +361,22 @@ class TestStore:
         self.by(store, "other")
         assert len(store.runs()) == 1
 
-    def test_a_run_of_two_is_deleted_by_none(self, store: VisitorStore) -> None:
-        for name in ("one", "two"):
-            self.by(store, name)
+    def test_a_run_of_two_goes_when_both_have_deleted_it(self, store: VisitorStore) -> None:
+        for names in (("one", "session"), ("two",)):
+            self.by(store, *names)
             made = evaluate(load_model("digits_linear"), Digits(), store, Settings(latency=False, limit=30))
+        self.by(store, "", "session")  # the first, known by his session only
+        store.delete(made.id)
+        assert made.id not in {r.id for r in store.runs()}
+        self.by(store, "one")
+        assert made.id not in {r.id for r in store.runs()}, "whatever he is known by"
         with pytest.raises(InputError, match="yourself"):
             store.delete(made.id)
+        self.by(store, "two")
+        assert made.id in {r.id for r in store.runs()}
+        store.delete(made.id)
+        assert not Store(store.root).has(made.id)
+        assert not (store.root / FOLDER / made.id).exists()
 
     def test_everything_goes_after_a_while(self, store: VisitorStore, tmp_path: Path) -> None:
         owners = [r.id for r in store.runs()]
@@ -380,7 +390,7 @@ class TestStore:
         self.by(store, "cookie")
         kept = evaluate(load_model("digits_linear"), Digits(), store, Settings(latency=False, limit=30))
         gone = evaluate(load_model("digits_linear"), Digits(), store, Settings(latency=False, limit=31))
-        for folder in ("watched/a", "unfinished/b", "videos/c", "trash/runs/d"):
+        for folder in ("watched/a", "unfinished/b", "videos/c", "trash/runs/d", "pictures/e"):
             (store.root / folder).mkdir(parents=True)
             age(store.root / folder, 100_000)
         for path in (*(store.root / FOLDER / gone.id).iterdir(), store.root / FOLDER / gone.id, films / "old.mp4"):
@@ -388,7 +398,7 @@ class TestStore:
         assert sweep(store.root, (films,)) == [gone.id]
         assert {r.id for r in Store(store.root).runs()} == {*owners, kept.id}
         assert [p.name for p in (store.root / "watched").iterdir()] == ["owners"]
-        assert not any((store.root / p).exists() for p in ("unfinished/b", "videos/c", "trash/runs/d"))
+        assert not any((store.root / p).exists() for p in ("unfinished/b", "videos/c", "trash/runs/d", "pictures/e"))
         assert list(films.iterdir()) == []
         assert not (store.root / FOLDER / gone.id).exists()
 

@@ -14,14 +14,18 @@ import pytest
 from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.evaluation import Settings, evaluate
-from dashboard.explore.history import WATCHED
+from dashboard.explore.history import WATCHED, disk_data
 from dashboard.history import discard, discarded, set_label
+from dashboard.pruning import disk_use, size_of
 from dashboard.serve import build
+from dashboard.store import Store
 from dashboard.tabs.common import run_choices
 from dashboard.tabs.runs import Runs
 from dashboard.tabs.runs_again import Again
-from dashboard.tabs.runs_disk import Disk
+from dashboard.tabs.runs_disk import KINDS, Disk
 from dashboard.tabs.runs_label import Labels, facts_html
+from dashboard.views.strings import STRINGS
+from dashboard.visitors import Visitor
 from tests.test_history import add, add_watched
 
 
@@ -70,6 +74,7 @@ def test_what_a_choice_allows(engine: Engine) -> None:
     ):
         chosen, *buttons = do.picked(event({"ids": ids}))
         assert (chosen, enabled(buttons)) == (ids, allowed), ids
+        assert enabled(do.buttons(ids)) == allowed
     for odd in (None, 3, "a", [], {"ids": []}):
         assert do.picked(event(odd))[0] == []
 
@@ -116,6 +121,81 @@ def test_delete_and_undo(engine: Engine) -> None:
     assert enabled(buttons)[3]
     with pytest.raises(InputError, match="Choose a run"):
         do.delete([])
+
+
+@pytest.fixture
+def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is told beside what was done."""
+    told: list[str] = []
+    monkeypatch.setattr(gr, "Warning", told.append)
+    return told
+
+
+def test_what_can_be_deleted_is_and_the_rest_is_told(engine: Engine, warned: list[str]) -> None:
+    add(engine.store, "a")
+    add_watched(engine.store, "w")
+    do = Runs(engine, [])
+    film = WATCHED + "w"
+    for ids, gone in ((["a", WATCHED + "none"], ["a"]), (["none", film], [film])):
+        table, chosen, moved, undo, *_ = do.delete(ids)
+        assert (moved, chosen, undo.visible) == (gone, [], True)
+        assert not {row["id"] for row in table["rows"]} & set(gone)
+        assert len(warned) == 1
+        assert "none" in warned.pop()
+    with pytest.raises(InputError, match="deleted already"):
+        do.delete(["none", WATCHED + "none"])
+    assert warned == []
+
+
+def test_what_can_be_brought_back_is_and_the_rest_is_told(engine: Engine, warned: list[str]) -> None:
+    for name in "ab":
+        add(engine.store, name)
+    add_watched(engine.store, "w")
+    do = Runs(engine, [])
+    film = WATCHED + "w"
+    gone = do.delete(["a", "b", film])[2]
+    add(engine.store, "a")  # made anew
+    _, back, left, undo, *_ = do.undo(gone)
+    assert (back, left, undo.visible) == (["b", film], [], False)
+    assert len(warned) == 1
+    assert warned.pop().startswith("a: ")
+    do.delete([film])
+    add(engine.store, "c")
+    do.delete(["c"])
+    add(engine.store, "c")
+    assert do.undo(["c", film])[1] == [film], "runs that cannot come back hold no film back"
+    assert "made anew" in warned.pop()
+
+
+def test_strangers_delete_what_they_made_for_good(tmp_path: Path) -> None:
+    engine = Engine(tmp_path, public=True)
+    store: Any = engine.store
+    add(store, "everybodys", facts={"dataset_facts": {"source": "demo:digits"}})
+    for name, runs in (("one", ("mine", "too")), ("two", ("theirs", "both")), ("one", ("both",))):
+        store.who = lambda name=name: Visitor((name,))
+        for run in runs:
+            add(store, run)
+    do = Runs(engine, [])
+    for ids, allowed in (
+        ([], False), (["mine"], True), (["mine", "both"], True), (["theirs"], False), (["mine", "theirs"], False),
+        (["everybodys"], False), (["../runs/mine"], False), ([WATCHED + "w"], False), (["gone"], False),
+    ):  # fmt: skip
+        assert enabled(do.picked(event({"ids": ids}))[1:])[3] is allowed, ids
+    for ids in (["mine", "theirs"], ["everybodys"], ["../runs/mine"], [WATCHED + "w"]):
+        with pytest.raises(InputError, match="made yourself"):
+            do.delete(ids)
+    assert Store(tmp_path).has("mine"), "all or none"
+    with store.draft("mine"), pytest.raises(InputError, match="being worked on"):
+        do.delete(["mine"])
+    table, chosen, gone, undo, *_ = do.delete(["mine", "both"])
+    assert (chosen, gone, undo.visible) == ([], [], False)
+    assert {row["id"] for row in table["rows"]} == {"everybodys", "too"}
+    assert not Store(tmp_path).has("mine")
+    assert discarded(store) == []
+    store.who = lambda: Visitor(("two",))
+    assert {r.id for r in store.runs()} == {"everybodys", "theirs", "both"}, "what another made, too, stays his"
+    with pytest.raises(InputError, match="public server"):
+        do.undo(["mine"])
 
 
 def test_strangers_change_nothing(tmp_path: Path) -> None:
@@ -264,6 +344,29 @@ def test_prune_settings_that_make_no_sense(
 ) -> None:
     with pytest.raises(InputError, match=says):
         Disk(engine, list).look(kinds, days, size, ids)
+
+
+def test_what_goes_with_a_run_is_not_counted_twice(engine: Engine) -> None:
+    run = add(engine.store, "a", size=1000)
+    going, seen, _ = Disk(engine, list).look(["predictions", "oldest"], 7, 0, ["a"])
+    assert (going["going"], seen) == (1, [str(run.path)])
+    assert going["total"] == size_of(run.path)
+
+
+def test_measurements_of_pictures_can_go(engine: Engine) -> None:
+    (engine.store.root / "pictures").mkdir(parents=True)
+    (engine.store.root / "pictures" / "attributes-0.parquet").touch()
+    do = Disk(engine, Runs(engine, []).table)
+    seen = do.look(["pictures"], 7, 0, [])[1]
+    do.remove(seen, ["pictures"], 7, 0, [])
+    assert list((engine.store.root / "pictures").iterdir()) == []
+
+
+def test_every_part_of_the_disk_has_words(engine: Engine, tmp_path: Path) -> None:
+    for row in disk_data(disk_use(engine.store, tmp_path, tmp_path))["rows"]:
+        assert row["key"] in STRINGS
+    for kind in KINDS:
+        assert f"ui.hist.prune.{kind}" in STRINGS
 
 
 def test_nothing_asked_nothing_goes(engine: Engine) -> None:

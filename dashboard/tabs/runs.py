@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import importlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import gradio as gr
 
@@ -14,15 +15,16 @@ from dashboard.comparing.shapes import MOST_RUNS
 from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.explore.history import WATCHED, history_data
-from dashboard.history import discard, restore
-from dashboard.store import Run
+from dashboard.history import Kind, discard, restore
+from dashboard.store import Run, Store
 from dashboard.tabs import TAB_OF, App
-from dashboard.tabs.common import EVENT, run_choices, toast, visible
+from dashboard.tabs.common import EVENT, run_choices, shown, toast, visible
 from dashboard.tabs.runs_again import again_panel
 from dashboard.tabs.runs_disk import disk_panel
 from dashboard.tabs.runs_label import label_panel
 from dashboard.views.history import HistoryView
 from dashboard.views.strings import t
+from dashboard.visitors import VisitorStore
 
 SKIP = (gr.skip(), gr.skip())
 COMPARE = "compare"
@@ -53,13 +55,18 @@ class Runs:
             gr.Button(interactive=len(runs) == len(ids) == 1),
             gr.Button(interactive=2 <= len(runs) <= MOST_RUNS and alike),
             gr.Button(interactive=1 <= len(runs) <= MOST_RUNS and alike),
-            gr.Button(interactive=bool(ids), visible=not self.engine.public),
+            gr.Button(interactive=bool(ids) and not self._others(ids), visible=True),
             gr.Button(visible=False),
         )
 
     def _there(self, ids: Sequence[str]) -> list[Run]:
         """Those of the runs that are still there."""
         return [self.engine.store.get(i) for i in ids if self.engine.store.has(i)]
+
+    def _others(self, ids: Sequence[str]) -> list[str]:
+        """Rows that are not the visitor's to delete; on one's own computer all are."""
+        store = self.engine.store
+        return [i for i in ids if not store.is_own(i)] if isinstance(store, VisitorStore) else []
 
     def opened_row(self, event: gr.EventData) -> tuple[Any, ...]:
         """A row was opened: Enter, or two clicks."""
@@ -96,25 +103,42 @@ class Runs:
         return str(share.report_file(self.engine, [run.id for run in self._there(ids)]))
 
     def delete(self, ids: Sequence[str] | None) -> tuple[Any, ...]:
-        """Move the chosen rows to the trash, from where they can be brought back."""
-        if self.engine.public:
-            raise InputError("Runs cannot be deleted on a public server.")
+        """Move the chosen rows to the trash, from where they can be brought back; a visitor's own go for good."""
         if not ids:
             raise InputError(NOTHING)
-        store = self.engine.store
-        films = [i.removeprefix(WATCHED) for i in ids if i.startswith(WATCHED)]
-        runs = [i for i in ids if not i.startswith(WATCHED)]
-        gone = discard(store, runs) if runs else []
-        gone += [WATCHED + name for name in (discard(store, films, "watched") if films else [])]
-        undo = gr.Button(t("ui.hist.undo"), visible=bool(gone))
-        return self.table([]), [], gone, undo, *self.buttons([])
+        if self._others(ids):
+            raise InputError("On a public server you can only delete runs that you made yourself.")
+        gone = self._moved(ids, _delete if self.engine.public else discard)
+        gone = [] if self.engine.public else gone
+        return self.table([]), [], gone, gr.Button(visible=bool(gone)), *self.buttons([])
+
+    def _moved(self, ids: Sequence[str], move: Callable[[Store, list[str], Kind], list[str]]) -> list[str]:
+        """Rows of both kinds deleted or brought back as far as they can be; the rest is told.
+
+        Raises:
+            InputError: none could be.
+        """
+        moved, said = [], []
+        for kind, mark in (("runs", ""), ("watched", WATCHED)):
+            names = [i.removeprefix(mark) for i in ids if i.startswith(WATCHED) == bool(mark)]
+            try:
+                moved += [mark + name for name in move(self.engine.store, names, cast(Kind, kind))]
+            except InputError as error:
+                said.append(shown(error))
+        if said and not moved:
+            raise InputError(said[0])
+        left = [i.removeprefix(WATCHED) for i in ids if i not in moved]
+        if left and not said:
+            said = [f"{', '.join(left[:3])}{' …' if len(left) > 3 else ''}: gone, or made anew, meanwhile."]
+        for text in said:
+            gr.Warning(html.escape(text))
+        return moved
 
     def undo(self, gone: Sequence[str] | None) -> tuple[Any, ...]:
         """Bring back what was deleted last."""
-        store = self.engine.store
-        films = [i.removeprefix(WATCHED) for i in gone or [] if i.startswith(WATCHED)]
-        back = restore(store, [i for i in gone or [] if not i.startswith(WATCHED)])
-        back += [WATCHED + name for name in restore(store, films, "watched")]
+        if self.engine.public:
+            raise InputError("On a public server nothing is brought back.")
+        back = self._moved(gone or [], restore)
         return self.table(back), back, [], gr.Button(visible=False), *self.buttons(back)
 
     def ask(self, ids: Sequence[str] | None) -> tuple[Any, Any]:
@@ -124,6 +148,18 @@ class Runs:
         named = [i.removeprefix(WATCHED) for i in ids]
         gr.Info(html.escape(", ".join(named[:3]) + (f" … ({len(named)})" if len(named) > 3 else "")), duration=4)
         return gr.Button(visible=False), gr.Button(visible=True)
+
+
+def _delete(store: Store, names: Sequence[str], _kind: Kind) -> list[str]:
+    """Take runs away for good; returns those that went. Raises InputError if none did."""
+    done = []
+    for name in names:
+        with contextlib.suppress(InputError):
+            store.delete(name)
+            done.append(name)
+    if names and not done:
+        store.delete(names[0])  # says what is wrong
+    return done
 
 
 def create(engine: Engine, app: App) -> None:
@@ -140,9 +176,7 @@ def create(engine: Engine, app: App) -> None:
                 )
                 compare = gr.Button(t("ui.hist.compare"), interactive=False, size="sm", elem_id="runs-compare")
                 report = gr.Button(t("ui.hist.report"), interactive=False, size="sm", elem_id="runs-report")
-                delete = gr.Button(
-                    t("ui.runs.delete"), interactive=False, size="sm", elem_id="runs-delete", visible=not engine.public
-                )
+                delete = gr.Button(t("ui.runs.delete"), interactive=False, size="sm", elem_id="runs-delete")
                 sure = gr.Button(t("ui.hist.sure"), visible=False, variant="stop", size="sm", elem_id="runs-sure")
                 undo = gr.Button(t("ui.hist.undo"), visible=False, size="sm", elem_id="runs-undo")
             table = HistoryView(elem_id="runs-table")
@@ -165,8 +199,8 @@ def create(engine: Engine, app: App) -> None:
         compare.click(toast(do.compare), chosen, [app.tabs, app.runs[COMPARE]], **EVENT)
     saved = report.click(toast(do.report), chosen, file, **(EVENT | {"show_progress": "minimal"}))
     saved.success(None, js="() => document.querySelector('#runs-report-file').click()", **EVENT)
+    delete.click(toast(do.ask), chosen, [delete, sure], **EVENT)
+    after: list[Any] = [table, chosen, gone, undo, *buttons]
+    sure.click(toast(do.delete), chosen, after, **EVENT)
     if not engine.public:
-        delete.click(toast(do.ask), chosen, [delete, sure], **EVENT)
-        after: list[Any] = [table, chosen, gone, undo, *buttons]
-        sure.click(toast(do.delete), chosen, after, **EVENT)
         undo.click(toast(do.undo), gone, after, **EVENT)

@@ -16,7 +16,7 @@ from dashboard.tabs.common import EVENT, toast
 from dashboard.views.history import DiskView, HistoryView
 from dashboard.views.strings import t
 
-KINDS = ("trash", "unfinished", "videos", "predictions", "oldest")
+KINDS = ("trash", "unfinished", "videos", "pictures", "predictions", "oldest")
 
 
 class Disk:
@@ -44,6 +44,8 @@ class Disk:
             found += pruning.unfinished(store, days)
         if "videos" in (kinds or []):
             found += pruning.unused_videos(store)
+        if "pictures" in (kinds or []):
+            found += pruning.measurements(store)
         if "predictions" in (kinds or []):
             runs = [i for i in ids or [] if not i.startswith(WATCHED) and store.has(i)]
             if not runs:
@@ -53,7 +55,8 @@ class Disk:
             if gigabytes is None or gigabytes < 0:
                 raise InputError("Give the gigabytes that runs may take, 0 or more.")
             found += pruning.oldest(store, gigabytes * 1e9)
-        return found
+        whole = {thing.path for thing in found}
+        return [thing for thing in found if thing.path.parent not in whole]  # a run's predictions go with it
 
     def look(self, *settings: Any) -> tuple[Any, ...]:
         """Show what would go; nothing goes yet."""

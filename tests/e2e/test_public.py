@@ -62,10 +62,18 @@ def test_two_strangers(browser: Browser, server: str, tmp_path: Path) -> None:
     expect(first.locator("#cls-detail .lp-detail.open")).to_have_count(0)
     assert "mine" in listed(first)
     assert "mine" not in listed(second)
-    expect(second.locator("#runs-delete")).to_have_count(0)
     first.reload()
     first.wait_for_selector("#cls-gallery .pic")
     assert "mine" in listed(first)  # he is known again
+    row = first.locator("#runs-table tbody tr")
+    row.filter(has_text="digits_cnn").locator("th").click()
+    expect(first.locator("#runs-open")).to_be_enabled()
+    expect(first.locator("#runs-delete")).to_be_disabled()  # it is everybody's
+    row.filter(has_text="mine").locator("th").click()
+    first.locator("#runs-delete").click()
+    first.locator("#runs-sure").click()
+    expect(row.filter(has_text="mine")).to_have_count(0)
+    expect(first.locator("#runs-undo")).to_be_hidden()
     for page in (first, second):
         page.context.close()
     assert problems == [[], []]
