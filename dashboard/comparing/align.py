@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,12 +51,27 @@ def name(run: Run) -> str:
     return label_of(run, titled=False)
 
 
-def column(run: Run, names: Sequence[str]) -> pa.Table:
-    """Columns of a run's rows. Raises InputError if they are damaged or lack one."""
+def column(run: Run, names: Sequence[str], scores: Collection[str] = ()) -> pa.Table:
+    """Columns of a run's rows.
+
+    Args:
+        run: the run.
+        names: of the columns, in order.
+        scores: those that answers without scores lack; they are NaN then.
+
+    Raises:
+        InputError: the rows are damaged or lack another one.
+    """
     try:
-        return pq.read_table(run.rows_path, columns=list(names))
+        there = set(pq.read_schema(run.rows_path).names) if scores else set(names)
+        found = pq.read_table(run.rows_path, columns=[n for n in names if n in there or n not in scores])
     except (OSError, pa.ArrowException, KeyError) as error:
-        raise InputError(f"{run.rows_path} is missing or damaged ({error}): delete that run, start anew.") from error
+        what = str(error).partition("\n")[0]
+        raise InputError(f"{run.rows_path} is missing or damaged ({what}): delete that run, start anew.") from error
+    for name in scores:
+        if name not in there:
+            found = found.append_column(name, pa.array(np.full(len(found), np.nan)))
+    return found.select(list(names))
 
 
 def align(runs: Sequence[Run], baseline: int) -> Aligned:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -29,6 +28,7 @@ from dashboard.results import Scalars
 from dashboard.store import Run
 
 NAMES = ("index", "label", "predicted", "confidence", "true_score", "rank", "brier")
+SCORES = ("true_score", "rank", "brier")
 BINS = 15
 SHOWN = (
     *("top1", "top5", "balanced_accuracy", "f1_macro", "precision_macro", "recall_macro", "mcc", "cohen_kappa"),
@@ -54,18 +54,13 @@ class _Answers:
 
 def _rows(run: Run) -> pa.Table:
     """The columns that are needed; of answers without scores those that only scores could tell are undefined."""
-    try:
-        there = pq.read_schema(run.rows_path).names
-    except (OSError, pa.ArrowException):
-        return column(run, NAMES)  # says what is wrong
-    if "rank" in there:
-        return column(run, NAMES)
-    found = column(run, ("index", "label", "predicted", "confidence", "correct"))
-    right = found.column("correct").to_numpy()
-    unknown = pa.array(np.full(len(right), np.nan))
-    known = {"true_score": unknown, "rank": pa.array(np.where(right, 0, -1)), "brier": unknown}
-    for name, values in known.items():
-        found = found.append_column(name, values)
+    found = column(run, (*NAMES, "correct"), SCORES)
+    rank = found.column("rank").to_numpy()
+    if len(rank) and np.isnan(rank).all():  # then the confidence that is stored is no score of the answer either
+        place = np.where(found.column("correct").to_numpy(), 0, -1)
+        unknown = pa.array(np.full(len(rank), np.nan))
+        for name, values in (("rank", pa.array(place)), ("confidence", unknown)):
+            found = found.set_column(found.column_names.index(name), name, values)
     return found.select(NAMES)
 
 

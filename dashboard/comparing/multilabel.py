@@ -49,7 +49,9 @@ class _Answers:
 def measure(runs: Sequence[Run], aligned: Aligned, how: Settings) -> Measured:
     """Everything that is compared. Raises InputError for different truth or class lists."""
     samples = len(aligned.ids)
-    tables = [column(run, NAMES).take(pa.array(rows)) for run, rows in zip(runs, aligned.rows, strict=True)]
+    tables = [
+        column(run, NAMES, ("bce", "brier")).take(pa.array(rows)) for run, rows in zip(runs, aligned.rows, strict=True)
+    ]
     true = [_pairs(t, "labels") for t in tables]
     used = [np.bincount(c, minlength=len(r.classes)) > 0 for (_, c), r in zip(true, runs, strict=True)]
     joined = join_classes(runs, how.baseline, used)

@@ -99,10 +99,16 @@ def chosen(comparison: Comparison, asked: Asked) -> tuple[NDArray[np.int64], NDA
 
 
 def rows_of(run: Run, columns: Sequence[str]) -> pd.DataFrame:
-    """Some columns of a run's rows by dataset position; columns that it lacks are left out."""
+    """Some columns of a run's rows by dataset position; columns that it lacks are left out.
+
+    The confidence of a file that has labels only is unknown: it is stored as 1.
+    """
     there = pq.read_schema(run.rows_path).names
     kept = [c for c in dict.fromkeys(["index", *columns]) if c in there]
-    return pq.read_table(run.rows_path, columns=kept).to_pandas().set_index("index")
+    found = pq.read_table(run.rows_path, columns=kept).to_pandas().set_index("index")
+    if "confidence" in found and "rank" not in there and (found["confidence"] == 1).all():
+        found["confidence"] = np.nan
+    return found
 
 
 def confidences(comparison: Comparison, run: int) -> NDArray[np.float64]:
