@@ -2,11 +2,10 @@
 
 A slice is what some attribute (or two together) says of a sample: dark pictures, small ones of a class. Its mean score
 is compared with that of all other samples by a permutation test: were the attribute without effect, the slice would be
-a random draw of as many samples. For right-or-wrong scores the draw's distribution is hypergeometric, which is Fisher's
-exact test; for others it is taken as a Pearson type III distribution with the draw's exact mean, variance and
-skewness (Mielke and Berry, Permutation Methods, 2007, chapter 2), since normal tails are wrong where scores are skewed
-and slices small. Both tails are doubled. Over all slices p-values are corrected by Holm (1979): the chance that any
-slice at all is called a finding by luck stays under 5 %, however the slices overlap.
+a random draw of as many samples (``permutation``). For right-or-wrong scores that is Fisher's exact test; for others
+the draw's tails are approximated, not by a normal distribution, since scores are skewed and slices small. The smaller
+tail is doubled. Over all slices p-values are corrected by Holm (1979): the chance that any slice at all is called a
+finding by luck stays under 5 %, however the slices overlap.
 """
 
 from __future__ import annotations
@@ -17,10 +16,11 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from dashboard.metrics.intervals import z_of
 from dashboard.metrics.paired import holm, mcnemar_exact, paired_t
+from dashboard.metrics.permutation import of_right, of_sums, same
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -90,21 +90,36 @@ class Tested:
 def quantile_codes(values: Floats, most: int = 4) -> tuple[Ints, Floats]:
     """Cut numbers into bins of about as many samples each.
 
+    A value of its own that more than one in ``most`` samples has is a bin (no object at all, pictures of one size);
+    what lies below, between and above such values is cut into quantiles.
+
     Args:
         values: (N,) NaN where unknown.
-        most: bins; fewer where values repeat.
+        most: bins, about; fewer where values repeat.
 
     Returns:
-        (N,) bins from 0, -1 where unknown; and (B + 1,) edges, bins being half-open but the last.
+        (N,) bins from 0 in ascending order, -1 where unknown; and (B, 2) the least and the greatest value in each.
     """
     known = np.isfinite(values)
-    if not known.any():
-        return np.full(len(values), -1), np.empty(0)
-    edges = np.unique(np.quantile(values[known], np.linspace(0, 1, most + 1), method="lower"))
-    if len(edges) == 1:
-        edges = np.append(edges, edges)
-    codes = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
-    return np.where(known, codes, -1), edges
+    different, counts = np.unique(values[known], return_counts=True)
+    if not len(different):
+        return np.full(len(values), -1), np.empty((0, 2))
+    share = counts.sum() / most
+    starts = [0]  # of bins, among the different values
+    heavy = np.append(np.flatnonzero(counts > share), len(different))
+    after = 0
+    for at in heavy.tolist():
+        ends = np.cumsum(counts[after:at])
+        if at > after:
+            parts = max(1, round(ends[-1] / share))
+            starts += [after, *(after + 1 + np.searchsorted(ends, ends[-1] * np.arange(1, parts) / parts)).tolist()]
+        starts.append(at)
+        after = at + 1
+        starts.append(after)
+    first = np.unique([k for k in starts if k < len(different)])
+    last = np.append(first[1:], len(different)) - 1
+    bins = np.searchsorted(different[first], values, side="right") - 1
+    return np.where(known, bins, -1), np.stack([different[first], different[last]], axis=1)
 
 
 def slices_of(attributes: Sequence[Attribute], smallest: int = SMALLEST, pairs: bool = True) -> list[Slice]:
@@ -143,33 +158,45 @@ def against_rest(scores: Floats, slices: Sequence[Slice], smallest: int = SMALLE
         slices: S of them.
         smallest: with fewer scores in or outside a slice it has no p-value.
     """
-    known = scores[np.isfinite(scores)]
-    total = len(known)
+    there = np.isfinite(scores)
+    known = scores[there]
+    total, largest = len(known), float(np.abs(known).max(initial=0))
     binary = bool(np.isin(known, (0.0, 1.0)).all())
     scale = float(known.mean()) if total else 0.0
-    centred = np.where(np.isfinite(scores), scores - scale, 0.0)
-    there = np.isfinite(scores)
-    n = np.array([int(there[s.rows].sum()) for s in slices], np.int64)
-    sums = np.array([centred[s.rows].sum() for s in slices], np.float64)
-    squares = np.array([np.square(centred[s.rows]).sum() for s in slices], np.float64)
+    centred = known - scale
+    place = np.cumsum(there) - 1  # of each sample among those with a score
+    within = [_moments(centred[place[s.rows[there[s.rows]]]]) for s in slices]
+    n = np.array([k for k, _, _ in within], np.int64)
+    sums, squares = np.array([m for _, *m in within], np.float64).reshape(-1, 2).T
+    left = total - n
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.where(n > 0, sums / n, np.nan)
-        rest = np.where(total > n, -sums / (total - n), np.nan)
-        variance = np.maximum(squares / n - mean**2, 0) * n / (n - 1)
-        left = total - n
-        outside = np.maximum((np.square(centred).sum() - squares) / left - rest**2, 0) * left / (left - 1)
+        mean, rest = np.where(n > 0, sums / n, np.nan), np.where(left > 0, -sums / left, np.nan)
+        between = np.where((n > 0) & (left > 0), (mean - rest) ** 2 * n * left / max(1, total), 0)
+        outside = np.square(centred).sum() - squares - between  # the rest's squares around its own mean
+        variance = np.where(n > 1, _beyond_rounding(squares / n, largest) * n / (n - 1), np.nan)
+        outside = np.where(left > 1, _beyond_rounding(outside / left, largest) * left / (left - 1), np.nan)
     mean, rest = mean + scale, rest + scale
     if binary:
-        hits = np.rint(mean * n)
         low, high = _wilson(mean, n)
         gap_low, gap_high = _newcombe(mean, n, rest, left)
-        p = _fisher(hits, n, int(known.sum()), total)
+        p = of_right(np.rint(mean * n), n, int(known.sum()), total)
     else:
         low, high = _student(mean, variance, n)
         gap_low, gap_high = _welch(mean - rest, variance / np.maximum(n, 1), n, outside / np.maximum(left, 1), left)
-        p = _pearson(sums, n, centred[there])
+        p = of_sums(sums, n, centred, largest)
     p = np.where((n >= smallest) & (left >= smallest), p, np.nan)
     return Tested(n, mean, low, high, rest, mean - rest, gap_low, gap_high, p, holm(p))
+
+
+def _moments(centred: Floats) -> tuple[int, float, float]:
+    """How many, their sum, and the sum of their squares around their own mean."""
+    total = float(centred.sum())
+    return len(centred), total, float(np.square(centred - total / max(1, len(centred))).sum())
+
+
+def _beyond_rounding(variance: Floats, largest: float) -> Floats:
+    """0 where a variance is what rounding makes of equal scores."""
+    return np.where(same(variance, largest), 0.0, variance)
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +207,8 @@ class Gaps:
         n: (S,) samples that both have a score of.
         run, baseline: (S,) their means there.
         gap, low, high: (S,) run minus baseline and the paired Student's 95 % interval.
-        p: (S,) two-sided: McNemar's exact test for right or wrong, else Student's paired test.
+        p: (S,) two-sided: McNemar's exact test for right or wrong, else Student's paired test, or the same
+            corrected for skewness, whichever finds less.
         p_holm: (S,) corrected over all slices.
     """
 
@@ -221,7 +249,21 @@ def _gap(d: Floats, binary: bool, smallest: int) -> tuple[float, float, float]:
         p = mcnemar_exact(int((d > 0).sum()), int((d < 0).sum()))
     elif len(d) and not d.any():
         p = 1.0
+    elif np.isfinite(p):
+        p = max(p, _johnson(d))
     return low, high, p if len(d) >= smallest else np.nan
+
+
+def _johnson(d: Floats) -> float:
+    """Two-sided p of a mean of 0 by Student's t corrected for skewness (Johnson, JASA 73, 1978); n at least 3.
+
+    Far out in the tails, which matter where there are many slices, Student's own is ten times too small for few skewed
+    differences.
+    """
+    n, mean = len(d), float(d.mean())
+    variance, third = float(d.var(ddof=1)), float(((d - mean) ** 3).sum()) * n / ((n - 1) * (n - 2))
+    t = (mean + third / (6 * variance * n) + third * mean**2 / (3 * variance**2)) / (variance / n) ** 0.5
+    return 2 * float(special.stdtr(n - 1, -abs(t)))
 
 
 def explained(scores: Floats, slices: Sequence[Slice], worse: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -249,39 +291,6 @@ def worst_first(tested: Tested, besides: NDArray[np.bool_]) -> Ints:
     """(S,) the slices in order: findings, then those that another explains, then the rest, by their gap each."""
     rank = np.where(tested.worse & ~besides, 0, np.where(tested.worse, 1, 2))
     return np.lexsort((np.nan_to_num(tested.gap, nan=np.inf), rank))
-
-
-def _fisher(hits: Floats, n: Ints, right: int, total: int) -> Floats:
-    """Twice the smaller tail of the hypergeometric distribution."""
-    below = stats.hypergeom.cdf(hits, total, right, n)
-    above = stats.hypergeom.sf(hits - 1, total, right, n)
-    return np.minimum(2 * np.minimum(below, above), 1)
-
-
-def _pearson(sums: Floats, n: Ints, centred: Floats) -> Floats:
-    """Twice the smaller tail of a Pearson III distribution with the moments of a sum of n draws without replacement.
-
-    Args:
-        sums: (S,) of centred scores.
-        n: (S,) draws.
-        centred: (N,) all of them; their mean is 0.
-    """
-    total = len(centred)
-    second, third = float(np.square(centred).sum()), float((centred**3).sum())
-    if second <= 1e-12 * total or total < 3:
-        return np.full(len(n), np.nan)
-    f = n / total
-    variance = second * f * (total - n) / (total - 1)
-    moment = third * f * (total - n) * (total - 2 * n) / ((total - 1) * (total - 2))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z, skew = sums / np.sqrt(variance), moment / variance**1.5
-        flat = np.abs(skew) < 1e-6
-        shape = 4 / np.where(flat, 1, skew) ** 2
-        along = shape + z * np.sqrt(shape) * np.sign(skew)  # a gamma variable of this shape, mirrored if skew < 0
-        low = special.gammainc(shape, np.maximum(along, 0))
-        high = special.gammaincc(shape, np.maximum(along, 0))
-        low, high = np.where(flat, special.ndtr(z), low), np.where(flat, special.ndtr(-z), high)
-    return np.clip(2 * np.minimum(low, high), 0, 1)
 
 
 def _wilson(p: Floats, n: Ints) -> tuple[Floats, Floats]:

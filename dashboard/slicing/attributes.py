@@ -79,20 +79,15 @@ def telling(attribute: Attribute) -> bool:
 
 
 def numeric(name: str, values: Floats, bins: int = BINS) -> Attribute:
-    """Numbers, NaN where unknown: each its own bin where they are few, else quantile bins with their edges."""
+    """Numbers, NaN where unknown: each its own bin where they are few, else bins from their least to greatest."""
     known = values[np.isfinite(values)]
     different = np.unique(known)
     if 0 < len(different) <= FEW_NUMBERS:
         codes = np.where(np.isfinite(values), np.searchsorted(different, values), -1)
         return Attribute(name, codes, _apart([_number(v) for v in different]))
-    codes, edges = quantile_codes(values, bins)
-    whole = bool((known == np.rint(known)).all())
-    labels = []
-    for k in range(max(0, len(edges) - 1)):
-        low, high = float(edges[k]), float(edges[k + 1])
-        high = high - 1 if whole and k < len(edges) - 2 and high > low else high
-        labels.append(_number(low) if low == high else f"{_number(low)} – {_number(high)}")
-    return Attribute(name, codes, _apart(labels))
+    codes, ends = quantile_codes(values, bins)
+    texts = [tuple(dict.fromkeys(map(_number, pair))) for pair in ends.tolist()]
+    return Attribute(name, codes, _apart([" – ".join(pair) for pair in texts]))
 
 
 def _number(value: float) -> str:
