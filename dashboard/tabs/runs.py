@@ -42,10 +42,9 @@ class Runs:
         watched = [] if self.engine.public else watching_stored.everything(self.engine.store)
         return history_data(visible(self.engine), watched, chosen)
 
-    def picked(self, event: gr.SelectData) -> tuple[Any, ...]:
+    def picked(self, event: gr.SelectData) -> list[str]:
         """Other rows are chosen."""
-        ids = [str(i) for i in (event.value or {}).get("ids", [])] if isinstance(event.value, dict) else []
-        return ids, *self.buttons(ids)
+        return [str(i) for i in event.value.get("ids", [])] if isinstance(event.value, dict) else []
 
     def buttons(self, ids: Sequence[str]) -> tuple[Any, ...]:
         """What can be done with the chosen rows: open, compare, report, delete."""
@@ -110,7 +109,7 @@ class Runs:
             raise InputError("On a public server you can only delete runs that you made yourself.")
         gone = self._moved(ids, _delete if self.engine.public else discard)
         gone = [] if self.engine.public else gone
-        return self.table([]), [], gone, gr.Button(visible=bool(gone)), *self.buttons([])
+        return self.table([]), [], gone, gr.Button(visible=bool(gone))
 
     def _moved(self, ids: Sequence[str], move: Callable[[Store, list[str], Kind], list[str]]) -> list[str]:
         """Rows of both kinds deleted or brought back as far as they can be; the rest is told.
@@ -139,7 +138,7 @@ class Runs:
         if self.engine.public:
             raise InputError("On a public server nothing is brought back.")
         back = self._moved(gone or [], restore)
-        return self.table(back), back, [], gr.Button(visible=False), *self.buttons(back)
+        return self.table(back), back, [], gr.Button(visible=False)
 
     def ask(self, ids: Sequence[str] | None) -> tuple[Any, Any]:
         """Before anything goes: how many."""
@@ -192,7 +191,8 @@ def create(engine: Engine, app: App) -> None:
     targets: list[Any] = [part for name in tabs for part in (app.runs[name], app.inner[name])]
     app.tab.select(do.table, None, table, **EVENT)
     # A choice made while the one before is on its way must not be lost: what is deleted is what was chosen last.
-    table.select(do.picked, None, [chosen, *buttons], **(EVENT | {"trigger_mode": "multiple"}))
+    table.select(do.picked, None, chosen, **(EVENT | {"trigger_mode": "multiple"}))
+    chosen.change(do.buttons, chosen, buttons, **EVENT)  # whoever has changed it: the list, a new run, what was removed
     table.submit(toast(do.opened_row), None, [app.tabs, *targets], **EVENT)
     show.click(toast(do.open), chosen, [app.tabs, *targets], **EVENT)
     if COMPARE in app.runs:
@@ -200,7 +200,7 @@ def create(engine: Engine, app: App) -> None:
     saved = report.click(toast(do.report), chosen, file, **(EVENT | {"show_progress": "minimal"}))
     saved.success(None, js="() => document.querySelector('#runs-report-file').click()", **EVENT)
     delete.click(toast(do.ask), chosen, [delete, sure], **EVENT)
-    after: list[Any] = [table, chosen, gone, undo, *buttons]
+    after: list[Any] = [table, chosen, gone, undo]
     sure.click(toast(do.delete), chosen, after, **EVENT)
     if not engine.public:
         undo.click(toast(do.undo), gone, after, **EVENT)

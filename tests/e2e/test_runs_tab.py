@@ -181,6 +181,8 @@ def test_what_would_go_is_shown_before_it_goes(runs: Page) -> None:
     expect(runs.locator("#runs-going")).to_contain_text("1 would go")
     runs.locator("#runs-remove").click()
     expect(row(runs, "bicubic").first).to_contain_text("numbers only")
+    expect(runs.locator(f"{ROW}.on")).to_have_count(0)
+    expect(runs.locator("#runs-open")).to_be_disabled()  # nothing is chosen any more
     expect(runs.locator("#runs-remove")).to_be_hidden()
     expect(runs.locator(ROW)).to_have_count(total)
 
