@@ -270,9 +270,12 @@ def test_a_whole_profile_with_what_its_variants_cost(fast, tmp_path):
     assert len(store.runs("profile")) == 1
 
 
-def test_models_without_a_torch_network_are_measured_in_one_way(fast):
-    found = profile("gaussian", CPU, input_size=(24, 32), batch_sizes=(2,))
-    assert [v.name for v in found.variants] == ["fp32"]
+def test_models_without_a_torch_network_are_measured_in_one_way(fast, tmp_path):
+    store, data = Store(tmp_path), open_dataset("demo:photos", None, "enhancement", {"degrade": "noise:25"})
+    found = profile("gaussian", CPU, input_size=(24, 32), batch_sizes=(2,), dataset=data, limit=1, store=store)
+    assert [v.name for v in found.variants] == ["default"]
+    assert (found.variants[0].speedup, found.variants[0].largest_difference) == (1.0, 0.0)
+    assert store.get(found.variants[0].run).model == "gaussian"  # it is the run that anybody would make
     assert (found.params, found.macs, found.layers) == (0, None, ())
     assert found.input_size == (24, 32)
     assert any("without a network" in note for note in found.notes)
@@ -290,7 +293,7 @@ def test_an_onnx_file_is_looked_into(fast, tmp_path):
     path.write_bytes(onnx_bytes(net, torch.rand(1, 3, 8, 8), sizes=False))
     found = profile(path, CPU, batch_sizes=(1,))
     assert found.macs == 90_112 + 3 * 64
-    assert [v.name for v in found.variants] == ["fp32"]
+    assert [v.name for v in found.variants] == ["default"]
     assert found.size_bytes == path.stat().st_size
     assert found.input_size == (8, 8)
 
@@ -350,6 +353,57 @@ def test_two_files_of_one_name_are_two_profiles_and_one_file_is_one(fast, tmp_pa
     assert ids[0] == ids[2] != ids[1]
     assert {run.model for run in store.runs("profile")} == {"net.onnx"}
     assert len(store.runs("profile")) == 2
+
+
+def test_a_way_that_breaks_costs_nothing_but_itself(fast, monkeypatch):
+    load = variants.load_model
+
+    def broken(name, options, task):
+        adapter = load(name, options, task)
+        if options.precision == "bf16":
+
+            def forward(items):
+                raise RuntimeError("no kernel\nfor this")
+
+            adapter.forward = forward
+        if options.channels_last and not options.fuse:
+            raise MemoryError
+        return adapter
+
+    monkeypatch.setattr(variants, "load_model", broken)
+    found = profile("digits_cnn", CPU, variants=("bf16", "channels_last", "fused"), batch_sizes=(1,))
+    assert {v.name: v.why_not for v in found.variants} == {
+        "fp32": "",
+        "bf16": "It cannot be run in this way (RuntimeError: no kernel for this).",
+        "channels_last": "There is not enough memory for it.",
+        "fused": "",
+        "default": "",
+    }
+
+
+def test_a_network_that_cannot_be_looked_into_is_measured_all_the_same(fast, monkeypatch):
+    def count(net, run):
+        raise RuntimeError("hooks are not for it")
+
+    monkeypatch.setattr("models.profiling.count", count)
+    found = profile("digits_cnn", CPU, variants=(), batch_sizes=(1,))
+    assert (found.params, found.macs, found.layers) == (None, None, ())
+    assert found.notes[0] == "Its network cannot be looked into: operations are not counted (hooks are not for it)."
+    assert found.variants[-1].latency_ms["p50"] > 0
+
+
+def test_what_was_done_at_loading_is_told(fast):
+    found = profile("digits_cnn", CPU, variants=(), batch_sizes=(1,))
+    assert any("(batch norms folded: 3, layout: channels last)" in note for note in found.notes)
+    apart = profile("digits_cnn", LoadOptions(device="cpu", fuse=False), variants=(), batch_sizes=(1,))
+    assert not any("folded" in note for note in apart.notes)
+    assert not any("how much is found" in note for note in found.notes)
+
+
+def test_raw_outputs_of_large_pictures_are_of_one():
+    adapter = FakeAdapter()
+    small, large = np.zeros((512, 512, 3), np.uint8), np.zeros((512, 513, 3), np.uint8)
+    assert [len(measuring.raw_outputs(adapter, [image] * 3)) for image in (small, large)] == [3, 1]
 
 
 def test_a_larger_picture_costs_more(fast):

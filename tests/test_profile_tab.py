@@ -26,6 +26,7 @@ from dashboard.explore.profiling.tables import best_throughput
 from dashboard.explore.profiling.tree import ROOT, si
 from dashboard.profiling.kept import write_profile
 from dashboard.profiling.shapes import Layer, Profile, Variant
+from dashboard.profiling.variants import CHANGES
 from dashboard.settings import size_of
 from dashboard.store import Run
 from dashboard.tabs import profile_start
@@ -295,6 +296,16 @@ def test_charts_have_the_measured_numbers():
     assert dots is not None
     assert (dots["data"][0]["x"], dots["data"][0]["y"]) == ([20, 10, 16], [0.9, 0.875, 0.9])
     assert explore.worth([view(variants=(way("fp32", 20.0, accuracy={}),))]) is None
+
+
+def test_each_way_of_running_has_a_mark_of_its_own():
+    names = list(CHANGES)
+    all_of_them = view(variants=tuple(way(name, 10.0 + k) for k, name in enumerate(names)))
+    lines = explore.throughput([all_of_them], all_of_them)["data"]
+    assert len({t["marker"]["symbol"] for t in lines}) == len(names) == 9
+    dots = explore.worth([all_of_them])
+    assert dots is not None
+    assert len(set(dots["data"][0]["marker"]["symbol"])) == len(names)
 
 
 def test_a_model_of_which_little_is_known_is_shown_too():

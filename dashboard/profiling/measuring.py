@@ -27,6 +27,7 @@ LATENCY_S, MOST_PICTURES = 2.0, 300
 PAIRS_S, MOST_PAIRS = 1.0, 200  # of comparing two variants
 BATCH_S, BATCHES_S = 0.4, 5.0  # of one batch size, and of all
 SIZES = {"cpu": (1, 2, 4, 8, 16), "cuda": (1, 2, 4, 8, 16, 32, 64, 128)}
+LARGE = 512 * 512  # pixels of a picture above which raw outputs of one alone are compared
 LEAST_FREE = 0.1  # of the machine's memory, below which no larger batch is tried
 
 
@@ -212,16 +213,20 @@ def _room(device: str) -> bool:
     return memory.available > LEAST_FREE * memory.total
 
 
-def raw_outputs(adapter: ModelAdapter[Any, Any], images: Sequence[Image]) -> list[list[NDArray[np.float64]]]:
-    """What the network gives for each picture alone, every array in it."""
-    return [list(_arrays(adapter.forward([adapter.preprocess(image)]))) for image in images]
+def raw_outputs(adapter: ModelAdapter[Any, Any], images: Sequence[Image]) -> list[list[NDArray[np.float32]]]:
+    """What the network gives for each picture alone, every array in it.
+
+    Of large pictures only for the first: there may be a value for every class and pixel.
+    """
+    looked = images if images[0].shape[0] * images[0].shape[1] <= LARGE else images[:1]
+    return [_arrays(adapter.forward([adapter.preprocess(image)])) for image in looked]
 
 
-def _arrays(outputs: Any) -> list[NDArray[np.float64]]:
+def _arrays(outputs: Any) -> list[NDArray[np.float32]]:
     if hasattr(outputs, "detach"):
         outputs = outputs.detach().float().cpu().numpy()
     if isinstance(outputs, np.ndarray):
-        return [outputs.astype(np.float64)] if outputs.ndim else []
+        return [outputs.astype(np.float32)] if outputs.ndim else []
     if isinstance(outputs, Mapping):
         outputs = list(outputs.values())
     if isinstance(outputs, (tuple, list)):
@@ -230,7 +235,7 @@ def _arrays(outputs: Any) -> list[NDArray[np.float64]]:
 
 
 def largest_difference(
-    first: Sequence[Sequence[NDArray[np.float64]]], second: Sequence[Sequence[NDArray[np.float64]]]
+    first: Sequence[Sequence[NDArray[np.float32]]], second: Sequence[Sequence[NDArray[np.float32]]]
 ) -> float | None:
     """The largest absolute difference of two models' ``raw_outputs``; None if these are not of the same shapes."""
     found = [0.0]

@@ -21,6 +21,7 @@ from models.load import as_file, known_settings_of, load_model
 
 USUAL = (PLAIN, "channels_last", "fused", "bf16")
 LARGEST = 4096  # pixels a side
+_FIND = ("detection", "instance-segmentation", "tracking")  # tasks whose models find more or less in a picture
 
 
 def profile(
@@ -47,7 +48,7 @@ def profile(
             need it.
         batch_sizes: of throughput; by default powers of two as far as time and memory go.
         variants: names of ``dashboard.profiling.variants.CHANGES``. "fp32" (first) and "default" (last) are measured
-            whether named or not; "compiled" may take minutes and is measured only if named.
+            whether named or not, and "default" alone where there is no torch network; "compiled" may take minutes.
         dataset: to see what each variant costs in accuracy: opened, a path or ``demo:NAME``. Needs ``store``.
         limit: its first N samples only.
         store: where those evaluations go.
@@ -76,12 +77,13 @@ def profile(
         from models.profiling_formulas import made_picture
 
         images = [made_picture(*size)] if data is None else measuring.pictures_of(data, size)
-        watch.total = len(names) + 2 if plain.network is not None else 1
+        ways = [PLAIN, *names, DEFAULT] if plain.network is not None else [DEFAULT]
+        watch.total = len(ways)
         watch.step("counting")
         found = _counted(plain, images[0])
         of = Subject(name, options, task, size, images, batch_sizes, data, limit, store)
-        done = [measure(PLAIN, of, watch, plain)]
-        for number, variant in enumerate([*names, DEFAULT] if plain.network is not None else [], 1):
+        done = [measure(ways[0], of, watch, plain)]
+        for number, variant in enumerate(ways[1:], 1):
             watch.step("loading", number)
             done.append(measure(variant, of, watch, plain, done[0]))
     finally:
@@ -93,8 +95,8 @@ def profile(
 def _finished(found: Profile, done: Sequence[Measured], data: Dataset | None) -> Profile:
     """The counted numbers with the measured ones."""
     usual = done[-1]
-    notes = [*found.notes, *_how(usual, data)]
-    if usual.variant.name == PLAIN:
+    notes = [*found.notes, *_how(usual, found.task, data)]
+    if len(done) == 1:
         notes.append("There is no torch network behind it that could be run in other ways: one way is measured.")
     else:
         notes.append("Layers were timed one by one on plain fp32, in passes of their own: hooks add to their sum.")
@@ -116,6 +118,9 @@ def _finished(found: Profile, done: Sequence[Measured], data: Dataset | None) ->
 
 def _counted(adapter: ModelAdapter[Any, Any], image: Any) -> Profile:
     """Parameters and operations of one picture; times of the layers, in a pass of their own."""
+    from models.profiling import Counted, count, layer_times
+    from models.profiling_onnx import count_onnx
+
     spec = adapter.spec
     size, none = (int(image.shape[0]), int(image.shape[1])), (None, None, None)
     empty = Profile(spec.name, spec.task, size, adapter.device, *none, _bytes_on_disk(adapter), None, None)
@@ -125,26 +130,18 @@ def _counted(adapter: ModelAdapter[Any, Any], image: Any) -> Profile:
         return adapter.forward([item])
 
     run()
-    net, times = adapter.network, dict[str, float]()
-    if net is not None:
-        from models.profiling import count, layer_times
-
-        counted, times = count(net, run), layer_times(net, run)
-    elif spec.family == "classical":
+    if spec.family == "classical":
         note = "It is a method without a network: there are no parameters, and its operations are not counted."
         return replace(empty, params=0, trainable=0, buffers=0, notes=(note,))
-    else:
-        from models.profiling_onnx import count_onnx
-
-        try:
-            found = count_onnx(adapter, run)
-        except Exception as error:  # an unusual file runs all the same
-            found, why = None, f" ({' '.join(str(error).split())[:120]})"
-        else:
-            why = ""
-        if found is None:
-            return replace(empty, notes=(f"Its network cannot be looked into: operations are not counted{why}.",))
-        counted = found
+    net, times, why = adapter.network, dict[str, float](), ""
+    counted: Counted | None = None
+    try:  # what is unusual runs all the same
+        counted = count_onnx(adapter, run) if net is None else count(net, run)
+        times = {} if net is None else layer_times(net, run)
+    except Exception as error:
+        why = f" ({' '.join(str(error).split())[:120]})"
+    if counted is None:
+        return replace(empty, notes=(f"Its network cannot be looked into: operations are not counted{why}.",))
     layers = [
         Layer(o.path, o.kind, o.rule, o.output, o.params, o.macs, o.flops, o.calls, times.get(o.path), o.terms)
         for o in counted.layers
@@ -161,19 +158,21 @@ def _counted(adapter: ModelAdapter[Any, Any], image: Any) -> Profile:
     )
 
 
-def _how(usual: Measured, data: Dataset | None) -> list[str]:
+def _how(usual: Measured, task: str, data: Dataset | None) -> list[str]:
     """How it was measured, one sentence each."""
     shown = f"the first pictures of {data.name}, resized" if data is not None else "a picture made up for it"
-    default = "with batch norms folded and channels last" if usual.variant.name == DEFAULT else "as it is"
+    if task in _FIND:
+        shown += ": what postprocessing costs, and the second stage of a detector of two, depends on how much is found"
+    told = ", ".join(f"{key}: {usual.loaded[key]}" for key in ("batch norms folded", "layout") if usual.loaded.get(key))
     return [
-        f"Measured with {shown}: what postprocessing costs depends on how much is found in a picture.",
+        f"Measured with {shown}.",
         f"Warmed up with at least {measuring.WARM_UP} pictures and {measuring.WARM_UP_S} s; every clock waits for the "
         "device (synchronised).",
         f"Latency: one picture at a time, {usual.pictures} pictures (of the default), preprocessing, network and "
         "postprocessing one after the other; pictures are decoded already.",
         "Throughput: the same steps on a batch, one after the other in one thread; an evaluation decodes and prepares "
         "in other threads meanwhile.",
-        f"Key figures are those of the model as it is loaded unless said otherwise, {default}.",
+        f"Key figures are those of the model as it is loaded unless said otherwise{f' ({told})' if told else ''}.",
         "Cold start and memory are those of a fresh process; loading includes the vendor's library and one trial "
         "picture, importing torch is shown apart.",
     ]

@@ -49,15 +49,16 @@ class Variant:
     Attributes:
         name: "fp32" (plain: nothing folded, channels first), and what changes one thing of it: "channels_last",
             "fused", "bf16", "fp16", "onnxruntime", "openvino", "compiled"; last "default", as the model is loaded
-            unless said otherwise.
+            unless said otherwise: the only one of what is no torch network.
         why_not: one sentence if it could not be run; the rest is then empty.
         latency_ms: p50, p90, p99 at batch 1, all stages.
         stages_ms: median preprocess, forward, postprocess.
         throughput: pictures a second by batch size, the network with its stages.
-        speedup: the plain fp32's median latency by this one's, both measured in turn: not quite the ratio of the
+        speedup: the first variant's median latency by this one's, both measured in turn: not quite the ratio of the
             latencies above, which were measured one after the other.
         peak_memory_mb: while it ran.
-        largest_difference: of its raw outputs to plain fp32's, largest absolute one on the same input; None if unknown.
+        largest_difference: of its raw outputs to the first variant's on the same input, the largest absolute one; None
+            if unknown.
         accuracy: metrics on the chosen dataset; empty if none was chosen.
         run: the id of the evaluation behind them, "" if none.
     """
@@ -86,7 +87,7 @@ class Profile:
         size_bytes: of the weights on disk; None if unknown.
         macs, flops: of one picture; flops = 2 x macs.
         layers: in the order they run; none where the network cannot be looked into.
-        variants: the plain one first.
+        variants: the one that the others are compared with first.
         cold_start: seconds in a fresh process: "import_s", "load_s", "first_s" and "total_s" (load + first inference).
         memory_mb: "before", "loaded", "steady", "peak" (of the process); on CUDA "gpu_peak" and "gpu_steady" too.
         gpu: name, utilisation and memory as NVML tells; empty without one.

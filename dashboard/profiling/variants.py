@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import copy
 import gc
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.datasets.base import Dataset
-from dashboard.errors import InputError, did_you_mean
+from dashboard.errors import Cancelled, InputError, did_you_mean
 from dashboard.evaluation import Settings, evaluate
 from dashboard.history import change_tags
 from dashboard.naming import BY_PROFILE
@@ -77,11 +77,12 @@ class Measured:
     """A variant's numbers and what else came of it."""
 
     variant: Variant
-    outputs: list[list[NDArray[np.float64]]]
+    outputs: list[list[NDArray[np.float32]]]
     fresh: Fresh
     pictures: int = 0
     gpu: dict[str, Any] | None = None
     fingerprint: str = ""
+    loaded: Mapping[str, Any] = field(default_factory=dict)  # what happened at loading, as the model notes it
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -106,7 +107,7 @@ def measure(
     plain: ModelAdapter[Any, Any],
     first: Measured | None = None,
 ) -> Measured:
-    """Load, warm up, measure, evaluate, close.
+    """Load, warm up, measure, evaluate, close. A way that fails has ``why_not``, whatever the vendor's library raises.
 
     Args:
         variant: which.
@@ -117,7 +118,7 @@ def measure(
 
     Raises:
         Cancelled: somebody stopped it.
-        InputError: the plain variant, or the default one, cannot be run (others then have ``why_not``).
+        InputError: the plain variant, or the default one, cannot be run.
     """
     if first is None:
         return _measured(variant, of, watch, plain, plain, None)
@@ -128,15 +129,26 @@ def measure(
         if variant in RUNTIMES:
             _move(adapter, of, variant)
         return _measured(variant, of, watch, adapter, plain, first)
-    except (InputError, OutOfMemory, MemoryError) as error:
+    except Cancelled:
+        raise
+    except Exception as error:  # the others are worth having all the same
         if variant == DEFAULT:
             raise
-        return Measured(Variant(variant, why_not=str(error) or "There is not enough memory."), [], Fresh())
+        return Measured(Variant(variant, why_not=_why(error)), [], Fresh())
     finally:
         if adapter is not None:
             adapter.close()
         del adapter
         gc.collect()
+
+
+def _why(error: Exception) -> str:
+    """One sentence."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, (OutOfMemory, MemoryError)):
+        return "There is not enough memory for it."
+    return f"It cannot be run in this way ({type(error).__name__}: {' '.join(str(error).split())[:140]})."
 
 
 def _move(adapter: ModelAdapter[Any, Any], of: Subject, variant: str) -> None:
@@ -184,7 +196,7 @@ def _measured(
         fresh = cold_start(of.name, options_of(variant, of.options), of.task, of.size, watch.cancel)
         peak = fresh.memory_mb.get("gpu_peak") or fresh.memory_mb.get("peak")
         made = replace(made, peak_memory_mb=peak)
-    return Measured(made, outputs if first is None else [], fresh, pictures, gpu, adapter.fingerprint)
+    return Measured(made, outputs if first is None else [], fresh, pictures, gpu, adapter.fingerprint, adapter.notes)
 
 
 def _evaluated(made: Variant, of: Subject, watch: measuring.Watch, adapter: ModelAdapter[Any, Any]) -> Variant:

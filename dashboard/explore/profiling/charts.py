@@ -17,7 +17,7 @@ MEMORY = ("before", "loaded", "steady", "peak", "gpu_steady", "gpu_peak")
 SEGMENTS = ("#64748b", figures.COLORS[0], "#d9a514")
 """Of stages and of the parts of a start: none is a model's colour but the network's own."""
 PATTERNS = ("", "/", ".", "x")
-MARKS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
+MARKS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star", "hexagon")
 """One a way of running."""
 
 
