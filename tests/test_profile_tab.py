@@ -266,6 +266,15 @@ def test_a_faster_way_stands_beside_what_it_costs():
     assert len(explore.ways_table([view("a"), view("b")])["columns"]) == len(table["columns"]) + 1
 
 
+@pytest.mark.parametrize(
+    ("devices", "entry"), [(["cpu"], "peak_memory"), (["cuda:0"], "gpu_memory"), (["cuda:0", "cpu"], "peak_memory")]
+)
+def test_memory_of_a_way_on_a_graphics_card_is_the_cards(devices, entry):
+    table = explore.ways_table([view(device, device=device) for device in devices])
+    explained = {c.get("short"): c.get("explain") for c in table["columns"]}
+    assert explained["ui.short.memory"] == entry
+
+
 def test_layers_are_a_row_each_in_order():
     table = explore.layers_table(view(), 2)
     assert [row[0] for row in table["rows"]] == [layer.path for layer in LAYERS]

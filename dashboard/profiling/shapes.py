@@ -56,7 +56,7 @@ class Variant:
         throughput: pictures a second by batch size, the network with its stages.
         speedup: the first variant's median latency by this one's, both measured in turn: not quite the ratio of the
             latencies above, which were measured one after the other.
-        peak_memory_mb: while it ran.
+        peak_memory_mb: of a fresh process that ran it; on CUDA of what torch took on the card. None if not measured.
         largest_difference: of its raw outputs to the first variant's on the same input, the largest absolute one; None
             if unknown.
         accuracy: metrics on the chosen dataset; empty if none was chosen.

@@ -134,7 +134,7 @@ def layers_table(view: Opened, selected: int | None = None) -> Data:
 
 def ways_table(views: Sequence[Opened]) -> Data:
     """One row a way that a model was run: how fast, how much faster, what it needs, and the accuracy it costs."""
-    several = len(views) > 1
+    several, on_gpu = len(views) > 1, all(view.profile.device != "cpu" for view in views)
     metric, entry = first_metric(views)
     heads: list[Data] = [{"label": "ui.prf.model", "kind": "name"}] if several else []
     heads.append({"label": "ui.prf.way", "kind": "name"})
@@ -143,7 +143,7 @@ def ways_table(views: Sequence[Opened]) -> Data:
         ("p99", "latency_percentiles", "ui.short.p99"),
         ("speedup", "speedup", "ui.short.speedup"),
         ("throughput", "throughput_vs_batch", "ui.short.best_rate"),
-        ("memory", "peak_memory", "ui.short.memory"),
+        ("memory", "gpu_memory" if on_gpu else "peak_memory", "ui.short.memory"),
         ("difference", "largest_difference", "ui.short.difference"),
     ]
     if metric:
