@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -19,6 +20,7 @@ from dashboard.comparing.shapes import Comparison, Difference
 from dashboard.datasets.opening import open_dataset
 from dashboard.errors import InputError
 from dashboard.evaluation import Settings, evaluate
+from dashboard.metrics import paired
 from dashboard.metrics.paired_bootstrap import every_block
 from dashboard.metrics.segmentation.columns import LOSSES
 from dashboard.metrics.segmentation.counts import EDGES, Counts, per_image
@@ -303,6 +305,45 @@ def test_enhancement(tmp_path):
     sign = next(t for t in found.tests if t.name == "sign")
     assert sign.counts["ties"] == 1
     assert sign.counts["wins"] == (known > 0).sum()
+
+
+def test_pictures_that_are_made_exactly(tmp_path):
+    """Infinite PSNR is in nobody's mean, wins over any other and ties with itself; it is said."""
+    _, runs = runs_in(tmp_path)
+    table = pq.read_table(runs[1].rows_path)
+    psnr = table.column("psnr").to_numpy().copy()
+    psnr[0] = np.inf  # the flat one is exact in both runs; this one in the second alone
+    pq.write_table(table.set_column(table.column_names.index("psnr"), "psnr", pa.array(psnr)), runs[1].rows_path)
+    found = compare(runs)
+    base = pq.read_table(runs[0].rows_path).column("psnr").to_numpy()
+    others = np.isfinite(base) & np.isfinite(psnr)
+    assert others.sum() == COUNT - 2
+    np.testing.assert_allclose(found.figure("psnr").values, [base[others].mean(), psnr[others].mean()])
+    one, gap = difference(found, "psnr"), psnr[others] - base[others]
+    assert one.value == pytest.approx(gap.mean())
+    assert (one.low, one.high) == pytest.approx(paired.paired_t(gap)[0])
+    assert found.outcome(1)[0] == 1
+    assert found.outcome(1)[-1] == 0
+    assert any(n.startswith("2 images that") for n in found.notes)
+    whole = found.figure("ssim").values
+    assert np.isfinite(whole).all()
+    one_exact = compare([runs[0], *runs_in(tmp_path / "x", ("lanczos",))[1]])
+    assert any(n.startswith("1 image that") for n in one_exact.notes)
+
+
+def test_a_run_that_makes_every_picture_exactly(tmp_path):
+    """It wins everywhere, which the sign test knows though no gap is a number."""
+    _, runs = runs_in(tmp_path)
+    table = pq.read_table(runs[1].rows_path)
+    place = table.column_names.index("psnr")
+    pq.write_table(table.set_column(place, "psnr", pa.array(np.full(COUNT, np.inf))), runs[1].rows_path)
+    found = compare(runs)
+    assert found.figures[0].name == "ssim"  # there is no mean of PSNR
+    sign = next(t for t in found.tests if t.name == "sign")
+    assert sign.counts == {"wins": COUNT - 1, "losses": 0, "ties": 1}
+    assert sign.p == pytest.approx(2 / 2 ** (COUNT - 1))
+    wilcoxon = next(t for t in found.tests if t.name == "wilcoxon")
+    assert wilcoxon.p == pytest.approx(2 / 2 ** (COUNT - 1), rel=0.7)
 
 
 def test_enhancement_on_other_references(tmp_path):

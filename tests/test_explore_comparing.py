@@ -21,7 +21,7 @@ from dashboard.explore.comparing.classes import class_chart, class_table, told
 from dashboard.explore.comparing.curves import curves
 from dashboard.explore.comparing.deciding import best_of, verdict
 from dashboard.explore.comparing.large import pair_first
-from dashboard.explore.comparing.pairs import GROUPS, RIGHT_WRONG, WINS_LOSSES, masks
+from dashboard.explore.comparing.pairs import GROUPS, RIGHT_WRONG, WINS_LOSSES, answers_of, gallery_data, masks
 from dashboard.explore.comparing.shown import DASHES, SYMBOLS, entry, run_names
 from dashboard.store import Run
 from dashboard.views.strings import STRINGS
@@ -57,7 +57,7 @@ def comparison_of(scores: Sequence[Sequence[float]], **more: Any) -> Comparison:
     array = np.array(scores, float)
     count, samples = array.shape
     runs = [run_of(chr(ord("A") + k), k) for k in range(count)]
-    means = np.nan_to_num(array).mean(axis=1)
+    means = np.nan_to_num(array, posinf=99).mean(axis=1)
     made: dict[str, Any] = {
         "runs": runs, "baseline": 0, "task": "enhancement", "unit": "image", "ids": [f"{i}" for i in range(samples)],
         "index": np.tile(np.arange(samples), (count, 1)), "left_out": [0] * count, "figures": [figure_of(means)],
@@ -136,6 +136,17 @@ def test_the_table_has_a_cell_a_run_and_metric() -> None:
     assert data["notes"] == ["2 samples are left out."]
 
 
+def test_only_tests_that_were_made_are_told_and_resamples_only_where_there_are_any() -> None:
+    """Frames of a film have no p; few images and blocks of frames are not resampled."""
+    counts = {"wins": 2, "losses": 0, "ties": 0}
+    made = comparison_of([[1, 2], [2, 4]], tests=[PairTest("sign", 1, NAN, NAN, NAN, counts)])
+    made = replace(made, settings={"resamples": 1234, "units": 2})
+    assert decide_data(made)["pairs"][0]["tests"] == []
+    assert decide_data(made)["resamples"] == 1234
+    by_t = [difference(1, 0, 2, 0.5, method="Student's t of paired differences")]
+    assert decide_data(replace(made, differences=by_t))["resamples"] is None
+
+
 def test_right_and_wrong_make_the_cells_of_mcnemar() -> None:
     made = comparison_of([[1, 1, 0, 0, 1], [1, 0, 1, 0, 0]], task="classification", score_name="correct")
     assert groups_of(made) == RIGHT_WRONG
@@ -196,6 +207,23 @@ def test_gains_point_to_the_right() -> None:
     assert trace["error_x"]["array"] == [1.0, 1.0]  # up to 2, and from -2 down to -3
     assert trace["error_x"]["arrayminus"] == [0.5, 1.5]
     assert [c[1] for c in trace["customdata"]] == [1, -2]
+
+
+def test_what_is_neither_good_nor_bad_is_drawn_among_its_kind() -> None:
+    """As a difference, not a gain; and it has no front."""
+    made = comparison_of(
+        [[1, 1], [2, 2]],
+        figures=[figure_of([1, 2]), figure_of([3, 1], None, "noise"), figure_of([1, 1], None, "colour")],
+        differences=[difference(1), difference(-2, -3, -1, metric="noise"), difference(0, metric="colour")],
+    )
+    drawn = forest(made, "noise")
+    (trace,) = drawn["data"]
+    assert trace["x"] == [-2, 0]
+    assert trace["error_x"]["array"][0] == 1
+    assert drawn["layout"]["xaxis"]["title"]["text"] == "ui.vs.difference"
+    assert forest(made, "psnr")["layout"]["xaxis"]["title"]["text"] == "ui.vs.gain"
+    names = [t["name"] for t in scatter(made, "noise", "latency", {"latency": np.array([1.0, 2.0])})["data"]]
+    assert names == ["A", "B"]
 
 
 @pytest.mark.parametrize(
@@ -273,6 +301,14 @@ def test_classes_begin_with_the_largest_loss() -> None:
     assert [p[0] for p in base["customdata"]] == [p[0] for p in run["customdata"]] == ["c1", "c3", "c0"]
 
 
+def test_classes_without_intervals_have_no_columns_for_them() -> None:
+    """Of tracking: nothing could be said in any row."""
+    found = classes_of([[0.5, 0.6], [0.6, 0.1]], [NAN, NAN], [NAN, NAN])
+    data = class_table(comparison_of([[1], [2]], classes=[found]), "iou", 1)
+    assert len(data["columns"]) == 5
+    assert data["rows"] == [["c1", 200, 0.6, 0.1, -0.5], ["c0", 100, 0.5, 0.6, pytest.approx(0.1)]]
+
+
 def test_a_class_needs_six_samples_to_be_told_apart() -> None:
     found = classes_of([[0.5] * 4, [0.56, 0.55, 0.44, 0.56]], [0.01, 0.01, -0.2, -0.01], [0.2, 0.2, -0.01, 0.2])
     found = replace(found, support=np.full(4, 100))
@@ -296,6 +332,22 @@ def test_the_spread_is_the_share_of_samples_up_to_a_score() -> None:
     assert numbers(first["x"]) == [1, 2, 3]
     assert numbers(first["y"]) == pytest.approx([1 / 3, 2 / 3, 1])
     assert numbers(second["x"]) == [1, 1, 1, 1]
+    exact = curves(comparison_of([[3, np.inf, 2, np.inf], [1, 1, 1, 1]]), "spread")["data"][0]
+    assert numbers(exact["x"]) == [2, 3]
+    assert numbers(exact["y"]) == pytest.approx([1 / 4, 2 / 4])  # half of them are made exactly
+
+
+def test_a_picture_that_is_made_exactly_has_infinite_psnr() -> None:
+    made = comparison_of([[30, np.inf, np.inf, 20], [np.inf, 25, np.inf, NAN]])
+    said = answers_of(made, np.arange(4))["answers"]
+    assert [[a["text"] for a in run] for run in said] == [
+        ["PSNR 30.00 dB", "PSNR ∞", "PSNR ∞", "PSNR 20.00 dB"],
+        ["PSNR ∞", "PSNR 25.00 dB", "PSNR ∞", "–"],
+    ]
+    assert chosen(made, Asked(1, "wins"))[0].tolist() == [0]
+    assert chosen(made, Asked(1, "losses"))[0].tolist() == [1]
+    cards = gallery_data(made, Asked(1, "wins"), lambda _: None)[0]["cards"]
+    assert "badge" not in cards[0]  # infinitely better is no number
 
 
 def test_eight_runs_can_be_told_apart() -> None:
@@ -325,6 +377,7 @@ def test_the_pair_that_is_looked_at_comes_first() -> None:
         ("tracking", "precision", "trk_precision"),
         ("tracking", "HOTA", "HOTA"),
         ("classification", "latency_ms", "latency"),
+        ("tracking", "mota", "MOTA"),
         ("classification", "brand new", "brand new"),
     ],
 )

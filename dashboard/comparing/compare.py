@@ -157,8 +157,13 @@ def _compare(runs: Sequence[Run], how: Settings, of: Hashable) -> Comparison:
         tolerance=found.tolerance,
         classes=[numbers.against(how.baseline, how.level) for numbers in found.classes],
         notes=[*aligned.notes, *found.notes],
-        settings={"resamples": how.resamples, "seed": how.seed, "level": how.level, "units": found.units},
+        settings={"resamples": _drawn(found, how), "seed": how.seed, "level": how.level, "units": found.units},
     )
+
+
+def _drawn(found: Measured, how: Settings) -> int:
+    """How many resamples were made: fewer than asked for where one takes long."""
+    return max((len(draws) for draws in found.draws.values()), default=how.resamples)
 
 
 def others(runs: int, baseline: int) -> list[int]:
@@ -255,7 +260,7 @@ def _pair_tests(run: Floats, base: Floats, found: Measured, place: int) -> list[
     with np.errstate(invalid="ignore"):
         gap = run - base
         wins, losses = int((gap > found.tolerance).sum()), int((gap < -found.tolerance).sum())
-    scored = int(np.isfinite(gap).sum())
+    scored = not (np.isnan(run) | np.isnan(base)).all()  # infinity less infinity is a tie, too
     outcome = {"wins": wins, "losses": losses, "ties": len(gap) - wins - losses}
     p = paired.sign_test(wins, losses) if scored else nan
     tests.append(PairTest("sign", place, nan, p, nan, outcome))

@@ -24,7 +24,10 @@ from dashboard.metrics.paired_bootstrap import resampled_means
 from dashboard.store import Run
 
 SHOWN = ("psnr", "ssim", "psnr_y", "ssim_y", "ms_ssim", "mse", "mae", *WHOLE, *LOSSES, *PLAIN)
-EXACT = "{} images that a run makes exactly (their PSNR is infinite) are in no run's mean; who wins counts them."
+EXACT = (
+    "1 image that a run makes exactly (its PSNR is infinite) is in no run's mean; who wins counts it.",
+    "{:,} images that a run makes exactly (their PSNR is infinite) are in no run's mean; who wins counts them.",
+)
 LOWER = ("mse", "mae", *LOSSES)
 
 
@@ -56,7 +59,7 @@ def measure(runs: Sequence[Run], aligned: Aligned, how: Settings) -> Measured:
         score_name="psnr",
         tolerance=1e-9,
         columns=finite,
-        notes=[EXACT.format(left)] if left else [],
+        notes=[EXACT[left > 1].format(left)] if left else [],
     )
 
 
@@ -66,6 +69,8 @@ def _figures(names: Sequence[str], tables: Sequence[dict[str, Floats]], aligned:
     figures = []
     for name in names:
         values = np.array([v[name] for v, _ in each])
+        if not np.isfinite(values).any():  # all are exact
+            continue
         limits = np.array([e[name] for _, e in each], np.float64)
         better = None if name in PLAIN else name not in LOWER
         unit = "dB" if name in DECIBELS else LEVELS.get(name, "")

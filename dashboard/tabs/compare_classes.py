@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 from dashboard.comparing.shapes import Comparison
 from dashboard.engine import Engine
@@ -19,6 +20,7 @@ from dashboard.tabs.compare_decide import PICTURES
 from dashboard.views import ChartView, TableView
 from dashboard.views.strings import I18N, t
 
+WRAPPED = """.lp-table thead th:not(:first-child) { white-space: normal; max-width: 11em; vertical-align: bottom; }"""
 START: dict[str, Any] = {"for": None, "metric": None, "run": None}
 
 
@@ -49,8 +51,14 @@ class Classes(Panel):
             gr.Radio(choices=named, value=metric, visible=len(metrics) > 1),
             gr.Radio(choices=runs, value=run, visible=len(runs) > 1),
             *self.numbers(comparison, state),
-            gr.Markdown(t("ui.vs.classes.pick"), visible=True),
+            gr.Markdown(t(self._hint(comparison)), visible=True),
         )
+
+    @staticmethod
+    def _hint(comparison: Comparison) -> str:
+        """The key of what stands under the table."""
+        told = any(np.isfinite(c.low).any() for c in comparison.classes)
+        return "ui.vs.classes.pick" if told else "ui.vs.classes.untold"
 
     def numbers(self, comparison: Comparison, state: dict[str, Any]) -> tuple[Any, Any]:
         """Table and chart."""
@@ -109,10 +117,10 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
             metric = Choice([], label=t("ui.vs.metric"), elem_id="cmp-classes-metric", interactive=True, min_width=280)
             run = Choice([], label=t("ui.vs.against"), elem_id="cmp-classes-run", interactive=True, min_width=280)
         with gr.Row(elem_classes="lp-row"):
-            with gr.Column(scale=6, min_width=320):
-                table = TableView(elem_id="cmp-classes-table")
+            with gr.Column(scale=7, min_width=320):
+                table = TableView(elem_id="cmp-classes-table", css_template=WRAPPED)
                 hint = gr.Markdown(elem_id="cmp-classes-hint", elem_classes="lp-help")
-            with gr.Column(scale=5, min_width=320):
+            with gr.Column(scale=4, min_width=320):
                 chart = ChartView(elem_id="cmp-classes-chart")
     do.connect(compared, state, problem, [metric, run, table, chart, hint], body)
     choice = [state, compared.runs, compared.baseline]

@@ -28,10 +28,13 @@ def forest(comparison: Comparison, name: str) -> figures.Figure:
     """Gains over the baseline with their intervals: the first metrics that have the unit of the one called ``name``.
 
     Of a metric whose low values are good the sign is turned, so that right is better everywhere; what the data cannot
-    show is drawn faintly. A point's ``customdata`` is [run, difference as it is, verdict as a text key].
+    show is drawn faintly. If neither is good, differences as they are, of metrics of that kind. A point's
+    ``customdata`` is [run, difference as it is, verdict as a text key].
     """
     first = comparison.figure(name)
-    wanted = [f for f in comparison.figures if f.unit == first.unit and not f.recorded and _sign(f)]
+    neutral = first.higher_is_better is None
+    alike = [f for f in comparison.figures if f.unit == first.unit and not f.recorded]
+    wanted = [f for f in alike if (f.higher_is_better is None) == neutral]
     wanted = [f for f in wanted if f.name == name or wanted.index(f) < MOST_METRICS]
     found = {(d.run, d.metric): d for d in comparison.differences if np.isfinite(d.value)}
     traces = []
@@ -39,7 +42,9 @@ def forest(comparison: Comparison, name: str) -> figures.Figure:
         pairs = [(f, found[run, f.name]) for f in wanted if (run, f.name) in found]
         if pairs:
             traces.append(_gains(comparison, run, figures.plain(title), pairs))
-    shared = figures.layout("ui.vs.gain", "", scattermode="group", scattergap=0.4, showlegend=True)
+    shared = figures.layout(
+        "ui.vs.difference" if neutral else "ui.vs.gain", "", scattermode="group", scattergap=0.4, showlegend=True
+    )
     shared["yaxis"] = {"type": "category", "autorange": "reversed", "automargin": True, "title": {"text": ""}}
     line = {"color": GREY, "width": 1.5, "dash": "dot"}
     shared["shapes"] = [{"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1, "line": line}]
@@ -48,8 +53,8 @@ def forest(comparison: Comparison, name: str) -> figures.Figure:
 
 
 def _sign(figure: Figure) -> int:
-    """1 where high is good, -1 where low is, 0 where neither."""
-    return 0 if figure.higher_is_better is None else 1 if figure.higher_is_better else -1
+    """-1 where low is good, else 1."""
+    return -1 if figure.higher_is_better is False else 1
 
 
 def _gains(comparison: Comparison, run: int, title: str, pairs: Sequence[tuple[Figure, Difference]]) -> Data:
@@ -132,7 +137,7 @@ def scatter(comparison: Comparison, name: str, cost: str, costs: Mapping[str, ND
     figure, x = comparison.figure(name), costs[cost]
     better = figure.higher_is_better is not False
     names = run_names(comparison.runs)
-    best = front(x, figure.values, better)
+    best = [] if figure.higher_is_better is None else front(x, figure.values, better)
     traces: list[Data] = []
     if len(best) > 1:
         line = {"color": GREY, "width": 1.5, "dash": "dash", "shape": "hv"}

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from dashboard import figures
 from dashboard.comparing.shapes import ClassDifferences, Comparison
-from dashboard.explore.comparing.shown import color, entry, marker, run_names, said
+from dashboard.explore.comparing.shown import breakable, color, entry, marker, run_names, said
 from dashboard.explore.overview import Data, json_number
 
 MOST_DRAWN = 40
@@ -45,7 +45,8 @@ def told(found: ClassDifferences, run: int, baseline: int) -> NDArray[np.int8]:
 def class_table(comparison: Comparison, metric: str, run: int) -> Data:
     """One row a class: its support, both values, the difference with its interval, and what that says.
 
-    ``classes`` has the class names of the rows.
+    Where no class has an interval, nothing can be said, and these columns are left out. ``classes`` has the class names
+    of the rows.
     """
     found = _of(comparison, metric)
     gap = found.values[run] - found.values[comparison.baseline]
@@ -60,26 +61,34 @@ def class_table(comparison: Comparison, metric: str, run: int) -> Data:
         numbers = [json_number(float(v)) for v in (*values, found.high[run, c])]
         rows.append([found.classes[c], int(found.support[c]), *numbers, word])
     key = entry(comparison.task, metric)
+    told_apart = bool(np.isfinite(found.low[run]).any())
+    columns: list[Data] = [
+        {"label": "ui.class", "kind": "name"},
+        SUPPORT.get(comparison.task, {"explain": "support"}) | {"kind": "count"},
+        {"text": breakable(names[comparison.baseline]), "kind": "rate"},
+        {"text": breakable(names[run]), "kind": "rate"},
+        {"explain": "vs_class_difference", "short": "ui.vs.difference", "kind": "rate", "range": NO_BAR},
+        {"label": "ui.vs.low", "kind": "rate", "range": NO_BAR},
+        {"label": "ui.vs.high", "kind": "rate", "range": NO_BAR},
+        {"label": "ui.vs.says", "kind": "word"},
+    ]
+    shown = len(columns) if told_apart else len(columns) - 3
     return {
         "key": f"{metric} {run} {comparison.baseline} " + " ".join(r.id for r in comparison.runs),
-        "columns": [
-            {"label": "ui.class", "kind": "name"},
-            {"explain": SUPPORT.get(comparison.task, "support"), "kind": "count"},
-            {"text": names[comparison.baseline], "kind": "rate"},
-            {"text": names[run], "kind": "rate"},
-            {"explain": "vs_class_difference", "short": "ui.vs.difference", "kind": "rate", "range": NO_BAR},
-            {"label": "ui.vs.low", "kind": "rate", "range": NO_BAR},
-            {"label": "ui.vs.high", "kind": "rate", "range": NO_BAR},
-            {"label": "ui.vs.says", "kind": "word"},
-        ],
-        "rows": rows,
+        "columns": columns[:shown],
+        "rows": [row[:shown] for row in rows],
         "classes": [found.classes[c] for c in order],
         "metric": key,
         "sort": None,
     }
 
 
-SUPPORT = {"detection": "objects", "instance-segmentation": "objects", "semantic-segmentation": "pixels"}
+SUPPORT: dict[str, Data] = {
+    "detection": {"explain": "objects"},
+    "instance-segmentation": {"explain": "objects"},
+    "semantic-segmentation": {"explain": "pixels", "short": "ui.vs.pixels"},
+}
+"""What a class's support is counted in."""
 
 
 def class_chart(comparison: Comparison, metric: str, run: int) -> figures.Figure:

@@ -94,8 +94,10 @@ def _spread(comparison: Comparison) -> figures.Figure:
     traces = []
     names = run_names(comparison.runs)
     for k, scores in enumerate(comparison.scores):
-        known = np.sort(scores[np.isfinite(scores)])
+        known = np.sort(scores[~np.isnan(scores)])
         share = np.arange(1, len(known) + 1) / max(1, len(known))
+        drawn = np.isfinite(known)  # what is made exactly has infinite PSNR: the curve ends below 1
+        known, share = known[drawn], share[drawn]
         if len(known) > MOST_STEPS:
             keep = np.unique(np.linspace(0, len(known) - 1, MOST_STEPS).astype(int))
             known, share = known[keep], share[keep]

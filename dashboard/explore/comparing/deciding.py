@@ -88,10 +88,14 @@ def decide_data(comparison: Comparison) -> Data:
         "score": entry(comparison.task, comparison.score_name),
         "pairs": [_pair(comparison, k) for k in range(len(comparison.runs)) if k != comparison.baseline],
         "notes": list(comparison.notes),
-        "settings": {k: v for k, v in comparison.settings.items() if isinstance(v, (int, float, str))},
-        "methods": list(dict.fromkeys(d.method for d in comparison.differences if d.method)),
+        "resamples": comparison.settings.get("resamples") if _resampled(comparison) else None,
         "compared": len(comparison.runs) - 1,
     }
+
+
+def _resampled(comparison: Comparison) -> bool:
+    """Whether intervals of differences are of resamples; of few images and of blocks of frames they are not."""
+    return any("bootstrap" in d.method for d in comparison.differences)
 
 
 def _column(comparison: Comparison, figure: Figure) -> Data:
@@ -120,7 +124,7 @@ def _difference(found: Difference) -> Data:
 
 def _pair(comparison: Comparison, run: int) -> Data:
     """A run against the baseline, sample by sample: how many of each kind, and the tests on them."""
-    tests = [t for t in comparison.tests if t.run == run]
+    tests = [t for t in comparison.tests if t.run == run and np.isfinite(t.p)]  # none is made of frames of a film
     if any(t.name.startswith("mcnemar") for t in tests):  # of right and wrong answers the sign test says the same
         tests = [t for t in tests if t.name != "sign"]
     return {"run": run, "groups": counts_data(comparison, run), "tests": [_test(t) for t in tests]}

@@ -218,7 +218,7 @@ def answers_of(comparison: Comparison, places: NDArray[np.int64]) -> dict[str, A
     for k, run in enumerate(comparison.runs):
         more = _tallies(run, comparison.index[k][places])
         values = comparison.scores[k][places].tolist()
-        plain = [f"{name} {v:.{digits}f}{unit}" if np.isfinite(v) else "–" for v in values]
+        plain = ["–" if np.isnan(v) else f"{name} ∞" if np.isinf(v) else f"{name} {v:.{digits}f}{unit}" for v in values]
         said = [m or p for m, p in zip(more, plain, strict=True)]
         texts.append([{"text": text, "right": None, "confidence": None, "bare": True} for text in said])
     return {"truth": [None] * len(places), "answers": texts}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +19,7 @@ PREFIX = {
     "semantic-segmentation": "sem_",
     "tracking": "trk_",
 }
-OTHER_NAMES = {"latency_ms": "latency", "throughput_per_s": "throughput", "correct": "top1"}
+OTHER_NAMES = {"latency_ms": "latency", "throughput_per_s": "throughput", "correct": "top1", "mota": "MOTA"}
 COUNTED = ("count", "objects", "params")
 SYMBOLS = (*figures.SYMBOLS, *(f"{s}-open" for s in figures.SYMBOLS))
 DASHES = (*figures.DASHES, "longdash", "longdashdot", "3px,3px", "12px,3px")
@@ -45,6 +46,11 @@ def run_names(runs: Sequence[Run]) -> list[str]:
         twice = Counter(names)
         names = [n if twice[n] == 1 else f"{n} · {more(r)}" for n, r in zip(names, runs, strict=True)]
     return names
+
+
+def breakable(name: str) -> str:
+    """A name that may go on in another line behind its own signs, never within a word."""
+    return re.sub(r"[_+/·-]", lambda found: found.group() + "\u200b", name)
 
 
 def color(k: int) -> str:
