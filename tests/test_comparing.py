@@ -357,6 +357,13 @@ def test_predictions_that_were_taken_away(three, compared, tmp_path):
     refused(pair, pair[1].id, "taken away", "evaluate it again")
 
 
+def test_a_store_is_searched_for_profiles_once(three, compared, monkeypatch):
+    asked = []
+    monkeypatch.setattr(Store, "runs", lambda self, task=None: asked.append(task) or [])
+    compare(three)
+    assert asked == ["profile"]
+
+
 def test_what_runs_recorded_of_their_costs(three, tmp_path):
     store = Store(tmp_path)
     runs = made(tmp_path, LABELS[:30], LABELS[:30], np.zeros(30, int))

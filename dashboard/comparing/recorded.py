@@ -19,14 +19,6 @@ def _throughput(run: Run) -> Any:
     return run.timing.get("throughput_per_s")
 
 
-def _params(run: Run) -> Any:
-    """As its model's newest profile in the same store has them."""
-    if run.path.parent.name != "runs":
-        return None
-    profiles = Store(run.path.parent.parent).runs("profile")
-    return next((p.metrics.get("params") for p in profiles if same_model(p, run)), None)
-
-
 def same_model(profile: Run, run: Run) -> bool:
     """Whether a profile is of a run's model: the same name, and not known to be of other weights."""
     known = (profile.facts.get("profile") or {}).get("fingerprints") or ()
@@ -42,19 +34,31 @@ COSTS: dict[str, tuple[Callable[[Run], Any], bool, str]] = {
     "latency_ms": (_latency, False, "ms"),
     "throughput_per_s": (_throughput, True, "/s"),
     "FPS": (_fps, True, "/s"),
-    "params": (_params, False, "params"),
 }
 """Name to where it stands, whether higher is better, and its unit."""
 
 
 def recorded_figures(runs: Sequence[Run]) -> list[Figure]:
-    """Costs that at least one of the runs knows."""
+    """Costs that at least one of the runs knows; parameters as the newest profile of its model has them."""
+    known = [(name, better, unit, [of(run) for run in runs]) for name, (of, better, unit) in COSTS.items()]
+    known.append(("params", False, "params", _params(runs)))
     figures = []
-    for name, (of, better, unit) in COSTS.items():
-        values = np.array([_number(of(run)) for run in runs])
+    for name, better, unit, found in known:
+        values = np.array([_number(value) for value in found])
         if np.isfinite(values).any():
             figures.append(Figure(name, better, unit, values, np.full((len(runs), 2), np.nan), recorded=True))
     return figures
+
+
+def _params(runs: Sequence[Run]) -> list[Any]:
+    """Of each run; its store is read once."""
+    folders = [run.path.parent.parent if run.path.parent.name == "runs" else None for run in runs]
+    profiles = {folder: Store(folder).runs("profile") for folder in set(folders) if folder is not None}
+    pairs = zip(runs, folders, strict=True)
+    return [
+        next((p.metrics.get("params") for p in profiles.get(folder, ()) if same_model(p, run)), None)
+        for run, folder in pairs
+    ]
 
 
 def _number(value: Any) -> float:
