@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,9 +14,12 @@ import pytest
 from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.evaluation import Settings, evaluate
-from dashboard.metrics.costs import THRESHOLDS
+from dashboard.explore.slicing import costs as explore
+from dashboard.metrics.costs import THRESHOLDS, Choice, sample_costs
+from dashboard.operating import scored
 from dashboard.operating.decisions import decisions
-from dashboard.operating.points import class_points, operating_points, prices_of
+from dashboard.operating.points import OperatingPoint, class_points, operating_points, prices_of
+from dashboard.operating.samples import _different
 from dashboard.store import Run, Store
 from dashboard.tabs.compare_costs import ALL, OUTPUTS, START, Controls, Costs
 from tests.fake_detector import FakeDetector, FakeObjects
@@ -103,12 +107,132 @@ def test_objects_at_the_operating_confidence(tmp_path) -> None:
     assert float(point.choice.cost) <= float(point.choice.now) + 1e-9
 
 
+def test_classes_are_found_however_they_are_spelled(tmp_path) -> None:
+    store, how = Store(tmp_path), Settings(latency=False)
+    runs = [evaluate(FakeAdapter(), FakeDataset(120), store, how)]
+    names = [f"Class_{i}" for i in (4, 3, 2, 1, 0)]
+    other = FakeAdapter(fingerprint="model-2", class_names=names)
+    runs.append(evaluate(other, FakeDataset(120, class_names=names[::-1], fingerprint="data-2"), store, how))
+    first, second = decisions(runs)
+    assert list(second.common.names) == [f"class {i}" for i in range(5)]
+    assert second.common.classes[1].tolist() == [4, 3, 2, 1, 0]
+    assert (first.labels == second.labels).all()  # type: ignore[attr-defined]
+    swapped = decisions(runs, 1)
+    assert list(swapped[0].common.names) == names
+
+
+def test_classes_of_one_name_are_told_apart() -> None:
+    assert _different(["crane", "maillot", "crane", "crane"]) == ["crane", "maillot", "crane (2)", "crane (3)"]
+
+
+def test_scores_of_many_labels_are_read_once(tmp_path, monkeypatch) -> None:
+    view = decisions(classified(Store(tmp_path), multilabel=True))[0]
+    prices = prices_of(view.common.names, 1, 2, own={"class 2": (5, None)})
+    threshold = np.linspace(0, 1, view.samples)
+    whole = sum(sample_costs(view.one(k), prices.of(k), threshold) for k in range(5))
+    read: list[int] = []
+    blocks = scored.batches
+    monkeypatch.setattr(scored, "batches", lambda path: (read.append(1), blocks(path))[1])
+    monkeypatch.setattr(scored, "class_scores", None)  # a class at a time is no way
+    np.testing.assert_allclose(view.sample_costs(prices, threshold), whole)
+    assert len(read) == 1
+    wrong, missed = view.each_now()
+    found = class_points(view, prices)
+    assert len(read) == 2
+    table = pq.read_table(view.run.predictions_path)
+    keep = [i in view.common.ids for i in table.column("id").to_pylist()]
+    said = np.array(table.column("scores").to_pylist())[keep] >= 0.5
+    assert wrong.sum() == (said & ~view.targets).sum()  # type: ignore[attr-defined]
+    assert missed.sum() == (view.targets & ~said).sum()  # type: ignore[attr-defined]
+    assert found.support.sum() == view.targets.sum()  # type: ignore[attr-defined]
+
+
+def test_a_class_that_the_model_does_not_know_is_missed(tmp_path) -> None:
+    view = decisions(classified(Store(tmp_path), multilabel=True))[0]
+    more = np.arange(view.samples)[:, None] < 4
+    true = np.append(view.targets, more, axis=1)  # type: ignore[attr-defined]
+    at = np.full(view.samples, 0.5)
+    known, prices = prices_of(view.common.names, 1, 7), prices_of([*view.common.names, "unheard of"], 1, 7)
+    found = scored.class_costs(view.run, view.places, view.classes, true, prices, at)
+    np.testing.assert_allclose(found - view.sample_costs(known, at), 7 * more[:, 0])
+
+
+def test_objects_of_each_class(tmp_path) -> None:
+    run = evaluate(FakeDetector(), FakeObjects(), Store(tmp_path), Settings(latency=False, batch_size=4))
+    view = decisions([run, run])[0]
+    prices = prices_of(view.common.names, 2, 3)
+    found = class_points(view, prices)
+    for k, label in enumerate(found.labels.tolist()):
+        alone = operating_points([view], prices, label)[0].choice
+        for name in ("threshold", "cost", "now", "fitted"):
+            np.testing.assert_allclose(getattr(found.choice, name)[k], getattr(alone, name))
+
+
+def test_predictions_that_were_taken_away(runs, tmp_path) -> None:
+    do, ids = panel(Store(tmp_path), runs)
+    state = do.opened(dict(START), ids, ids[0], 1.0, 1.0, False, 0.5)[0]
+    runs[1].predictions_path.unlink()
+    said = "The predictions of other were taken away: evaluate it again to choose an operating point."
+    with pytest.raises(InputError, match=said):
+        decisions(runs)
+    with pytest.raises(InputError, match=said):
+        do.repriced(state, 1.0, 1.0, False, 0.5, ALL, [], ids[1])
+    shown = do.opened(dict(START), ids, ids[0], 1.0, 1.0, False, 0.5)
+    assert said in shown[1].value
+    assert (shown[1].visible, shown[2].visible) == (True, False)
+
+
+def test_runs_of_one_model_are_told_apart(tmp_path) -> None:
+    store, how = Store(tmp_path), Settings(latency=False)
+    runs = [
+        evaluate(FakeAdapter(fingerprint=f"m{k}"), FakeDataset(60, fingerprint=f"d{k}", name=f"set {k}"), store, how)
+        for k in range(2)
+    ]
+    do, ids = panel(store, runs)
+    shown = do.opened(dict(START), ids, ids[0], 1.0, 1.0, False, 0.5)
+    assert [row[0] for row in shown[3]["rows"]] == ["● hasher · set 0", "▲ hasher · set 1"]
+    assert [t["name"] for t in shown[4]["data"] if t["mode"] == "lines"] == ["hasher · set 0", "hasher · set 1"]
+    assert [label for label, _ in shown[-2].choices] == ["hasher · set 0", "hasher · set 1"]
+
+
+def test_another_truth_is_said(runs, tmp_path) -> None:
+    do, ids = panel(Store(tmp_path), runs)
+    other = FakeDataset(100, fingerprint="data-3")
+    other.targets = (other.targets + 1) % 5
+    third = evaluate(FakeAdapter(fingerprint="model-3"), other, do.engine.store, Settings(latency=False))
+    shown = do.opened(dict(START), [ids[0], third.id], ids[0], 1.0, 1.0, False, 0.5)
+    assert "different truth" in shown[1].value
+
+
+def test_a_cost_that_no_threshold_lowers_is_best_already() -> None:
+    choice = Choice(*map(np.array, (0.3, 0.7, 0.7 + 1e-16, 0.7, [0.3, 0.3])))
+    assert OperatingPoint(0.3, choice, -1, 1, np.zeros(1)).verdict == "none"
+    gaining = replace(choice, now=np.array(0.8))
+    assert OperatingPoint(0.3, gaining, 0.05, 0.2, np.zeros(1)).verdict == "gain"
+    assert OperatingPoint(0.3, gaining, -0.2, -0.1, np.zeros(1)).verdict == "loss"
+    assert OperatingPoint(0.3, gaining, np.nan, np.nan, np.zeros(1)).verdict == "unsure"
+
+
+def test_every_sign_of_a_chart_is_in_its_legend() -> None:
+    nothing, some = (Choice(*map(np.array, (t, 0.2, 0.4, 0.3, [t, t]))) for t in (np.inf, 0.4))
+    points = [OperatingPoint(0.5, c, -1, 1, np.full(len(THRESHOLDS), 0.3)) for c in (nothing, some, some)]
+    drawn = explore.curve_chart(points, ["a", "b", "c"])["data"]
+    assert [t["name"] for t in drawn if t.get("showlegend") is not False] == [
+        "a",
+        "ui.cost.now",
+        "b",
+        "ui.cost.best",
+        "c",
+    ]
+    assert explore.curve_chart(points[:1], ["a"])["layout"]["yaxis"]["range"][1] > 0
+
+
 def test_nothing_in_common(tmp_path) -> None:
     store, how = Store(tmp_path), Settings(latency=False)
     other = FakeDataset(20, fingerprint="data-3")
     other.ids = [f"elsewhere/{i}.png" for i in range(20)]
     pair = [evaluate(FakeAdapter(), FakeDataset(20), store, how), evaluate(FakeAdapter(), other, store, how)]
-    with pytest.raises(InputError, match="no image in common"):
+    with pytest.raises(InputError, match="no sample in common"):
         decisions(pair)
 
 

@@ -27,6 +27,8 @@ THRESHOLDS: Floats = np.append(np.arange(STEPS + 1) / STEPS, np.inf)
 G = len(THRESHOLDS)
 HALVES = 2
 FEW = 20  # samples in a half, without which nothing is cross-fitted
+ROUNDING = 1e-10
+"""Costs that differ by a smaller share are equal, whatever their unit: sums in another order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,14 +112,6 @@ class Ladder:
         """Of one class alone."""
         one = slice(label, label + 1)
         return Ladder(self.samples, self.wrong[:, one], self.missed[:, one], self.dropped[:, one])
-
-
-def stack(ladders: list[Ladder]) -> Ladder:
-    """Ladders of one class each as one of all classes. Raises ValueError for none."""
-    if not ladders:
-        raise ValueError("there are no classes")
-    parts = [np.concatenate([getattr(x, n) for x in ladders], axis=1) for n in ("wrong", "missed", "dropped")]
-    return Ladder(ladders[0].samples, *parts)
 
 
 def place(scores: NDArray[np.floating]) -> Ints:
@@ -226,7 +220,7 @@ def _cheapest(curve: Floats, present: Floats | float) -> Ints:
     """(...) places of the least cost, nearest the present threshold among equals."""
     least = curve.min(axis=-1, keepdims=True)
     far = np.abs(np.minimum(THRESHOLDS, 2.0) - np.asarray(present, np.float64)[..., None])
-    return np.where(curve <= least + 1e-9 * (1 + np.abs(least)), far, np.inf).argmin(axis=-1)
+    return np.where(curve <= least * (1 + ROUNDING), far, np.inf).argmin(axis=-1)
 
 
 def mean_interval(saved: Floats) -> Interval:
@@ -262,7 +256,7 @@ def of_class(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> Event
     return Events(len(scores), 1, np.arange(len(scores)), scores, wrong, none, dropped)
 
 
-def of_objects(matches: Matches, images: int, classes: int, iou: int = 0, label: int | None = None) -> Events:
+def of_objects(matches: Matches, images: int, classes: int, iou: int = 0) -> Events:
     """Objects: a detection that matched nothing is a false positive, truth without a kept match is missed.
 
     Args:
@@ -270,7 +264,6 @@ def of_objects(matches: Matches, images: int, classes: int, iou: int = 0, label:
         images: how many there are.
         classes: how many there are.
         iou: a place in ``matching.IOUS``.
-        label: one class alone, which then is class 0; None for all.
     """
     one = bit(iou)
     hit = ((matches.hit & one) != 0) & (matches.rank < MOST)
@@ -280,20 +273,26 @@ def of_objects(matches: Matches, images: int, classes: int, iou: int = 0, label:
     found[matches.pair_truth[pairs & hit[matches.pair_found]]] = True
     lost = ((matches.counted & 1) != 0) & ~found
     keep = hit | wrong
-    mine, theirs = matches.classes, matches.truth_class
-    if label is not None:
-        keep &= mine == label
-        lost &= theirs == label
-        mine, theirs, classes = np.zeros_like(mine), np.zeros_like(theirs), 1
     none = np.full(int(keep.sum()), -1, np.int64)
     return Events(
         images,
         classes,
         matches.image[keep],
         matches.scores[keep],
-        np.where(wrong[keep], mine[keep], none),
+        np.where(wrong[keep], matches.classes[keep], none),
         none,
-        np.where(hit[keep], mine[keep], none),
+        np.where(hit[keep], matches.classes[keep], none),
         matches.truth_image[lost],
-        theirs[lost],
+        matches.truth_class[lost],
     )
+
+
+def only(events: Events, label: int) -> Events:
+    """What happens to one class alone, which then is class 0."""
+    named = (events.wrong, events.missed_kept, events.missed_dropped)
+    mine = np.any([x == label for x in named], axis=0)
+    lost = events.lost_class == label
+    wrong, kept, dropped = (np.where(x[mine] == label, 0, -1) for x in named)
+    sample, score = events.sample[mine], events.score[mine]
+    nothing = np.zeros(int(lost.sum()), np.int64)
+    return Events(events.samples, 1, sample, score, wrong, kept, dropped, events.lost_sample[lost], nothing)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from dashboard.comparing.align import column
 from dashboard.errors import InputError
 from dashboard.explore.detection.opened import opened
-from dashboard.metrics.costs import Events, Ladder, Prices, ladder, of_answers, of_objects, sample_costs
+from dashboard.metrics.costs import Events, Ladder, Prices, ladder, of_answers, of_objects, only, place, sample_costs
+from dashboard.naming import label_of
 from dashboard.operating.samples import Common, common
-from dashboard.operating.scored import class_events, class_ladders
+from dashboard.operating.scored import class_costs, class_events, class_ladders
 from dashboard.predictions import batches
 from dashboard.store import Run
 
@@ -69,21 +72,9 @@ class Decisions(ABC):
             return self.sample_costs(prices, everywhere)
         return sample_costs(self.one(label), prices.of(label), everywhere)
 
+    @abstractmethod
     def each_now(self) -> tuple[Ints, Ints]:
         """(H, C) false positives and misses of each class at the present operating point."""
-        events = [self.one(label) for label in range(len(self.common.names))]
-        flat = [ladder_at(e, self.common.half, self.present) for e in events]
-        wrong, missed = (np.stack(x, axis=1) for x in zip(*flat, strict=True))
-        return wrong, missed
-
-
-def ladder_at(events: Events, half: Ints, threshold: float) -> tuple[Ints, Ints]:
-    """(H,) false positives and misses of a single class at a threshold."""
-    kept = events.score >= threshold
-    side = half[events.sample]
-    wrong = np.bincount(side[kept & (events.wrong >= 0)], minlength=2)
-    missed = np.bincount(side[~kept & (events.missed_dropped >= 0)], minlength=2)
-    return wrong, missed + np.bincount(half[events.lost_sample], minlength=2)
 
 
 class Scored(Decisions):
@@ -117,13 +108,13 @@ class Answers(Scored):
         mine = self.places >= 0
         order = np.argsort(self.places[mine])
 
-        def column(name: str) -> NDArray[Any]:
+        def of(name: str) -> NDArray[Any]:
             return rows.column(name).to_numpy()[mine][order]
 
-        self.labels, self.predicted = (self.classes[column(n)] for n in ("label", "predicted"))
-        self.confidence = column("confidence")
+        self.labels, self.predicted = (self.classes[of(n)] for n in ("label", "predicted"))
+        self.confidence = of("confidence")
         if np.isnan(self.confidence).any():
-            raise InputError(f"{run.model} has answers without scores: there is no threshold to choose.")
+            raise InputError(f"{label_of(run)} has answers without scores: there is no threshold to choose.")
         self.events = of_answers(self.labels, self.predicted, self.confidence, len(shared.names))
 
     @cached_property
@@ -174,10 +165,12 @@ class Labels(Scored):
 
     def sample_costs(self, prices: Prices, threshold: Floats) -> Floats:
         """The sum over the classes."""
-        total = np.zeros(self.samples)
-        for label in range(len(self.common.names)):
-            total += sample_costs(self.one(label), prices.of(label), threshold)
-        return total
+        return class_costs(self.run, self.places, self.classes, self.targets, prices, threshold)
+
+    def each_now(self) -> tuple[Ints, Ints]:
+        """Of all that reaches a half, which is one of the ladder's steps."""
+        step, ladder = int(place(np.array([self.present]))[0]), self.each()
+        return ladder.wrong[..., step].astype(np.int64), (ladder.missed + ladder.dropped)[..., step].astype(np.int64)
 
 
 class Objects(Decisions):
@@ -186,19 +179,14 @@ class Objects(Decisions):
     def __init__(self, run: Run, shared: Common, at: int) -> None:
         super().__init__(run, shared, at)
         view = opened(run)
-        self.matches, self.images = view.matches, len(view.batch)
         best = run.metrics.get("operating_confidence")
         self.present = view.best if best is None else float(best)
-        self.events = self._taken(None)
-
-    def _taken(self, label: int | None) -> Events:
-        """Events on the common samples, by their classes."""
-        e = of_objects(self.matches, self.images, len(self.run.classes), label=label)
+        e = of_objects(view.matches, len(view.batch), len(run.classes))
         kept, lost = self.places[e.sample] >= 0, self.places[e.lost_sample] >= 0
-        named = np.append(self.classes if label is None else np.zeros(1, np.int64), -1)
-        return Events(
+        named = np.append(self.classes, -1)
+        self.events = Events(
             self.samples,
-            len(self.common.names) if label is None else 1,
+            len(shared.names),
             self.places[e.sample[kept]],
             e.score[kept],
             named[e.wrong[kept]],
@@ -222,22 +210,33 @@ class Objects(Decisions):
 
     def one(self, label: int) -> Events:
         """One class."""
-        own = np.flatnonzero(self.classes == label)
-        if own.size:
-            return self._taken(int(own[0]))
-        nothing = np.empty(0, np.int64)
-        return Events(self.samples, 1, nothing, np.empty(0), nothing, nothing, nothing)
+        return only(self.events, label)
+
+    def each_now(self) -> tuple[Ints, Ints]:
+        """At the confidence in use."""
+        e, half, count = self.events, self.common.half, len(self.common.names)
+        kept = e.score >= self.present
+
+        def counted(which: NDArray[np.bool_], sample: Ints, label: Ints) -> Ints:
+            mine = which & (label >= 0)
+            flat = half[sample[mine]] * count + label[mine]
+            return np.bincount(flat, minlength=2 * count).reshape(2, count)
+
+        missed = counted(~kept, e.sample, e.missed_dropped)
+        return counted(kept, e.sample, e.wrong), missed + counted(e.lost_class >= 0, e.lost_sample, e.lost_class)
 
     def sample_costs(self, prices: Prices, threshold: Floats) -> Floats:
         """Costs of false detections and of missed objects."""
         return sample_costs(self.events, prices, threshold)
 
 
-def decisions(runs: Sequence[Run]) -> list[Decisions]:
-    """The runs on the samples that all of them have, kept for a while.
+def decisions(runs: Sequence[Run], baseline: int = 0) -> list[Decisions]:
+    """The runs on the samples that all of them have, kept for a while. That they have one truth is for a
+    comparison to say.
 
     Raises:
-        InputError: another task, runs without samples in common or without scores, damaged files.
+        InputError: another task, runs without samples in common, with class lists that do not agree, or without
+            scores, damaged files.
     """
     for run in runs:
         if run.task not in TASKS:
@@ -245,11 +244,12 @@ def decisions(runs: Sequence[Run]) -> list[Decisions]:
     for run in runs:
         if not run.predictions_path.is_file():
             raise InputError(
-                f"The predictions of {run.model} were taken away: evaluate it again to choose an operating point."
+                f"The predictions of {label_of(run)} were taken away: evaluate it again to choose an operating point."
             )
     try:
-        stamps = tuple((r.path, r.predictions_path.stat().st_mtime_ns) for r in runs)
-        return _decisions(stamps, _Held(runs))
+        files = [p for r in runs for p in (r.predictions_path, r.rows_path, r.path / "run.json")]
+        stamps = tuple((p, p.stat().st_mtime_ns) for p in files)
+        return _decisions(stamps, baseline, _Held(runs))
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"A run's files are damaged or gone ({error}): delete that run, start anew.") from error
 
@@ -265,11 +265,24 @@ class _Held(list[Run]):
 
 
 @lru_cache(4)
-def _decisions(_stamps: tuple[tuple[Path, int], ...], runs: _Held) -> list[Decisions]:
-    shared = common(runs)
-    kinds: list[Decisions] = []
-    for at, run in enumerate(runs):
-        several = bool(run.facts.get("multilabel"))
-        kind = Objects if run.task != "classification" else Labels if several else Answers
-        kinds.append(kind(run, shared, at))
-    return kinds
+def _decisions(_stamps: tuple[tuple[Path, int], ...], baseline: int, runs: _Held) -> list[Decisions]:
+    shared = common(runs, baseline, _used)
+    return [_kind(run)(run, shared, at) for at, run in enumerate(runs)]
+
+
+def _kind(run: Run) -> Callable[[Run, Common, int], Decisions]:
+    if run.task != "classification":
+        return Objects
+    return Labels if run.facts.get("multilabel") else Answers
+
+
+def _used(run: Run, rows: Ints) -> NDArray[np.bool_]:
+    """(C,) which classes the truth has in some rows of a run."""
+    if run.task != "classification":
+        truth = opened(run).batch.truth
+        labels = truth.classes[np.isin(truth.image, rows)]
+    elif run.facts.get("multilabel"):
+        labels = column(run, ["labels"]).take(pa.array(rows)).column("labels").combine_chunks().flatten().to_numpy()
+    else:
+        labels = column(run, ["label"]).column("label").to_numpy()[rows]
+    return np.bincount(labels, minlength=len(run.classes)) > 0

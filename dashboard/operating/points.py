@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.errors import InputError
-from dashboard.metrics.costs import Choice, Prices, choose, mean_interval, sample_costs
+from dashboard.metrics.costs import ROUNDING, Choice, Prices, choose, mean_interval, sample_costs
 from dashboard.operating.decisions import Answers, Decisions
 from dashboard.operating.samples import Common
 
@@ -24,14 +24,12 @@ class OperatingPoint:
     """One run at given prices; costs are a sample's.
 
     Attributes:
-        model: its name.
         present: the threshold in use; NaN where the most probable class is answered, whatever its score.
         choice: the best threshold, and what it costs.
         low, high: 95 % interval of the cross-fitted saving; NaN where there is none.
         curve: (G,) cost at each of ``THRESHOLDS``.
     """
 
-    model: str
     present: float
     choice: Choice
     low: float
@@ -41,7 +39,7 @@ class OperatingPoint:
     @property
     def verdict(self) -> str:
         """ "gain" or "loss" where the interval of the saving is on one side of 0, else "unsure" or "none"."""
-        if float(self.choice.gain) <= 0:
+        if float(self.choice.gain) <= ROUNDING * float(self.choice.now):
             return "none"
         return "gain" if self.low > 0 else "loss" if self.high < 0 else "unsure"
 
@@ -95,9 +93,7 @@ def _point(view: Decisions, prices: Prices, label: int | None) -> OperatingPoint
     present = ARGMAX if argmax else view.present
     choice = choose(curve, np.bincount(half, now, 2).astype(np.float64), ladder.samples, present)
     low, high = _interval(view, prices, label, now, choice) if np.isfinite(choice.fitted) else (np.nan, np.nan)
-    return OperatingPoint(
-        view.run.model, np.nan if argmax else present, choice, low, high, curve.sum(axis=0) / max(1, count)
-    )
+    return OperatingPoint(np.nan if argmax else present, choice, low, high, curve.sum(axis=0) / max(1, count))
 
 
 def _interval(view: Decisions, prices: Prices, label: int | None, now: Floats, choice: Choice) -> tuple[float, float]:

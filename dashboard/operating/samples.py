@@ -1,21 +1,22 @@
-"""The samples that several runs have in common, each once, in two halves that do not depend on the run."""
+"""The samples that several runs have in common, in two halves that do not depend on the run, and their classes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import blake2b
-from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from dashboard.errors import InputError
+from dashboard.comparing.align import align
+from dashboard.comparing.classes import join_classes
 from dashboard.store import Run
 
 Ints = NDArray[np.int64]
+Used = Callable[[Run, Ints], NDArray[np.bool_]]
+"""(C_r,) which classes the truth of a run has in some of its rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +24,10 @@ class Common:
     """Samples that all runs have.
 
     Attributes:
-        ids: (N,) in the order of the first run.
+        ids: (N,) in the order of the baseline.
         half: (N,) 0 or 1, by a hash of the id.
         places: R arrays: for each row of a run its place among ``ids``, -1 if the others lack it.
-        names: (C,) the runs' class names, those of the first run first.
+        names: (C,) the runs' class names, those of the baseline first; each is different.
         classes: R arrays: for each class of a run its place among ``names``.
     """
 
@@ -37,33 +38,29 @@ class Common:
     classes: Sequence[Ints]
 
 
-def common(runs: Sequence[Run]) -> Common:
-    """Line runs up by sample id and by class name.
+def common(runs: Sequence[Run], baseline: int, used: Used) -> Common:
+    """Line runs up as a comparison does: by sample id, and by class id or name, however it is spelled.
 
     Raises:
-        InputError: they have no sample in common, or rows that cannot be read.
+        InputError: they have no sample in common, class lists that do not agree, or rows that cannot be read.
     """
-    each = [ids_of(run) for run in runs]
-    shared = set(each[0]).intersection(*each[1:])
-    if not shared:
-        raise InputError("These runs have no image in common: compare runs on the same data.")
-    ids = [i for i in each[0] if i in shared]
-    at = {name: place for place, name in enumerate(ids)}
-    places = [np.array([at.get(i, -1) for i in own], np.int64) for own in each]
-    names = list(dict.fromkeys(name for run in runs for name in run.classes))
-    number = {name: k for k, name in enumerate(names)}
+    aligned = align(runs, baseline)
+    places = []
+    for rows, left_out in zip(aligned.rows, aligned.left_out, strict=True):
+        place = np.full(len(rows) + left_out, -1)
+        place[rows] = np.arange(len(rows))
+        places.append(place)
+    joined = join_classes(runs, baseline, [used(r, rows) for r, rows in zip(runs, aligned.rows, strict=True)])
+    ids = [str(i) for i in aligned.ids]
     half = np.array([blake2b(i.encode(), digest_size=1).digest()[0] & 1 for i in ids], np.int64)
-    return Common(ids, half, places, names, [np.array([number[n] for n in run.classes], np.int64) for run in runs])
+    return Common(ids, half, places, _different(joined.names), joined.of)
 
 
-def ids_of(run: Run) -> Sequence[str]:
-    """Sample ids in the order of a run's rows. Raises InputError if they cannot be read."""
-    try:
-        return _ids(run.rows_path, run.rows_path.stat().st_mtime_ns)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{run.rows_path} is damaged or gone ({error}): delete that run, start anew.") from error
-
-
-@lru_cache(16)
-def _ids(path: Path, _written: int) -> Sequence[str]:
-    return tuple(pq.read_table(path, columns=["id"]).column(0).to_pylist())
+def _different(names: Sequence[str]) -> list[str]:
+    """Names told apart: ImageNet has two cranes."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(f"{name} ({seen[name]})" if seen[name] > 1 else name)
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,12 +12,14 @@ import gradio as gr
 
 from dashboard.engine import Engine
 from dashboard.errors import InputError
+from dashboard.explore.comparing.shown import run_names
 from dashboard.explore.slicing import costs as explore
 from dashboard.operating.decisions import TASKS, Answers, Decisions, decisions
 from dashboard.operating.points import class_points, operating_points, prices_of
+from dashboard.store import Run
 from dashboard.tabs import App, Compared
-from dashboard.tabs.common import EVENT, Choice, Choices, toast
-from dashboard.tabs.compare import chosen_runs
+from dashboard.tabs.common import EVENT, Choice, Choices, shown, toast
+from dashboard.tabs.compare import chosen_runs, comparison_of
 from dashboard.views import ChartView, TableView
 from dashboard.views.strings import t
 
@@ -62,16 +65,20 @@ class Costs:
         """Everything in the panel for some runs; classes and their prices start anew."""
         state: dict[str, Any] = {"runs": list(ids or []), "baseline": baseline}
         if len(state["runs"]) < 2:
-            return self._nothing(state, "")  # the tab itself says what to do
-        runs, _ = chosen_runs(self.engine, ids, baseline)
+            return self._nothing(state)  # the tab itself says what to do
+        runs, place = chosen_runs(self.engine, ids, baseline)
         if runs[0].task not in TASKS:
-            return self._nothing(state, "ui.cost.not")
-        views = decisions(runs)
+            return self._nothing(state, t("ui.cost.not"))
+        try:
+            comparison_of(self.engine, ids, baseline)  # that it is one truth; at hand, where another panel was open
+            views = decisions(runs, place)
+        except InputError as error:
+            return self._nothing(state, f"⚠ {html.escape(shown(error))}")
         names = views[0].common.names
-        shown = [names[i] for i in class_points(views[0], prices_of(names, 1, 1)).labels] if _scored(views[0]) else []
+        listed = [names[i] for i in class_points(views[0], prices_of(names, 1, 1)).labels] if _scored(views[0]) else []
         controls = replace(controls, label=ALL, own=(), focus=state["runs"][0])
-        table, chart = self.points(views, controls)
-        labels: list[tuple[Any, str]] = [(t("ui.cost.all"), ALL), *((n, n) for n in shown)]
+        table, chart = self.points(runs, views, controls)
+        labels: list[tuple[Any, str]] = [(t("ui.cost.all"), ALL), *((n, n) for n in listed)]
         return (
             state,
             gr.Markdown(visible=False),
@@ -80,29 +87,30 @@ class Costs:
             chart,
             gr.Dropdown(choices=labels, value=ALL),
             *self._silence(views, controls),
-            gr.Dataframe(value=[[n, None, None] for n in shown[:MOST_ROWS]]),
-            gr.Radio(choices=[(v.run.model, v.run.id) for v in views], value=state["runs"][0]),
+            gr.Dataframe(value=[[n, None, None] for n in listed[:MOST_ROWS]]),
+            gr.Radio(choices=list(zip(run_names(runs), (r.id for r in runs), strict=True)), value=state["runs"][0]),
             self.classes(views, controls),
         )
 
     @staticmethod
-    def _nothing(state: dict[str, Any], why: str) -> tuple[Any, ...]:
+    def _nothing(state: dict[str, Any], why: Any = "") -> tuple[Any, ...]:
         """One sentence instead of the panel."""
         return (
             state,
-            gr.Markdown(t(why) if why else "", visible=bool(why)),
+            gr.Markdown(why, visible=bool(why)),
             gr.Column(visible=False),
             *(gr.skip(),) * (OUTPUTS - 3),
         )
 
-    def points(self, views: list[Decisions], controls: Controls) -> tuple[Any, Any]:
-        """Table and chart of the runs."""
+    def points(self, runs: Sequence[Run], views: list[Decisions], controls: Controls) -> tuple[Any, Any]:
+        """Table and chart of the runs, by the names that they have now."""
         names = views[0].common.names
         prices = _prices(views[0], controls)
         label = None if controls.label == ALL or controls.label not in names else list(names).index(controls.label)
         points = operating_points(views, prices, label)
         key = "-".join(v.run.id for v in views) + f"/{controls.label}"
-        return explore.points_table(points, key), explore.curve_chart(points, key)
+        called = run_names(runs)
+        return explore.points_table(points, called, key), explore.curve_chart(points, called, key)
 
     @staticmethod
     def _silence(views: list[Decisions], controls: Controls) -> tuple[Any, Any]:
@@ -119,34 +127,34 @@ class Costs:
 
     def repriced(self, state: dict[str, Any], *told: Any) -> tuple[Any, ...]:
         """Other prices: the same counts, weighed anew."""
-        views = self._views(state)
+        runs, views = self._views(state)
         controls = Controls(*told)
-        return (*self.points(views, controls), self.classes(views, controls), *self._silence(views, controls))
+        return (*self.points(runs, views, controls), self.classes(views, controls), *self._silence(views, controls))
 
     def relabelled(self, state: dict[str, Any], *told: Any) -> tuple[Any, ...]:
         """One class, or all; nobody abstains from one class."""
         controls = Controls(*told)
-        views = self._views(state)
-        return (*self.points(views, controls), *self._silence(views, controls))
+        runs, views = self._views(state)
+        return (*self.points(runs, views, controls), *self._silence(views, controls))
 
     def refocused(self, state: dict[str, Any], *told: Any) -> Any:
         """The classes of another run."""
-        return self.classes(self._views(state), Controls(*told))
+        return self.classes(self._views(state)[1], Controls(*told))
 
     def on_class(self, state: dict[str, Any], event: gr.SelectData, *told: Any) -> tuple[Any, ...]:
         """A row of the table of classes: its curve; the same row again, or one of all classes, lets go."""
-        views, controls = self._views(state), Controls(*told)
+        (runs, views), controls = self._views(state), Controls(*told)
         labels = (self.classes(views, controls) or {"labels": []})["labels"]
         if not (isinstance(event.index, int) and 0 <= event.index < len(labels)):
             raise InputError("There is no such row: reload the page and click again.")
         name = views[0].common.names[labels[event.index]] if labels[event.index] >= 0 else ALL
         controls = replace(controls, label=ALL if controls.label == name else name)
-        return controls.label, *self.points(views, controls), *self._silence(views, controls)
+        return controls.label, *self.points(runs, views, controls), *self._silence(views, controls)
 
-    def _views(self, state: dict[str, Any]) -> list[Decisions]:
+    def _views(self, state: dict[str, Any]) -> tuple[list[Run], list[Decisions]]:
         """The runs on the page. Raises InputError if they are not there any more."""
-        runs, _ = chosen_runs(self.engine, state["runs"], state["baseline"])
-        return decisions(runs)
+        runs, place = chosen_runs(self.engine, state["runs"], state["baseline"])
+        return runs, decisions(runs, place)
 
 
 def _scored(view: Decisions) -> bool:

@@ -103,7 +103,9 @@ def test_objects_are_counted_as_at_the_operating_point(seed: int, confidence: fl
     assert found.wrong[0, :, k].tolist() == fp.tolist()
     assert (found.missed + found.dropped)[0, :, k].tolist() == fn.tolist()
     for label in range(classes):
-        alone = ladder(costs.of_objects(matches, len(batch), classes, label=label), np.zeros(len(batch), np.int64))
+        alone = ladder(
+            costs.only(costs.of_objects(matches, len(batch), classes), label), np.zeros(len(batch), np.int64)
+        )
         assert alone.wrong[0, 0, k] == fp[label]
         assert (alone.missed + alone.dropped)[0, 0, k] == fn[label]
 
@@ -115,6 +117,16 @@ def test_of_equal_costs_the_nearest_to_the_present_is_taken() -> None:
     assert float(choose(curve, np.ones(2), samples, 0.3).threshold) == 0.3
     assert float(choose(curve, np.ones(2), samples, 0.9).threshold) == 0.399
     assert float(choose(curve, np.ones(2), samples, 0.0).threshold) == 0.2
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e9])
+def test_the_unit_of_prices_does_not_matter(unit: float) -> None:
+    rng = np.random.default_rng(0)
+    events = of_class(rng.random(200), rng.random(200) < 0.3)
+    counted = ladder(events, np.arange(200) % 2)
+    found, plain = (choose(counted.costs(one(p, 3 * p))[:, 0], np.ones(2), counted.samples, 0.5) for p in (unit, 1))
+    assert float(found.threshold) == float(plain.threshold)
+    assert found.halves.tolist() == plain.halves.tolist()
 
 
 def test_cross_fitting_judges_each_half_by_the_other() -> None:

@@ -28,16 +28,16 @@ def span(low: float, high: float) -> str:
     return f"{low:+.3g} … {high:+.3g}" if np.isfinite([low, high]).all() else "–"
 
 
-def points_table(points: Sequence[OperatingPoint], key: str = "") -> Data:
-    """One row a run."""
+def points_table(points: Sequence[OperatingPoint], names: Sequence[str], key: str = "") -> Data:
+    """One row a run, by its name."""
     rows = []
-    for k, point in enumerate(points):
+    for k, (point, name) in enumerate(zip(points, names, strict=True)):
         c = point.choice
         numbers = [threshold(point.present), threshold(c.threshold)]
         numbers += [json_number(float(x)) for x in (c.now, c.cost, c.fitted, c.fitted_gain)]
         verdict = {"key": f"ui.cost.{point.verdict}"}
-        rows.append([marked(k, point.model), *numbers, span(point.low, point.high), verdict])
-    most = max([1e-9, *(float(x) for p in points for x in (p.choice.now, p.choice.cost))])
+        rows.append([marked(k, name), *numbers, span(point.low, point.high), verdict])
+    most = max(float(x) for p in points for x in (p.choice.now, p.choice.cost)) or 1.0
     return {"key": key, "columns": [{"label": "ui.cost.run", "kind": "name"}, *_heads(most), *_ends()], "rows": rows,
             "still": True}  # fmt: skip
 
@@ -57,16 +57,15 @@ def _ends() -> list[Data]:
     ]
 
 
-def curve_chart(points: Sequence[OperatingPoint], key: str = "") -> figures.Figure:
+def curve_chart(points: Sequence[OperatingPoint], names: Sequence[str], key: str = "") -> figures.Figure:
     """Cost of a sample against the threshold: each run's curve, where it stands now, and its cheapest point."""
     traces: list[Data] = []
     finite = np.isfinite(THRESHOLDS)
     x = THRESHOLDS[finite]
-    for k, point in enumerate(points):
-        name = figures.plain(point.model)
-        line = figures.line(
-            x, point.curve[finite], point.model, k, line={"color": color(k), "dash": DASHES[k], "width": 2}
-        )
+    legend: set[str] = set()
+    for k, (point, called) in enumerate(zip(points, names, strict=True)):
+        name = figures.plain(called)
+        line = figures.line(x, point.curve[finite], called, k, line={"color": color(k), "dash": DASHES[k], "width": 2})
         traces.append(line | {"hovertemplate": f"{name}<br>t %{{x:.3f}} · %{{y:.4g}}<extra></extra>"})
         best = float(point.choice.threshold)
         marks = [(point.present, float(point.choice.now), f"{SYMBOLS[k % 4]}-open", "ui.cost.now")]
@@ -80,7 +79,7 @@ def curve_chart(points: Sequence[OperatingPoint], key: str = "") -> figures.Figu
                     "type": "scatter",
                     "mode": "markers",
                     "name": said,
-                    "showlegend": k == 0,
+                    "showlegend": said not in legend,
                     "x": [at],
                     "y": [cost],
                     "marker": {
@@ -92,6 +91,7 @@ def curve_chart(points: Sequence[OperatingPoint], key: str = "") -> figures.Figu
                     "hovertemplate": f"{name}<br>t {at:.3f} · {cost:.4g}<extra></extra>",
                 }
             )
+            legend.add(said)
         if np.isnan(point.present):  # the most probable class has a cost, but no place on the axis
             level = float(point.choice.now)
             traces.append(
@@ -116,7 +116,7 @@ def _height(points: Sequence[OperatingPoint]) -> float:
     """Where the chart ends: answering everything may cost a hundred times what matters, and would flatten the rest."""
     ends = [x for p in points for x in (float(p.choice.now), float(p.curve[-1]), 3 * float(p.choice.cost))]
     most = max(float(p.curve.max()) for p in points)
-    return max(1e-9, 1.1 * min(most, max(ends)))
+    return 1.1 * min(most, max(ends)) or 1.0
 
 
 def class_table(points: ClassPoints, key: str = "") -> Data:
@@ -135,7 +135,7 @@ def class_table(points: ClassPoints, key: str = "") -> Data:
         rows.append([{"key": "ui.cost.row.own"}, support, None, *total])
         rows.append([{"key": "ui.cost.row.one"}, support, threshold(one.threshold), *shared])
         labels += [-1, -1]
-    most = max([1e-9, *(float(x) for row in rows for x in row[3:5] if x is not None)])
+    most = max((float(x) for row in rows for x in row[3:5] if x is not None), default=0) or 1.0
     heads: list[Data] = [{"label": "ui.class", "kind": "name"}, {"label": "ui.cost.support", "kind": "count"}]
     return {"key": key, "columns": heads + _heads(most)[1:], "rows": rows, "sort": [len(heads) + 4, -1],
             "labels": labels,}  # fmt: skip
