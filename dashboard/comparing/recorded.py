@@ -52,12 +52,12 @@ def recorded_figures(runs: Sequence[Run]) -> list[Figure]:
 
 def _params(runs: Sequence[Run]) -> list[Any]:
     """Of each run; its store is read once."""
-    folders = [run.path.parent.parent if run.path.parent.name == "runs" else None for run in runs]
-    profiles = {folder: Store(folder).runs("profile") for folder in set(folders) if folder is not None}
-    pairs = zip(runs, folders, strict=True)
+    folders = {run.path.parent.parent for run in runs if run.path.parent.name == "runs"}
+    profiles = {folder: Store(folder).runs("profile") for folder in folders}
+    of_store = [profiles.get(run.path.parent.parent, []) for run in runs]
     return [
-        next((p.metrics.get("params") for p in profiles.get(folder, ()) if same_model(p, run)), None)
-        for run, folder in pairs
+        next((p.metrics.get("params") for p in there if same_model(p, run)), None)
+        for run, there in zip(runs, of_store, strict=True)
     ]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from dashboard.metrics import paired
 from dashboard.metrics.detection import bootstrap
 from dashboard.metrics.detection.bootstrap import Resampler
 from dashboard.metrics.detection.columns import DetectionBatch
@@ -43,6 +44,48 @@ def test_groups_left_out_are_as_if_they_had_never_been_there():
         for name, each in left.items():
             assert each.shape == (GROUPS, 3)
             np.testing.assert_allclose(each[k], fresh[name])
+
+
+def pair_of(rng: np.random.Generator, images: int, off: float) -> tuple[Matches, Matches]:
+    """Two detectors of one class; the second is farther off. Pictures are hard or easy for both; some boxes are wrong."""
+    true, found = [], ([], [])
+    for _ in range(images):
+        n = int(rng.integers(1, 4))
+        box = np.array([[60.0 * k, 0, 60 * k + 40, 40] for k in range(n)])
+        zero, hard = np.zeros(n, int), rng.uniform(1, 7)
+        true.append(Detections(box, zero, size=(50, 300)))
+        for side, more in zip(found, (0.0, off), strict=True):
+            moved = box + (rng.normal(0, hard, (n, 1)) + more) * np.array([1, 0, 1, 0])
+            every = np.concatenate([moved, [[250.0, 0, 290, 40]]]).clip(0)
+            side.append(Detections(every, np.append(zero, 0), rng.uniform(0.1, 1, n + 1), size=(50, 300)))
+    ids = [str(k) for k in range(images)]
+    one, other = (match(DetectionBatch.of(ids, side, true)) for side in found)
+    return one, other
+
+
+def test_intervals_of_map_are_about_right():
+    """40 pairs of detectors that are equally good: 0 lies inside of about 95 % of the intervals of their difference.
+
+    Two of which one is worse are told apart, by resamples and without groups of images alike.
+    """
+    rng, images, inside = np.random.default_rng(3), 60, []
+    for round_ in range(44):
+        same = round_ < 40
+        pair = pair_of(rng, images, 0.0 if same else 6.0)
+        drawn, ones = weights(images, 100, round_), np.ones((images, 1))
+        samplers = [Resampler(m, images, 1) for m in pair]
+        base, other = (sampler.summaries(drawn)["map"] for sampler in samplers)
+        value = samplers[1].summaries(ones)["map"][0] - samplers[0].summaries(ones)["map"][0]
+        boot, p = paired.bootstrap_interval(value, other - base, recentred=True)
+        left, right = (without_groups(m, images, 1, round_)["ap"][:, 0] for m in pair)
+        knife, _ = paired.jackknife(value, right - left)
+        if same:
+            inside.append([boot[0] <= 0 <= boot[1], knife[0] <= 0 <= knife[1]])
+        else:
+            assert boot[1] < 0
+            assert knife[1] < 0
+            assert p < 0.05
+    assert ((np.mean(inside, axis=0) > 0.86) & (np.mean(inside, axis=0) < 1)).all()
 
 
 def plainly(matches: Matches, weight: np.ndarray, classes: int) -> dict[str, float]:
