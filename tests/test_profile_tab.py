@@ -21,6 +21,7 @@ from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.evaluation import Progress
 from dashboard.explore import profiling as explore
+from dashboard.explore.profiling import tables
 from dashboard.explore.profiling.opened import Opened, names_of, opened
 from dashboard.explore.profiling.tables import best_throughput
 from dashboard.explore.profiling.tree import ROOT, si
@@ -429,11 +430,24 @@ def test_another_model_in_focus_has_its_own_layers(engine):
     assert "layer1.0.conv1" in formula
 
 
-def test_a_model_without_layers_says_so(engine):
-    name = write_profile(engine.store, profile("flat", layers=()), {}).id
-    found = shown(ProfileResults(engine), [name])
-    assert (found[9], found[11]) == (None, None)
+def test_a_model_without_layers_says_so_and_others_are_shown_first(engine):
+    (deep,) = kept(engine, "net")
+    flat = write_profile(engine.store, profile("flat", layers=()), {}).id
+    do = ProfileResults(engine)
+    found = shown(do, [flat])
+    assert (found[8].visible, found[9], found[11]) == (False, None, None)
     assert found[10].key == "ui.prf.nolayers"
+    both = shown(do, [deep, flat])
+    assert (both[0]["focus"], both[8].visible) == (0, True)
+    assert shown(do, [deep, flat], flat)[0]["focus"] == 1  # asked for
+
+
+def test_lines_that_are_far_apart_have_a_scale_on_which_both_are_seen():
+    slow, fast = view("slow"), view("fast", variants=(way("fp32", 0.1),))
+    assert "type" not in explore.throughput([slow, view("b")])["layout"]["yaxis"]
+    assert explore.throughput([slow, fast])["layout"]["yaxis"]["type"] == "log"
+    assert "type" not in explore.throughput([fast])["layout"]["yaxis"]
+    assert explore.throughput([view(variants=())])["data"] == []
 
 
 # ---- starting ----
@@ -565,6 +579,8 @@ def test_nothing_is_measured_at_first():
 
 def test_models_that_are_offered_are_here_and_every_word_is_known():
     assert "digits_cnn" in here()
+    assert {f"ui.short.{entry}" for entry in tables.SHORT} <= set(STRINGS)
+    assert set(tables.SHORT) <= {entry for _, entry in tables.FIRST_METRIC.values()}
     for name in (*profile_start.WAYS, "fp32", "default"):
         assert f"ui.prf.way.{name}" in STRINGS
     for stage in ("counting", "warming up", "latency", "throughput", "accuracy", "cold start", "loading", "done"):

@@ -73,7 +73,8 @@ class ProfileResults(RunsPanel[Opened, None]):
             empty = (None,) * 5
             radios = gr.Radio(choices=[], value=None, visible=False)
             return dict(START), radios, t("ui.prf.none"), *empty, by, None, "", None, None, None, kind, None, ""
-        at = next((k for k, v in enumerate(views) if v.run.id == focus), len(views) - 1)
+        inside = [k for k, v in enumerate(views) if v.profile.layers] or [len(views) - 1]
+        at = next((k for k, v in enumerate(views) if v.run.id == focus), inside[-1])
         names = names_of(views)
         kinds = [k for k in KINDS if k != "worth" or explore.worth(views) is not None]
         kind = kind if kind in kinds else kinds[0]
@@ -104,10 +105,10 @@ class ProfileResults(RunsPanel[Opened, None]):
         layers = view.profile.layers
         there = explore.sizes(layers)
         if not there:
-            return gr.Radio(value=by), None, t("ui.prf.nolayers"), None
+            return gr.Radio(visible=False), None, t("ui.prf.nolayers"), None
         by = by if by in there else there[0]
         largest = max(range(len(layers)), key=lambda k: layers[k].macs)
-        radio = gr.Radio(choices=[(t(f"ui.prf.by.{s}"), s) for s in there], value=by)
+        radio = gr.Radio(choices=[(t(f"ui.prf.by.{s}"), s) for s in there], value=by, visible=True)
         return radio, explore.tree(layers, by), layer_html(layers[largest]), explore.layers_table(view, largest)
 
     @staticmethod

@@ -57,6 +57,7 @@ PROFILE: dict[str, tuple[str, str]] = {
     "ui.prf.kind": ("kind", "種類"),
     "ui.prf.output": ("output", "輸出"),
     "ui.prf.find": ("Find a layer …", "尋找層 …"),
+    "ui.prf.find.model": ("Find a model …", "尋找模型 …"),
     "ui.prf.model": ("model", "模型"),
     "ui.prf.way": ("way", "執行方式"),
     "ui.prf.start.import": ("import libraries", "載入函式庫"),

@@ -19,6 +19,8 @@ SEGMENTS = ("#64748b", figures.COLORS[0], "#d9a514")
 PATTERNS = ("", "/", ".", "x")
 MARKS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star", "hexagon")
 """One a way of running."""
+APART = 20
+"""How many times faster one line may be than another before the scale is a log, on which the slower one is seen."""
 
 
 def stages(views: Sequence[Opened]) -> figures.Figure:
@@ -74,7 +76,9 @@ def throughput(views: Sequence[Opened], ways_of: Opened | None = None) -> figure
     sizes = sorted({b for trace in traces for b in trace["x"]})
     shared = figures.layout("ui.axis.batch", "ui.axis.per_s")
     shared["xaxis"] |= {"type": "log", "tickvals": sizes, "ticktext": [str(s) for s in sizes]}
-    shared["yaxis"] |= {"rangemode": "tozero"}
+    tops = [max(trace["y"]) for trace in traces]
+    apart = len(tops) > 1 and max(tops) > APART * min(tops) > 0
+    shared["yaxis"] |= {"type": "log"} if apart else {"rangemode": "tozero"}
     return {"data": traces, "layout": shared, "explain": "throughput_vs_batch"}
 
 

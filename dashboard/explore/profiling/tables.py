@@ -20,6 +20,8 @@ FIRST_METRIC: Mapping[str, tuple[str, str]] = {
     "tracking": ("HOTA", "HOTA"),
 }
 """What a task's accuracy is told by, and the entry that explains it."""
+SHORT = ("det_map", "psnr", "sem_miou")
+"""Entries of metrics that have a short name for the head of a column."""
 EXPLAINED: Mapping[str, str] = {
     "default": "default_way",
     "channels_last": "channels_last",
@@ -147,16 +149,18 @@ def ways_table(views: Sequence[Opened]) -> Data:
         ("difference", "largest_difference", "ui.short.difference"),
     ]
     if metric:
-        shown += [("accuracy", entry, f"explain.{entry}.name"), ("cost", "accuracy_cost", "ui.short.cost")]
+        short = f"ui.short.{entry}" if entry in SHORT else f"explain.{entry}.name"
+        shown += [("accuracy", entry, short), ("cost", "accuracy_cost", "ui.short.cost")]
     rows: list[list[Any]] = []
     for view, name in zip(views, names_of(views), strict=True):
         for way in view.profile.variants:
             numbers = _numbers(view, way, metric)
             rows.append([*([name] if several else []), way_name(way), *(numbers[key] for key, _, _ in shown)])
-    for place, (_, explained, short) in enumerate(shown, len(heads)):
+    for place, (_, explained, name) in enumerate(shown, len(heads)):
         known = [abs(r[place]) for r in rows if r[place] is not None]
-        heads.append({"kind": "short", "explain": explained, "short": short, "range": [0.0, max(known, default=1.0)]})
-    return {"key": " ".join(v.run.id for v in views), "columns": heads, "rows": rows, "still": True}
+        heads.append({"kind": "short", "explain": explained, "short": name, "range": [0.0, max(known, default=1.0)]})
+    key = " ".join(v.run.id for v in views)
+    return {"key": key, "columns": heads, "rows": rows, "still": True, "find": "ui.prf.find.model"}
 
 
 def way_name(way: Variant) -> Data:
