@@ -276,6 +276,10 @@ def test_detection_runs_on_different_samples_share_their_panes(tmp_path: Path) -
     assert shown[2].value["title"] == "003.png"
     assert gallery["total"] == 0
     assert classes[4]["rows"]
+    assert groups["note"]["key"] == "ui.vs.aligned"
+    other = evaluate(FakeDetector(task="detection", class_names=("a", "b", "c", "d")), FakeObjects(), store)
+    _, (_, pictures, _) = compared(store, [first.id, other.id])
+    assert pictures[GROUPS]["note"]["key"] == "ui.vs.tally"  # what the marks under the pictures mean
 
 
 def test_enhancement_shows_all_runs_in_panes_and_has_no_classes(tmp_path: Path) -> None:

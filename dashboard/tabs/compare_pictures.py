@@ -32,6 +32,12 @@ START: dict[str, Any] = {"for": None, "run": None, "group": None, "class": None,
 LARGE = 4  # views of one picture, of which one is in use
 VIEW_OF = {"classification": 0, "enhancement": 2, "tracking": 3}
 """Which of them a task uses: details, panes (1, all others), enhancement's or the player."""
+NOTES = {
+    "tracking": "ui.vs.frames",
+    "detection": "ui.vs.tally",
+    "instance-segmentation": "ui.vs.tally",
+}
+"""What has to be said of a task's pictures."""
 SCROLL = """() => { const all = [...document.querySelectorAll('#cmp-panes, #cmp-enhance, #cmp-tracks')];
   all.find((e) => e.offsetParent)?.scrollIntoView({behavior: 'smooth', block: 'nearest'}); }"""
 
@@ -82,8 +88,8 @@ class Pictures(Panel):
         groups = {"groups": explore.counts_data(comparison, asked.run, asked), "vars": said, "run": asked.run}
         if any(comparison.left_out):
             groups["note"] = {"key": "ui.vs.aligned", "vars": {"n": f"{len(comparison.ids):,}"}}
-        elif comparison.task == "tracking":
-            groups["note"] = {"key": "ui.vs.frames", "vars": {}}
+        elif comparison.task in NOTES:
+            groups["note"] = {"key": NOTES[comparison.task], "vars": {}}
         radio = gr.Radio(choices=choices, value=state["run"], visible=len(choices) > 1) if choices else gr.skip()
         return state, radio, groups, data
 

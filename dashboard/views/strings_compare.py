@@ -70,6 +70,7 @@ COMPARE: dict[str, tuple[str, str]] = {
     "ui.vs.title.ties.class": ("With “{class}”: {a} and {b} as good", "含「{class}」：{a} 與 {b} 平手"),
     "ui.vs.against": ("Held against the baseline", "與基準比較的對象"),
     "ui.vs.aligned": ("The runs are on different samples: these are the {n} that all of them have, matched by id.", "各執行結果的樣本不同：這裡是共有的 {n} 筆，以代號對應。"),
+    "ui.vs.tally": ("Under each picture: ✓ objects found, ✕ wrong detections, ? objects missed, at each run's confidence of best F1 and IoU 0.5.", "影像下方：✓ 找到的物件、✕ 錯誤的偵測、? 漏掉的物件，皆在各執行結果 F1 最佳的信心分數與 IoU 0.5 下計算。"),
     "ui.vs.frames": ("A click plays the sequence from there.", "點選後從該處播放序列。"),
     "ui.vs.metric": ("Metric", "指標"),
     "ui.vs.costs": ("Against", "對照"),

@@ -47,7 +47,7 @@ def test_groups_left_out_are_as_if_they_had_never_been_there():
 
 
 def pair_of(rng: np.random.Generator, images: int, off: float) -> tuple[Matches, Matches]:
-    """Two detectors of one class; the second is farther off. Pictures are hard or easy for both; some boxes are wrong."""
+    """Two detectors of one class; the second is farther off. Pictures are hard or easy for both."""
     true, found = [], ([], [])
     for _ in range(images):
         n = int(rng.integers(1, 4))
