@@ -9,6 +9,7 @@ import pickle
 import stat
 import struct
 import time
+import types
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from dashboard.jobs import Jobs
 from dashboard.public_gate import NAME, UploadLimit, visitor_of
 from dashboard.serve import launch
 from dashboard.store import Store
+from dashboard.tabs.endpoints import Endpoints
 from dashboard.visitors import FOLDER, Visitor, VisitorStore, built_in, sweep
 from models.load import load_model
 from tests.datasets.pictures import encode, gradient
@@ -275,6 +277,18 @@ def test_programs_are_told_what_the_page_shows(engine: Engine, page: HttpPage, t
     for call in (("run", "../../etc"), ("predict", None, "digits_cnn"), ("models", "cooking"), ("compare", "x", "")):
         with pytest.raises(RuntimeError):
             page.ask(*call)
+
+
+def test_places_are_not_told_and_addresses_are(engine: Engine) -> None:
+    run = Store(engine.store.root).runs()[0]
+    facts = {"source": "/data/my set", "from": "https://arxiv.org/abs/1707.02921", "list": [str(run.path), 3, None]}
+    told = Endpoints(engine)._told({"facts": facts | {"note": f"read {engine.store.root}/runs, done"}}, [run])["facts"]
+    assert told["from"] == "https://arxiv.org/abs/1707.02921"
+    assert told["list"] == [run.path.name, 3, None]
+    assert told["note"] == "read runs, done"
+    assert "/data" not in told["source"]
+    private: Any = types.SimpleNamespace(store=engine.store, public=False)
+    assert Endpoints(private)._told(facts, [run]) == facts
 
 
 def test_a_comparison_by_endpoint(page: HttpPage) -> None:

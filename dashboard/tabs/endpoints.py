@@ -6,7 +6,6 @@ with what the page shows to the same visitor; nothing here takes a path of the s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ from dashboard.datasets.opening import list_datasets
 from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.printing import run_json
+from dashboard.reporting.private import without_paths
+from dashboard.store import Run
 from dashboard.tabs.common import shown, toast, visible
 from dashboard.tabs.compare import chosen_runs
 from dashboard.tabs.evaluate_panel import refuse_paths
@@ -30,7 +31,6 @@ Rows = list[dict[str, Any]]
 MOST_ROWS = 200
 MOST_CLASSES = 5
 PREDICTED = ("classification", "detection", "instance-segmentation")
-_PLACE = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^\s:;,'\"()]+[/\\])+")  # the folder before a file's name
 
 
 class Endpoints:
@@ -75,17 +75,12 @@ class Endpoints:
         Args:
             run_id: as listed by "runs".
         """
-        return self._told(run_json(self.engine.store.get(str(run_id))))
+        run = self.engine.store.get(str(run_id))
+        return self._told(run_json(run), [run])
 
-    def _told(self, value: Any) -> Any:
+    def _told(self, value: dict[str, Any], runs: Sequence[Run]) -> dict[str, Any]:
         """The same, to strangers without where things are on this machine."""
-        if not self.engine.public:
-            return value
-        if isinstance(value, dict):
-            return {k: self._told(v) for k, v in value.items()}
-        if isinstance(value, list):
-            return [self._told(v) for v in value]
-        return _PLACE.sub("", shown(value)) if isinstance(value, str) else value
+        return _cleaned(value, without_paths(self.engine.store, runs)) if self.engine.public else value
 
     def compare(self, run_ids: list[str], baseline: str = "") -> dict[str, Any]:
         """Two to eight evaluations of a task on the same samples: differences with paired 95 % intervals and p-values.
@@ -100,7 +95,7 @@ class Endpoints:
         from dashboard.commands import comparison_json
         from dashboard.comparing.compare import compare as compare_runs
 
-        return self._told(comparison_json(compare_runs(runs, place)))
+        return self._told(comparison_json(compare_runs(runs, place)), runs)
 
     def predict(self, picture: str | None, model: str) -> dict[str, Any]:
         """What a model makes of one picture: classes with scores, or boxes with classes and scores.
@@ -139,6 +134,15 @@ def prediction_json(found: Prediction, names: Sequence[str]) -> dict[str, Any]:
         for c, s, box in zip(found.class_ids, scores, found.xyxy, strict=True)
     ]
     return {"boxes": boxes}
+
+
+def _cleaned(value: Any, clean: Callable[[str], str]) -> Any:
+    """JSON whose texts have gone through ``clean``."""
+    if isinstance(value, dict):
+        return {k: _cleaned(v, clean) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_cleaned(v, clean) for v in value]
+    return clean(shown(value)) if isinstance(value, str) else value
 
 
 def _task(task: str) -> str | None:
