@@ -222,6 +222,18 @@ def test_short_numbers(value, text):
     assert short(value) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.5, "", "0.5000"), (-0.00004, "", "−0.0000"), (0.3, "nat", "0.300"), (-0.3, "nat", "−0.300"),
+        (3, "count", "3"), (12345, "count", "12,345"), (31.4159, "dB", "31.42"), (0.05, "ms", "0.05 ms"),
+        (38.04, "/s", "38"), (0.0, "nat", "0"), (float("nan"), "nat", "n/a"),
+    ],
+)  # fmt: skip
+def test_values_of_a_comparison(value, unit, text):
+    assert compared.number(Html(Words()), value, unit) == text
+
+
 def test_ends_of_intervals_in_little_room():
     html = Html(Words())
     assert [html.brief(v) for v in (0.8651, -0.05, 0.0, 1.0)] == [".865", "−.050", ".000", "1.000"]

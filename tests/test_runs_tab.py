@@ -365,6 +365,7 @@ def test_every_part_of_the_disk_has_words(engine: Engine, tmp_path: Path) -> Non
         assert row["key"] in STRINGS
     for kind in KINDS:
         assert f"ui.hist.prune.{kind}" in STRINGS
+        assert f"ui.hist.kind.{kind}" in STRINGS
 
 
 def test_nothing_asked_nothing_goes(engine: Engine) -> None:

@@ -102,5 +102,5 @@ def going_data(going: Sequence[Going] | None) -> dict[str, Any] | None:
     if going is None:
         return None
     largest = sorted(going, key=lambda thing: -thing.bytes)
-    rows = [{"text": thing.name, "what": f"ui.hist.prune.{thing.kind}", "bytes": thing.bytes} for thing in largest]
+    rows = [{"text": thing.name, "what": f"ui.hist.kind.{thing.kind}", "bytes": thing.bytes} for thing in largest]
     return {"rows": rows[:MOST_GOING], "going": len(going), "total": sum(thing.bytes for thing in going)}

@@ -20,11 +20,13 @@ SAID = ("count",)
 
 
 def number(out: Html, value: float, unit: str = "") -> str:
-    """A value of a comparison: four digits for a fraction."""
+    """A value of a comparison: four decimals for a fraction, three for what has a unit, counts as they are."""
     if np.isnan(value):
         return out.t("ui.na")
     if unit == "" and abs(value) < 10:
         return f"{value:.4f}".replace("-", "−")
+    if unit not in ("dB", "ms", "count") and 1e-3 <= abs(value) < 10:
+        return f"{value:.3f}".replace("-", "−")
     return out.number(float(value), {"dB": "db", "ms": "ms"}.get(unit, "short"))
 
 

@@ -224,10 +224,10 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
             gr.Markdown(t("ui.share.raw.about"), elem_classes="lp-help")
             with gr.Row():
                 run = Choices(
-                    [], label=t("ui.share.run"), elem_id="share-run", interactive=True, scale=3, min_width=160
+                    [], label=t("ui.share.run"), elem_id="share-run", interactive=True, scale=3, min_width=180
                 )
                 kind = Choices(
-                    [], label=t("ui.share.format"), elem_id="share-format", interactive=True, scale=2, min_width=140
+                    [], label=t("ui.share.format"), elem_id="share-format", interactive=True, scale=2, min_width=180
                 )
             raw = gr.Button(t("ui.share.raw"), size="sm", elem_id="share-raw")
     file = gr.DownloadButton(visible="hidden", elem_id="share-file")

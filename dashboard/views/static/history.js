@@ -25,7 +25,7 @@ const rowHtml = (r) => {
   const on = chosen.has(r.id), b = best(r), own = figures();
   const tags = r.tags.map((x) => `<button type="button" class="tag" data-tag="${L.esc(x)}" tabindex="-1">${L.esc(x)}</button>`).join("");
   const name = `<b>${L.esc(r.title || r.model)}</b>`, bare = r.bare ? `<em>${L.esc(L.t("ui.hist.bare"))}</em>` : "";
-  const under = r.title ? `<div><em>${L.esc(r.model)}</em> ${bare}${tags}</div>` : ` ${bare}${tags}`, small = `<div class="n">${L.esc(r.dataset)} · ${L.esc(when(r.date).slice(0, 10))}</div>`;
+  const under = r.title ? `<div><em>${L.esc(r.model)}</em> ${bare}${tags}</div>` : ` ${bare}${tags}`, small = `<div class="n">${L.esc(r.dataset)} · <span>${L.esc(when(r.date).slice(0, 10))}</span></div>`;
   return `<tr data-id="${L.esc(r.id)}" tabindex="${r.id === at ? 0 : -1}" aria-selected="${on}" class="${on ? "on" : ""}"><td class="c"><input type="checkbox" tabindex="-1" ${on ? "checked" : ""} aria-label="${L.esc(L.t("ui.hist.choose", { name: r.title || r.model }))}"></td>` +
     `<th scope="row" title="${L.esc(r.title ? `${r.title} · ${r.model}` : r.model)}">${r.watched ? `<span>${name}</span>` : `<a href="?run=${encodeURIComponent(r.id)}" tabindex="-1">${name}</a>`}${under}${small}</th>` +
     (task ? "" : `<td class="l w" title="${L.esc(names(r.task))}">${L.esc(names(r.task))}</td>`) + `<td class="l d" title="${L.esc(r.dataset)}">${L.esc(r.dataset)}</td><td class="w">${L.int(r.n)}</td>` +
