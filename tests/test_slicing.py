@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
 from dashboard.errors import InputError
+from dashboard.metrics.slices import Attribute
 from dashboard.slicing import measuring
-from dashboard.slicing.attributes import _different, numeric, tagged, telling
+from dashboard.slicing.attributes import _different, _folders, _renamed, numeric, tagged, telling
 from dashboard.slicing.measuring import Measurings, kept, measure, measure_all, missing
 from dashboard.slicing.tags import read_tags
 from tests.fakes import FakeDataset
 
+ROOT = Path(__file__).resolve().parents[1]
 IDS = ["cats/a 1.jpg", "cats/b.jpg", "dogs/a 1.jpg", "dogs/c.png"]
 
 
@@ -86,6 +92,49 @@ def test_measuring_goes_on_behind_the_page(tmp_path, monkeypatch) -> None:
     assert len(data.loaded) == 30
 
 
+def test_where_nothing_can_be_kept_it_is_measured_once(tmp_path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    run, data = Measurings(tmp_path / "file" / "pictures"), FakeDataset(30)
+    for _ in range(3):
+        found, making = run.ask(data, np.arange(20), patience=30)
+        assert making is None
+        assert not np.isnan(found["width"][:20]).any()
+    assert len(data.loaded) == 20
+    assert run.ask(data, np.arange(30), patience=30)[1] is None  # others are wanted, too
+    assert len(data.loaded) == 50
+
+
+def test_what_cannot_be_measured_is_said(tmp_path, monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise InputError("the data are gone")
+
+    monkeypatch.setattr(measuring, "measure_all", full)
+    run = Measurings(tmp_path)
+    for _ in range(2):
+        with pytest.raises(InputError, match="the data are gone"):
+            run.ask(FakeDataset(5), np.arange(5), patience=30)
+
+
+SLOW = """
+import sys, time, numpy as np
+from pathlib import Path
+from dashboard.metrics.slices import Attribute
+from dashboard.slicing import measuring
+from tests.fakes import FakeDataset
+measuring.measure = lambda image: time.sleep(0.05) or (1.0,) * 5
+measuring.BLOCK = 16
+print(measuring.Measurings(Path(sys.argv[1])).ask(FakeDataset(4000), np.arange(4000), 0.1)[1].total)
+"""
+
+
+def test_the_program_ends_while_pictures_are_measured(tmp_path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SLOW, str(tmp_path)], capture_output=True, text=True, timeout=40, check=True, cwd=ROOT
+    )
+    assert done.stdout == "4000\n"
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("values", "labels", "codes"),
     [
@@ -114,6 +163,9 @@ def test_tags_are_numbers_if_all_are() -> None:
     number = tagged("hour", ["3", "", "12.5", "3"])
     assert number is not None
     assert (list(number.labels), number.codes.tolist()) == (["3", "12.5"], [0, -1, 1, 0])
+    dates = tagged("day", ["2011_09_26", "2011_09_28", ""])
+    assert dates is not None
+    assert (list(dates.labels), dates.codes.tolist()) == (["2011_09_26", "2011_09_28"], [0, 1, -1])
     assert tagged("id", [f"x{i}" for i in range(100)]) is None
     assert tagged("empty", ["", ""]) is None
     same = tagged("same", ["a", "a"])
@@ -152,6 +204,20 @@ def test_a_bad_table_is_refused(tmp_path, text, said) -> None:
     file.write_text(text, "utf-8")
     with pytest.raises(InputError, match=said):
         read_tags(file, IDS)
+
+
+def test_folders_are_names_even_if_they_are_numbers() -> None:
+    (found,) = _folders(["0010/a.png", "0002/b.png", "c.png", "0002\\d.png"])
+    assert (list(found.labels), found.codes.tolist()) == (["0002", "0010"], [1, 0, -1, 0])
+    assert _folders(["a.png", "b.png"]) == []
+    assert _folders([f"{i}/a.png" for i in range(50)]) == []  # too many to group anything
+
+
+def test_tags_called_as_something_else_are_told_apart() -> None:
+    names = ("class", "has", "has", "brightness", "class", "brightness", "hour")
+    found = _renamed([Attribute(name, np.array([0, 1]), ["a", "b"]) for name in names])
+    expected = ["class", "has", "has", "brightness", "class (2)", "brightness (2)", "hour"]
+    assert [a.name for a in found] == expected
 
 
 def test_what_groups_alike_counts_once() -> None:

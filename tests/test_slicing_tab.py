@@ -17,6 +17,7 @@ from dashboard.errors import InputError
 from dashboard.evaluation import Settings, evaluate
 from dashboard.explore.slicing import slices as explore
 from dashboard.slicing.attributes import attributes_of
+from dashboard.slicing.measuring import Making
 from dashboard.slicing.sliced import sliced
 from dashboard.store import Store
 from dashboard.tabs.compare_slices import OUTPUTS, START, Slices
@@ -163,6 +164,42 @@ def test_pictures_that_are_gone(do, monkeypatch) -> None:
     assert [line["key"] for line in shown[7]["lines"]][1:] == ["ui.slice.note.gone"]
     assert {row[0]["vars"]["a"] for row in shown[8]["rows"]} == {"ui.slice.attr.class"}
     assert shown[10]["cards"][0]["thumb"] is None
+
+
+def test_rows_stay_while_pictures_are_measured(do, monkeypatch) -> None:
+    ids = ids_of(do)
+    known, asked = do.measurings.ask(do.engine.pictures(None), np.arange(400), 30)[0], []
+    making = Making(7, 400)
+    monkeypatch.setattr(do.measurings, "ask", lambda *told: (asked.append(1), (known, making))[1])
+    shown = do.opened(dict(START), ids, ids[0], *PLAIN)
+    state, clock, bars, table = shown[0], shown[2], shown[6], shown[8]
+    assert (clock.active, bars.visible, state["measured"]) == (True, True, False)
+    assert {row[0]["vars"]["a"] for row in table["rows"]} == {"ui.slice.attr.class"}
+    tick = do.ticked(state, ids, ids[0], *PLAIN, None, None)
+    assert len(tick) == OUTPUTS
+    changed = [k for k, value in enumerate(tick) if not (isinstance(value, dict) and value.get("__type__") == "update")]
+    assert changed == [6]  # the bars
+    monkeypatch.setattr(do.measurings, "ask", lambda *told: (known, None))  # all is measured; the page is as before
+    chosen = do.on_row(state, click(index=1), *PLAIN, ids[0], None)[0]
+    assert (
+        explore.title(do.again(state, do_controls((*PLAIN, ids[0], None)))[0].slices[chosen["slice"]])
+        == (table["rows"][1][0])
+    )
+    after = do.ticked(state, ids, ids[0], *PLAIN, None, None)
+    assert (after[0]["measured"], after[2].active) == (True, False)
+    assert "ui.slice.attr.brightness" in {row[0]["vars"]["a"] for row in after[8]["rows"]}
+
+
+def test_what_pictures_have_is_one_attribute_to_chart(tmp_path, monkeypatch) -> None:
+    store, data = Store(tmp_path), FakeDataset(200, multilabel=True)
+    for k in range(2):
+        evaluate(FakeAdapter(multilabel=True, fingerprint=f"{k}"), data, store, Settings(latency=False))
+    engine = Engine(tmp_path)
+    monkeypatch.setattr(engine, "pictures", lambda run: None)
+    ids = [r.id for r in store.runs()]
+    shown = Slices(engine).opened(dict(START), ids, ids[0], *PLAIN)
+    assert [value for _, value in shown[5].choices] == ["has"]
+    assert len(shown[9]["data"][0]["x"]) == 5
 
 
 def test_a_single_run_and_another_panel(do) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -42,7 +43,7 @@ def attributes_of(
     """
     base = comparison.runs[comparison.baseline]
     index = comparison.index[comparison.baseline]
-    found = [*_classes(base, index), *_folders(comparison.ids, pictures, index)]
+    found = [*_classes(base, index), *_folders(comparison.ids)]
     if measured is not None:
         width, height = measured["width"][index], measured["height"][index]
         real = width > 0
@@ -56,7 +57,20 @@ def attributes_of(
         found += _own_tags(pictures, index)
     given = [tagged(name, cells) for name, cells in (tags or {}).items()]
     found += [a for a in given if a is not None]
-    return _different([a for a in found if telling(a)])
+    return _renamed(_different([a for a in found if telling(a)]))
+
+
+def _renamed(attributes: Sequence[Attribute]) -> list[Attribute]:
+    """Tags that are called as something else is, told apart from it."""
+    seen: Counter[str] = Counter()
+    found = []
+    for attribute in attributes:
+        name = attribute.name
+        if name != HAS:
+            seen[name] += 1
+            name = f"{name} ({seen[name]})" if seen[name] > 1 else name
+        found.append(replace(attribute, name=name))
+    return found
 
 
 def _different(attributes: Sequence[Attribute]) -> list[Attribute]:
@@ -102,15 +116,20 @@ def _apart(labels: list[str]) -> list[str]:
 
 
 def tagged(name: str, cells: Sequence[str]) -> Attribute | None:
-    """Cells as text, or as numbers if all are; "" is unknown. None if there are too many different ones."""
+    """Cells as numbers if all are, or as text; "" is unknown. None if there are too many different ones."""
     given = [c for c in cells if c != ""]
     try:
         numbers = np.array([float(c) if c != "" else np.nan for c in cells])
-        if given and np.isfinite(numbers).sum() == len(given):
+        if given and np.isfinite(numbers).sum() == len(given) and "_" not in "".join(given):  # 2011_09_26 is a name
             return numeric(name, numbers)
     except ValueError:
         pass
-    labels = sorted(set(given))
+    return worded(name, cells)
+
+
+def worded(name: str, cells: Sequence[str]) -> Attribute | None:
+    """Cells as text, though they look like numbers; "" is unknown. None if there are too many different ones."""
+    labels = sorted({c for c in cells if c != ""})
     if not 0 < len(labels) <= MOST_VALUES:
         return None
     number = {label: k for k, label in enumerate(labels)}
@@ -156,18 +175,11 @@ def _at(position: Ints, values: NDArray[np.generic], index: Ints) -> NDArray[np.
     return values[np.searchsorted(position, index)]
 
 
-def _folders(ids: Sequence[str], pictures: Dataset | None, index: Ints) -> list[Attribute]:
-    """The innermost folder that an id names, where folders group samples and are not just their classes."""
+def _folders(ids: Sequence[str]) -> list[Attribute]:
+    """The folder that an id names; where folders are just the classes they count once."""
     folders = [str(PurePosixPath(i.replace("\\", "/")).parent) for i in ids]
-    attribute = tagged("folder", ["" if f == "." else f for f in folders])
-    if attribute is None:
-        return []
-    targets = getattr(pictures, "targets", None)
-    if isinstance(targets, np.ndarray) and targets.ndim == 1:  # of an image folder they are the classes again
-        pairs = {(int(a), int(b)) for a, b in zip(attribute.codes, targets[index], strict=True)}
-        if len(pairs) == len(attribute.labels):
-            return []
-    return [attribute]
+    attribute = worded("folder", ["" if f == "." else f for f in folders])
+    return [] if attribute is None else [attribute]
 
 
 def _objects(run: Run, index: Ints) -> list[Attribute]:
@@ -195,5 +207,5 @@ def _own_tags(pictures: Dataset, index: Ints) -> list[Attribute]:
     samples = [pictures[int(i)] for i in index]
     found = [tagged(name, [str(s.tags.get(name, "")) for s in samples]) for name in first.tags]
     if first.sequence is not None:
-        found.append(tagged("sequence", [s.sequence or "" for s in samples]))
+        found.append(worded("sequence", [s.sequence or "" for s in samples]))
     return [a for a in found if a is not None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,7 +25,8 @@ from dashboard.slicing.tags import Tags, read_tags
 from dashboard.tabs import App, Compared
 from dashboard.tabs.common import EVENT, Choice, Choices, Slider, toast
 from dashboard.tabs.compare import comparison_of
-from dashboard.tabs.compare_slices_shown import Shown
+from dashboard.tabs.compare_share import named, new_file
+from dashboard.tabs.compare_slices_shown import Shown, attribute_name, place_of, progress
 from dashboard.views import ChartView, CompareView, DetailView, EnhanceView, GalleryView, ProgressView
 from dashboard.views.said import SaidView, WideTable
 from dashboard.views.strings import t
@@ -34,7 +34,8 @@ from dashboard.views.strings import t
 NAME = "slices"
 PAGE = 24
 OUTPUTS = 14  # of ``Slices.show``
-START: dict[str, Any] = {"for": None, "slice": None, "most": PAGE, "sample": None}
+BARS = 6  # the place of the progress among them
+START: dict[str, Any] = {"for": None, "slice": None, "most": PAGE, "sample": None, "measured": True}
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,11 @@ class Controls:
 
 
 class Slices(Shown):
-    """Handlers of the panel. State: what it was made ``for``, the picked ``slice``, and how many pictures are shown."""
+    """Handlers of the panel.
+
+    State: what it was made ``for``, the picked ``slice``, how many pictures are shown, and whether the slices on the
+    page are by what was ``measured``, too: until all pictures are, they are not, so that rows stay where they are.
+    """
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
@@ -68,9 +73,9 @@ class Slices(Shown):
         self._made: dict[Hashable, Sliced] = {}
 
     def view(
-        self, ids: Sequence[str] | None, baseline: str | None, controls: Controls
+        self, ids: Sequence[str] | None, baseline: str | None, controls: Controls, measure: bool = True
     ) -> tuple[Sliced, Making | None, list[str]]:
-        """The slices as far as they are known, what is still being measured, and notes (text keys).
+        """The slices, by what is measured only once all is; what is still being measured; and notes (text keys).
 
         Raises:
             InputError: fewer than two runs, a file of tags that cannot be read.
@@ -80,14 +85,16 @@ class Slices(Shown):
         measured, making, notes = None, None, []
         if pictures is None:
             notes.append("ui.slice.note.gone")
-        else:
-            measured, making = self.measurings.ask(pictures, np.unique(c.index[c.baseline]))
+        elif measure:
+            known, making = self.measurings.ask(pictures, np.unique(c.index[c.baseline]))
+            measured = known if making is None else None
         tags = self.tags(controls.tags, c) if controls.tags else None
         smallest = int(np.clip(controls.smallest, 5, 1000))
         stamps = tuple((r.id, r.rows_path.stat().st_mtime_ns) for r in c.runs)
-        key = (stamps, c.baseline, controls.tags, smallest, controls.pairs, making is None)
+        data = (pictures.fingerprint if pictures else None, measured is not None)
+        key = (stamps, c.baseline, data, controls.tags, smallest, controls.pairs)
         found = self._made.pop(key, None)
-        if found is None or making is not None:
+        if found is None:
             found = sliced(
                 c, attributes_of(c, measured, pictures, tags.columns if tags else None), smallest, controls.pairs
             )
@@ -99,7 +106,7 @@ class Slices(Shown):
     def again(self, state: dict[str, Any], controls: Controls) -> tuple[Sliced, Making | None, list[str]]:
         """What the page shows. Raises InputError before there is anything."""
         ids, baseline = state["for"] or ([], None)
-        return self.view(ids, baseline, controls)
+        return self.view(ids, baseline, controls, state["measured"])
 
     def tags(self, file: str, comparison: Comparison) -> Tags:
         """A person's tags, read once. Raises InputError naming the file and line."""
@@ -128,7 +135,19 @@ class Slices(Shown):
         return self.opened(state, ids, baseline, *told) if front == NAME else (gr.skip(),) * OUTPUTS
 
     def asked(self, state: dict[str, Any], ids: Sequence[str] | None, baseline: str | None, *told: Any) -> Any:
-        """Other settings, or the clock: everything again."""
+        """Other settings: everything again."""
+        return self.show(state, ids, baseline, Controls(*told))
+
+    def ticked(self, state: dict[str, Any], ids: Sequence[str] | None, baseline: str | None, *told: Any) -> Any:
+        """The clock: how far measuring is, and everything again at its end."""
+        c = comparison_of(self.engine, ids, baseline)
+        pictures = self.engine.pictures(c.runs[c.baseline])
+        if pictures is not None:
+            _, making = self.measurings.ask(pictures, np.unique(c.index[c.baseline]), 0.1)
+            if making is not None:
+                skipped: list[Any] = [gr.skip()] * OUTPUTS
+                skipped[BARS] = ProgressView(progress(making), visible=True)
+                return tuple(skipped)
         return self.show(state, ids, baseline, Controls(*told))
 
     def show(
@@ -141,9 +160,9 @@ class Slices(Shown):
         view, making, notes = self.view(ids, baseline, controls)
         c = view.comparison
         run = place_of(c, controls.focus)
-        names = [a.name for a in view.attributes if view.of(a.name)]
+        names = self.names(view)
         first = next(iter(view.findings(run) or view.order(run)), None)
-        state["slice"] = first
+        state |= {"slice": first, "measured": making is None}
         attribute = controls.attribute if controls.attribute in names else self.telling(view, first, names)
         choices = list(zip(run_names(c.runs), (r.id for r in c.runs), strict=True))
         rivals = [(t("ui.slice.rest"), "rest"), (t("ui.slice.baseline"), "baseline")]
@@ -164,6 +183,11 @@ class Slices(Shown):
             CompareView(None, visible=False),
             EnhanceView(None, visible=False),
         )
+
+    @staticmethod
+    def names(view: Sliced) -> list[str]:
+        """Attributes that a chart can be over, each once."""
+        return [name for name in dict.fromkeys(a.name for a in view.attributes) if view.of(name)]
 
     @staticmethod
     def telling(view: Sliced, first: int | None, names: Sequence[str]) -> str | None:
@@ -218,8 +242,7 @@ class Slices(Shown):
         if not (isinstance(event.index, int) and 0 <= event.index < len(places)):
             raise InputError("There is no such row: reload the page and click again.")
         place = places[event.index]
-        names = [a.name for a in view.attributes if view.of(a.name)]
-        attribute = self.telling(view, place, names)
+        attribute = self.telling(view, place, self.names(view))
         state = {**state, "slice": place, "most": PAGE}
         chart = explore.chart(view, attribute) if attribute else None
         return state, self.gallery(view, place, run, 0, PAGE), attribute, chart
@@ -250,28 +273,9 @@ class Slices(Shown):
     def csv(self, state: dict[str, Any], *told: Any) -> str:
         """Every slice of every run."""
         view, _, _ = self.again(state, Controls(*told))
-        path = Path(tempfile.mkdtemp(prefix="loupe-")) / "slices.csv"
+        path = new_file(named(view.comparison.runs, "-slices.csv"))
         path.write_text(explore.csv_text(view, harmless), "utf-8")
         return str(path)
-
-
-def place_of(comparison: Comparison, run_id: str | None) -> int:
-    """The place of the run in focus; the first that is not the baseline without one."""
-    ids = [r.id for r in comparison.runs]
-    return ids.index(run_id) if run_id in ids else 0
-
-
-def attribute_name(name: str) -> Any:
-    """An attribute's name in the reader's language, or as a person called it."""
-    return t(f"ui.slice.attr.{name}") if name in explore.KNOWN else name
-
-
-def progress(making: Making | None) -> Any:
-    """Pictures being measured, as the view of jobs shows it."""
-    if making is None:
-        return None
-    step = {"name": "", "stage": "running", "done": making.done, "total": making.total, "skipped": 0, "live": {}}
-    return {"state": "running", "error": "", "steps": [step]}
 
 
 def create(engine: Engine, app: App, compared: Compared) -> None:
@@ -319,8 +323,9 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
     compared.tab.select(toast(do.opened), chosen, everything, **EVENT)
     compared.runs.change(toast(do.rechosen), [compared.front, *chosen], everything, **EVENT)
     compared.baseline.change(toast(do.rechosen), [compared.front, *chosen], everything, **EVENT)
-    for control in (pairs.input, smallest.release, tags.upload, clock.tick):
+    for control in (pairs.input, smallest.release, tags.upload):
         control(toast(do.asked), [*chosen, focus, attribute], everything, **EVENT)
+    clock.tick(toast(do.ticked), [*chosen, focus, attribute], everything, **EVENT)
     drop.click(lambda: None, None, tags, **EVENT).then(
         toast(do.asked), [*chosen, focus, attribute], everything, **EVENT
     )

@@ -12,8 +12,10 @@ from dashboard.errors import InputError
 from dashboard.explore import comparing
 from dashboard.explore.slicing import slices as explore
 from dashboard.explore.small import jpeg_uri, small_picture
+from dashboard.slicing.measuring import Making
 from dashboard.slicing.sliced import Sliced
 from dashboard.views import CompareView, DetailView, EnhanceView
+from dashboard.views.strings import t
 
 VIEW_OF = {"classification": 0, "enhancement": 2}
 """Which of the large views a task uses: details, panes (1, all others), or enhancement's."""
@@ -75,3 +77,22 @@ class Shown:
         other = run if run != comparison.baseline else next(k for k in range(len(comparison.runs)) if k != run)
         pictures = self.engine.pictures(comparison.runs[comparison.baseline])
         return comparing.large(comparison, other, sample, pictures)
+
+
+def place_of(comparison: Comparison, run_id: str | None) -> int:
+    """The place of the run in focus; the first without one."""
+    ids = [r.id for r in comparison.runs]
+    return ids.index(run_id) if run_id in ids else 0
+
+
+def attribute_name(name: str) -> Any:
+    """An attribute's name in the reader's language, or as a person called it."""
+    return t(f"ui.slice.attr.{name}") if name in explore.KNOWN else name
+
+
+def progress(making: Making | None) -> Any:
+    """Pictures being measured, as the view of jobs shows it."""
+    if making is None:
+        return None
+    step = {"name": "", "stage": "running", "done": making.done, "total": making.total, "skipped": 0, "live": {}}
+    return {"state": "running", "error": "", "steps": [step]}
