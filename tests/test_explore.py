@@ -55,6 +55,15 @@ def test_cards_hold_the_runs_numbers_and_star_the_best(runs: list[Run]) -> None:
     json.dumps(data, allow_nan=False)
 
 
+def test_of_runs_over_fewer_pictures_none_is_the_best(engine: Engine, runs: list[Run]) -> None:
+    few = evaluate(load_model("digits_linear"), Digits(), engine.store, Settings(latency=False, limit=50))
+    data = explore.figures_data([runs[1], few])
+    assert not any("best" in cell for card in data["figures"] for cell in card["cells"])
+    told = next(w for w in data["warnings"] if w.get("key") == "ui.warn.parts")
+    assert told["vars"] == {"n": "597, 50"}
+    assert not any(w.get("key") == "ui.warn.parts" for w in explore.figures_data(runs)["warnings"])
+
+
 def test_table_has_a_row_for_each_class_that_occurs(runs: list[Run]) -> None:
     data = explore.table_data(runs[0], selected=3)
     assert data["classes"] == list(range(10))

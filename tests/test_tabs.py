@@ -153,7 +153,7 @@ def test_csv_cells_are_no_formulas(engine: Engine, tmp_path: Path) -> None:
 def test_strangers_see_built_in_runs_and_delete_nothing(strangers: Engine) -> None:
     assert {r.model for r in visible(strangers)} == {"digits_linear", "digits_cnn"}
     before = [r.id for r in strangers.store.runs()]
-    with pytest.raises(InputError, match="cannot be deleted"):
+    with pytest.raises(InputError, match="only delete runs that you made"):
         Runs(strangers, ["classification"]).delete(before[0])
     assert [r.id for r in strangers.store.runs()] == before
     page = Results(strangers, "classification").show([before[0]], None, *ORDER)

@@ -51,7 +51,7 @@ def figures_data(runs: Sequence[Run], names: Sequence[str] | None = None) -> Dat
     cards = [_card(runs, n) for n in chosen if not (few and n == "top5")]
     if names is None and any(r.timing.get("latency_ms") for r in runs):
         cards.append(latency_card(runs))
-    if different_data(runs):
+    if incomparable(runs):
         unmark(cards)
     models = [{"name": r.model, "note": f"{r.dataset} · {r.samples:,}"} for r in runs]
     return {"models": models, "figures": cards, "warnings": warnings(runs) if names is None else []}
@@ -60,6 +60,11 @@ def figures_data(runs: Sequence[Run], names: Sequence[str] | None = None) -> Dat
 def different_data(runs: Sequence[Run]) -> bool:
     """Whether some runs are on other data than others: their numbers do not compare."""
     return len({r.facts.get("dataset_facts", {}).get("fingerprint") for r in runs}) > 1
+
+
+def incomparable(runs: Sequence[Run]) -> bool:
+    """Whether some runs are on other data than others, or on more of it: none of them is the best."""
+    return different_data(runs) or len({r.samples for r in runs}) > 1
 
 
 UNSEEN: Data = {"text": "–", "right": None, "confidence": None, "bare": True}
@@ -72,7 +77,7 @@ def same_data(run: Run, other: Run) -> bool:
 
 
 def unmark(cards: Sequence[Data]) -> None:
-    """On different data none is better."""
+    """Of runs that are ``incomparable`` none is better."""
     for card in cards:
         for cell in card["cells"]:
             cell.pop("best", None)
@@ -156,6 +161,8 @@ def common_warnings(runs: Sequence[Run]) -> list[Data]:
             found.append({"key": "ui.warn.skipped", "vars": {"n": len(skipped), "first": first, "model": run.model}})
     if different_data(runs):
         found.append({"key": "ui.warn.datasets"})
+    elif incomparable(runs):
+        found.append({"key": "ui.warn.parts", "vars": {"n": ", ".join(f"{r.samples:,}" for r in runs)}})
     return found
 
 

@@ -16,6 +16,7 @@ from dashboard import explore
 from dashboard.disk import jsonable
 from dashboard.engine import Engine
 from dashboard.errors import InputError
+from dashboard.explore.overview import incomparable
 from dashboard.finishing import out_of_date, refresh
 from dashboard.reporting.tables import harmless
 from dashboard.selection import ALL, checked, select, usable_sort
@@ -43,7 +44,7 @@ class Results:
         if wanted and any(r.id == wanted for r in self.engine.store.runs(self.task)):
             return [wanted]
         runs = own(visible(self.engine, self.task))
-        same = [r for r in runs if runs and _data(r) == _data(runs[0])]
+        same = [r for r in runs if not incomparable([r, runs[0]])]
         return [r.id for r in reversed(same[:2])]
 
     def runs(self, ids: Sequence[str] | None) -> list[Run]:
@@ -241,11 +242,6 @@ class Results:
 def sane(gamma: float | None) -> float:
     """The focal loss's gamma as a person may leave it in a number field: empty is 2, and it stays within 0..10."""
     return 2.0 if gamma is None else min(10.0, max(0.0, float(gamma)))
-
-
-def _data(run: Run) -> Any:
-    """What a run was on."""
-    return run.facts.get("dataset_facts", {}).get("fingerprint")
 
 
 def _named(facts: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import gradio as gr
 
 from dashboard.engine import Engine
 from dashboard.errors import InputError
-from dashboard.explore.overview import same_data
+from dashboard.explore.overview import incomparable
 from dashboard.finishing import out_of_date, refresh
 from dashboard.jobs import ACTIVE
 from dashboard.naming import label_of
@@ -65,7 +65,7 @@ class RunsPanel(ABC, Generic[V, C]):
         if wanted and any(r.id == wanted for r in self.engine.store.runs() if r.task in self.tasks):
             return [wanted]
         runs = own(self._visible())
-        same = [r for r in runs if r.task == runs[0].task and same_data(r, runs[0])]
+        same = [r for r in runs if r.task == runs[0].task and not incomparable([r, runs[0]])]
         return [r.id for r in reversed(same[: self.at_first])]
 
     def views(self, ids: Sequence[str] | None, controls: C | None) -> list[V]:

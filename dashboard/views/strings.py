@@ -110,6 +110,7 @@ STRINGS: dict[str, tuple[str, str]] = {
     "ui.warn.imbalance": ("Classes are imbalanced: “{big}” has {n} images, “{small}” only {m}. Always answering “{big}” would already score {share}, so accuracy misleads; read balanced accuracy and F1.", "類別不平衡：「{big}」有 {n} 張，「{small}」只有 {m} 張。永遠回答「{big}」就有 {share} 的準確率，因此準確率會誤導；請看平衡準確率與 F1。"),
     "ui.warn.imbalance.many": ("Classes are imbalanced: “{big}” has {n} images, “{small}” only {m}. Accuracy is made by the frequent classes; read balanced accuracy and F1.", "類別不平衡：「{big}」有 {n} 張，「{small}」只有 {m} 張。準確率主要由常見類別決定；請看平衡準確率與 F1。"),
     "ui.warn.skipped": ("{model}: {n} pictures could not be read and are left out ({first}).", "{model}：有 {n} 張影像無法讀取而未計入（{first}）。"),
+    "ui.warn.parts": ("These runs are over different numbers of images ({n}): no value is marked as the best. “Compare” takes the images that all of them have.", "這些執行結果的影像數不同（{n}），因此不標示最佳值；「比較」只取共有的影像。"),
     "ui.warn.datasets": ("These runs are on different datasets: their numbers are not comparable.", "這些執行結果來自不同資料集，數字不可直接比較。"),
     "ui.axis.false_positive_rate": ("false positive rate", "偽陽性率"),
     "ui.axis.true_positive_rate": ("true positive rate (recall)", "真陽性率（召回率）"),

@@ -39,7 +39,7 @@ def figures_data(runs: Sequence[Run], views: Sequence[Opened], point: Point) -> 
         data["figures"].append({"key": explained(name), "cells": cells, "scale": [0, 1]})
     if any(r.timing.get("latency_ms") for r in runs):
         data["figures"].append(overview.latency_card(runs))
-    if overview.different_data(runs):
+    if overview.incomparable(runs):
         overview.unmark(data["figures"])
     data["warnings"] = overview.common_warnings(runs)
     return data

@@ -33,7 +33,7 @@ def figures_data(views: Sequence[Opened]) -> Data:
     data = _cards(runs, [n for n in names if any(r.metrics.get(n) is not None for r in runs)])
     if any(r.timing.get("latency_ms") for r in runs):
         data["figures"].append(overview.latency_card(runs))
-    if overview.different_data(runs):
+    if overview.incomparable(runs):
         overview.unmark(data["figures"])
     data["warnings"] = [*_identical(views), *overview.common_warnings(runs)]
     return data
@@ -55,7 +55,7 @@ def _cards(runs: Sequence[Run], names: Sequence[str]) -> Data:
         name = card["key"]
         for cell in card["cells"]:
             cell.pop("best", None)
-        if name not in PLAIN and name != "identical" and not overview.different_data(runs):
+        if name not in PLAIN and name != "identical" and not overview.incomparable(runs):
             overview.mark_best(card["cells"], lower=name in LOWER)
         card |= unit_of(name)
         ends = [x for c in card["cells"] for x in (c["value"], c["low"], c["high"]) if x is not None]

@@ -42,7 +42,7 @@ def figures_data(views: Sequence[Opened], agnostic: bool = False) -> Data:
     data = _cards(runs, [n for n in names if any(r.metrics.get(n) is not None for r in runs)], agnostic)
     if any(r.metrics.get("FPS") for r in runs):
         data["figures"].append(speed_card(runs))
-    if overview.different_data(runs):
+    if overview.incomparable(runs):
         overview.unmark(data["figures"])
     data["warnings"] = overview.common_warnings(runs)
     return data
