@@ -276,6 +276,20 @@ def test_memory_of_a_way_on_a_graphics_card_is_the_cards(devices, entry):
     assert explained["ui.short.memory"] == entry
 
 
+def test_models_of_two_tasks_have_a_column_of_accuracy_each():
+    ways = way("fp32", 20.0, accuracy={"map": 0.5, "miou": 0.7}), way("bf16", 10.0, accuracy={"map": 0.25, "miou": 0.8})
+    views = [view("a"), view("b", task="detection", variants=ways)]
+    table = explore.ways_table(views)
+    heads = [c.get("short") or c["label"] for c in table["columns"]]
+    assert heads[-3:] == ["explain.top1.name", "ui.short.det_map", "ui.short.cost"]
+    assert [row[-3:] for row in table["rows"] if row[0] == "b"] == [[None, 0.5, 0.0], [None, 0.25, -0.25]]
+    assert table["rows"][1][-3:] == [0.875, None, pytest.approx(-0.025)]
+    for order in (views, views[::-1]):
+        dots = explore.worth(order)
+        assert dots is not None
+        assert [t["name"] for t in dots["data"]] == [order[0].label]
+
+
 def test_layers_are_a_row_each_in_order():
     table = explore.layers_table(view(), 2)
     assert [row[0] for row in table["rows"]] == [layer.path for layer in LAYERS]

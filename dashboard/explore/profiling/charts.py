@@ -8,7 +8,7 @@ from typing import Any
 from dashboard import figures
 from dashboard.explore.overview import Data
 from dashboard.explore.profiling.opened import Opened, names_of
-from dashboard.explore.profiling.tables import first_metric
+from dashboard.explore.profiling.tables import metric_of
 from dashboard.profiling.shapes import Variant
 
 STAGES = (("preprocess", "ui.cmp.stage.pre"), ("forward", "ui.cmp.stage.fwd"), ("postprocess", "ui.cmp.stage.post"))
@@ -142,13 +142,18 @@ def ways(views: Sequence[Opened]) -> figures.Figure:
 
 
 def worth(views: Sequence[Opened]) -> figures.Figure | None:
-    """Accuracy against latency, a point a way: lower right loses on both. None if no accuracy was measured."""
-    metric, entry = first_metric(views)
+    """Accuracy against latency, a point a way: lower right loses on both. None if no accuracy was measured.
+
+    Of models of several tasks those of the first one's: another task's metric has no place on the same axis.
+    """
+    metric, entry = next((found for view in views if (found := metric_of(view))[0]), ("", ""))
     if not metric:
         return None
     traces: list[Data] = []
     for i, (view, name) in enumerate(zip(views, names_of(views), strict=True)):
         ran = [w for w in view.ran if "p50" in w.latency_ms and w.accuracy.get(metric) is not None]
+        if metric_of(view)[0] != metric:
+            continue
         order = sorted(range(len(ran)), key=lambda k: ran[k].latency_ms["p50"])
         ranks = [order.index(k) for k in range(len(ran))]  # neighbours have their names above and below
         traces.append(

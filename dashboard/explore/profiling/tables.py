@@ -137,7 +137,6 @@ def layers_table(view: Opened, selected: int | None = None) -> Data:
 def ways_table(views: Sequence[Opened]) -> Data:
     """One row a way that a model was run: how fast, how much faster, what it needs, and the accuracy it costs."""
     several, on_gpu = len(views) > 1, all(view.profile.device != "cpu" for view in views)
-    metric, entry = first_metric(views)
     heads: list[Data] = [{"label": "ui.prf.model", "kind": "name"}] if several else []
     heads.append({"label": "ui.prf.way", "kind": "name"})
     shown = [
@@ -148,14 +147,16 @@ def ways_table(views: Sequence[Opened]) -> Data:
         ("memory", "gpu_memory" if on_gpu else "peak_memory", "ui.short.memory"),
         ("difference", "largest_difference", "ui.short.difference"),
     ]
-    if metric:
-        short = f"ui.short.{entry}" if entry in SHORT else f"explain.{entry}.name"
-        shown += [("accuracy", entry, short), ("cost", "accuracy_cost", "ui.short.cost")]
+    metrics = dict.fromkeys(found for view in views if (found := metric_of(view))[0])  # one a task
+    for metric, entry in metrics:
+        shown.append((metric, entry, f"ui.short.{entry}" if entry in SHORT else f"explain.{entry}.name"))
+    if metrics:
+        shown.append(("cost", "accuracy_cost", "ui.short.cost"))
     rows: list[list[Any]] = []
     for view, name in zip(views, names_of(views), strict=True):
         for way in view.profile.variants:
-            numbers = _numbers(view, way, metric)
-            rows.append([*([name] if several else []), way_name(way), *(numbers[key] for key, _, _ in shown)])
+            numbers = _numbers(view, way)
+            rows.append([*([name] if several else []), way_name(way), *(numbers.get(key) for key, _, _ in shown)])
     for place, (_, explained, name) in enumerate(shown, len(heads)):
         known = [abs(r[place]) for r in rows if r[place] is not None]
         heads.append({"kind": "short", "explain": explained, "short": name, "range": [0.0, max(known, default=1.0)]})
@@ -169,9 +170,9 @@ def way_name(way: Variant) -> Data:
     return named | ({"note": way.why_not} if way.why_not else {})
 
 
-def _numbers(view: Opened, way: Variant, metric: str) -> dict[str, float | None]:
-    """What a row tells."""
-    plain, best = view.plain, best_throughput(way)
+def _numbers(view: Opened, way: Variant) -> dict[str, float | None]:
+    """What a row tells; its accuracy by its metric's name."""
+    plain, best, metric = view.plain, best_throughput(way), metric_of(view)[0]
     own = way.accuracy.get(metric)
     usual = plain.accuracy.get(metric) if plain is not None else None
     found = {
@@ -181,20 +182,17 @@ def _numbers(view: Opened, way: Variant, metric: str) -> dict[str, float | None]
         "throughput": None if best is None else best[1],
         "memory": way.peak_memory_mb,
         "difference": way.largest_difference,
-        "accuracy": own,
+        metric: own,
         "cost": None if own is None or usual is None else own - usual,
     }
     return {k: None if v is None or not math.isfinite(v) else v for k, v in found.items()}
 
 
-def first_metric(views: Sequence[Opened]) -> tuple[str, str]:
+def metric_of(view: Opened) -> tuple[str, str]:
     """The metric by which accuracy is told, and the entry that explains it; ("", "") if none was measured."""
-    for view in views:
-        known = dict.fromkeys(m for way in view.ran for m, v in way.accuracy.items() if v is not None)
-        if known:
-            metric, entry = FIRST_METRIC.get(view.profile.task, ("", ""))
-            return (metric, entry) if metric in known else (next(iter(known)), next(iter(known)))
-    return "", ""
+    known = dict.fromkeys(m for way in view.ran for m, v in way.accuracy.items() if v is not None)
+    metric, entry = FIRST_METRIC.get(view.profile.task, ("", ""))
+    return (metric, entry) if metric in known else (next(iter(known), ""),) * 2
 
 
 def _exact(count: int | None) -> str:
