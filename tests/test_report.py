@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from dashboard import figures
 from dashboard.comparing.objects import KEPT
+from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.metrics.detection import bootstrap
 from dashboard.reporting import compared, drawn, page, report, writer, writing
@@ -256,6 +257,13 @@ def test_runs_of_the_same_name_get_names_of_their_own(made):
     _, runs, _ = made["classification"]
     assert labels([runs[0], runs[0]]) == ["model0 <b> · numbers · 12 #1", "model0 <b> · numbers · 12 #2"]
     assert labels(runs) == ["model0 <b>", "model1 <b>"]
+
+
+def test_nobody_looks_for_pictures_of_a_profile(made):
+    store, runs, _ = made["profile"]
+    found = Document(report_html(store, runs, pictures=Engine(store.root).pictures))
+    assert len(found.charts) == 3
+    assert not found.all("img")
 
 
 def test_without_the_data_the_report_says_so(made):

@@ -21,6 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.metrics.detection import bootstrap
 from dashboard.reporting import raw, space, writing
@@ -347,6 +348,13 @@ class TestPanel:
         assert "support" in Path(do.table(ids, ids[0], "classes", ".md", "interval")).read_text()
         assert len(pd.read_parquet(do.predictions(ids[1], ".parquet"))) == 12
         assert compare_share.report_file(do.engine, ids[:1]).endswith(".html")
+
+    def test_files_of_a_profile(self, made):
+        store, runs, _ = made["profile"]
+        do = compare_share.Share(Engine(store.root))
+        assert json.loads(Path(do.predictions(runs[0].id, ".json")).read_text())["model"] == "tiny"
+        assert Path(do.report([runs[0].id], "", "", "en", 4.0)).stat().st_size > 100_000
+        assert "macs" in Path(do.table([runs[0].id], "", "metrics", ".csv", "none")).read_text()
 
     def test_odd_events(self, made, do):
         ids = [r.id for r in made["classification"][1]]

@@ -103,6 +103,8 @@ def report_html(store: Store | None, runs: Sequence[Run], **how: Unpack[How]) ->
         text = document(clean(title), words, body, figures)
         if len(text.encode()) <= MOST_BYTES / 2:
             break
+    if PLACE not in text:  # a profile is about no pictures
+        return text
     room = MOST_BYTES - len(text.encode())
     shown = writer.pictures(how.get("pictures"), how.get("most_pictures", MOST_PICTURES), room)
     return text.replace(PLACE, shown, 1)

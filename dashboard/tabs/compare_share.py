@@ -168,7 +168,8 @@ class Share:
         if suffix not in FORMATS[run.task]:
             raise InputError("There is no such format: reload the page and choose again.")
         path = new_file(named([run], f"-predictions{suffix}"))
-        return str(write_predictions(run, path, self.engine.pictures(run)))
+        data = self.engine.pictures(run) if run.task != "profile" else None
+        return str(write_predictions(run, path, data))
 
 
 def t_format(task: str, suffix: str) -> str:
