@@ -355,6 +355,12 @@ def test_enhancement_on_other_references(tmp_path):
         compare([runs[0], run])
     _, far = runs_in(tmp_path / "far", ("bicubic",))
     assert compare([runs[0], far[0]]).left_out == [0, 0]  # the same pictures in another folder may be compared
+    unknown = replace(far[0], facts={**far[0].facts, "dataset_facts": {}})
+    assert compare([runs[1], unknown]).left_out == [0, 0]  # the pictures themselves are the same
+    far[0].predictions_path.unlink()
+    with pytest.raises(InputError, match="references") as caught:
+        compare([runs[1], unknown])
+    assert far[0].id in str(caught.value)
     picture = tmp_path / "darker"
     picture.mkdir()
     for file in folder.iterdir():

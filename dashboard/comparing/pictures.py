@@ -98,7 +98,11 @@ def _check(runs: Sequence[Run], aligned: Aligned, scales: Sequence[NDArray[np.in
 
 
 def _first_other(run: Run, rows: NDArray[np.int64], base: Run, base_rows: NDArray[np.int64]) -> int | None:
-    """The first common sample whose references differ; pictures are read a few at a time."""
+    """The first common sample whose references differ; pictures are read a few at a time.
+
+    Raises:
+        InputError: the pictures of one of them are damaged or were taken away.
+    """
     for start in range(0, len(rows), 32):
         mine, theirs = (_references(r, k[start : start + 32]) for r, k in ((run, rows), (base, base_rows)))
         for k, (a, b) in enumerate(zip(mine, theirs, strict=True)):
@@ -114,7 +118,13 @@ def _first_other(run: Run, rows: NDArray[np.int64], base: Run, base_rows: NDArra
 
 def _references(run: Run, rows: NDArray[np.int64]) -> list[bytes | None]:
     """Some encoded references."""
-    file = pq.ParquetFile(run.predictions_path)
+    try:
+        file = pq.ParquetFile(run.predictions_path)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            f"The stored pictures of {title(run)} are damaged or were taken away: whether it has the same references "
+            "cannot be seen; evaluate it again."
+        ) from error
     ends = np.cumsum([file.metadata.row_group(g).num_rows for g in range(file.num_row_groups)])
     groups = np.searchsorted(ends, rows, "right")
     needed = np.unique(groups)
