@@ -24,7 +24,7 @@ from dashboard.evaluation import Settings, evaluate
 from dashboard.jobs import Work
 from dashboard.public_gate import NAME, UploadLimit, VisitorCookie, visitor_of
 from dashboard.tabs import TAB_OF, TABS, App
-from dashboard.tabs.common import EVENT
+from dashboard.tabs.common import EVENT, say_gone
 from dashboard.tabs.endpoints import create_endpoints
 from dashboard.tabs.results import Results
 from dashboard.views import STATIC, BrandView
@@ -101,6 +101,11 @@ def build(engine: Engine) -> gr.Blocks:
         page.load(None, js=LOOK, **EVENT)
         for function, inputs, outputs in app.on_load:
             page.load(function, inputs, outputs, queue=False, **EVENT)
+
+        def tell(request: gr.Request) -> None:
+            say_gone(engine, request)
+
+        page.load(tell, None, None, **EVENT)  # in the queue: what is not cannot say anything
     return page
 
 
@@ -176,7 +181,8 @@ def launch(engine: Engine, wait: bool = True, **options: Any) -> tuple[gr.Blocks
         open_to_strangers(engine)
     page = build(engine)
     gate = [Middleware(VisitorCookie), Middleware(UploadLimit, folder=page.GRADIO_CACHE)]
-    _, address, _ = page.queue(default_concurrency_limit=4, max_size=64 if engine.public else None).launch(
+    limits = {"max_size": 64, "api_open": False} if engine.public else {}  # nobody goes past the queue
+    _, address, _ = page.queue(default_concurrency_limit=4, **limits).launch(
         theme=theme(),
         css=(STATIC / "loupe.css").read_text("utf-8"),
         head=head(),

@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -28,6 +29,7 @@ from dashboard.jobs import Jobs
 from dashboard.public_gate import NAME, UploadLimit, visitor_of
 from dashboard.serve import launch
 from dashboard.store import Store
+from dashboard.tabs.common import owner_of
 from dashboard.tabs.endpoints import Endpoints
 from dashboard.visitors import FOLDER, Visitor, VisitorStore, built_in, sweep
 from models.load import load_model
@@ -66,6 +68,26 @@ def config(address: str) -> dict[str, Any]:
 @pytest.fixture
 def page(address: str, config: dict[str, Any]) -> HttpPage:
     return HttpPage(address, "", config)
+
+
+def test_nobody_goes_past_the_queue(page: HttpPage) -> None:
+    """Gradio's direct route would run any number of requests at once."""
+    queued = next(e for e in page.events if e["api_name"] == "runs" and e["queue"] is not False)
+    answer = page.web.post(f"/gradio_api/run/{queued['api_name']}", json={"data": []})
+    assert answer.status_code >= 400
+
+
+def test_a_visitor_has_one_task_at_a_time_however_many_pages_he_opens(engine: Engine) -> None:
+    assert isinstance(engine.store, VisitorStore)
+    with pytest.MonkeyPatch.context() as patch:
+        requests = [SimpleNamespace(session_hash=name) for name in ("a", "b")]
+        patch.setattr(engine.store, "who", lambda: Visitor(("cookie", "a")))
+        assert len({owner_of(engine, r) for r in requests}) == 1  # type: ignore[arg-type]
+        assert owner_of(engine, requests[0], "-video") != owner_of(engine, requests[0])  # type: ignore[arg-type]
+        patch.setattr(engine.store, "who", lambda: Visitor(("another", "a")))
+        assert owner_of(engine, requests[0]) != "" != owner_of(engine, SimpleNamespace(session_hash=None))  # type: ignore[arg-type]
+        patch.setattr(engine.store, "who", lambda: None)
+        assert owner_of(engine, SimpleNamespace(session_hash=None)), "a task of nobody's has no limits"  # type: ignore[arg-type]
 
 
 def zipped(path: Path, entries: dict[str, bytes]) -> Path:

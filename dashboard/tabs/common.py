@@ -17,6 +17,7 @@ from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.naming import BY_PROFILE, label_of
 from dashboard.store import Run
+from dashboard.visitors import VisitorStore
 
 _UPLOADS = os.environ.get("GRADIO_TEMP_DIR") or os.path.join(tempfile.gettempdir(), "gradio")
 _UPLOADED = re.compile(re.escape(_UPLOADS) + r"/[0-9A-Za-z]{16,}/")
@@ -71,6 +72,22 @@ def run_choices(runs: Sequence[Run]) -> list[tuple[str, str]]:
         return text
 
     return [(label(r), r.id) for r in runs]
+
+
+def owner_of(engine: Engine, request: gr.Request, kind: str = "") -> str:
+    """Whose job of a kind it is: a browser session's; on a public server a visitor's, however many pages he opens."""
+    if not isinstance(engine.store, VisitorStore):
+        return f"{request.session_hash or ''}{kind}"
+    visitor = engine.store.who()
+    name = next(iter(visitor.marks), "") if visitor is not None else ""
+    return f"{name or request.session_hash or 'somebody'}{kind}"
+
+
+def say_gone(engine: Engine, request: gr.Request) -> None:
+    """The page has opened: say so if the run of its link, ``?run=ID``, is not there. Of several "Compare" tells."""
+    wanted = str(request.query_params.get("run") or "")
+    if wanted and "," not in wanted and not engine.store.has(wanted):
+        gr.Warning(f"There is no run {html.escape(wanted[:200])}: it may have been deleted.")
 
 
 class Slider(gr.Slider):

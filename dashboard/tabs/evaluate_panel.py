@@ -21,7 +21,7 @@ from dashboard.labels import read_mapping
 from dashboard.scoring import score
 from dashboard.settings import settings_for_data, settings_for_models, settings_of
 from dashboard.tabs import App
-from dashboard.tabs.common import EVENT, run_choices, shown, toast
+from dashboard.tabs.common import EVENT, owner_of, run_choices, shown, toast
 from dashboard.views import ProgressView
 from dashboard.views.strings import STRINGS, t
 from models.load import check_loadable, find_spec, looks_like_path, model_rows
@@ -133,7 +133,7 @@ class Evaluate:
             works.append((f"{name.rpartition('/')[2] if name in (weights or []) else name} · {dataset.name}", work))
         if elsewhere:
             works.append(self._scoring(Path(elsewhere), dataset, settings, how.limit))
-        started = self.engine.jobs.start(works, owner=request.session_hash or "")
+        started = self.engine.jobs.start(works, owner=owner_of(self.engine, request))
         return started.id, *self.poll(started.id)
 
     def _scoring(

@@ -15,7 +15,7 @@ from dashboard.jobs import ACTIVE, Job, Work
 from dashboard.profiling.kept import write_profile
 from dashboard.profiling.profile import profile
 from dashboard.settings import size_of
-from dashboard.tabs.common import run_choices, visible
+from dashboard.tabs.common import owner_of, run_choices, visible
 from dashboard.tabs.evaluate_panel import job_data, refuse_paths
 from models.load import as_file, check_loadable, find_spec, model_rows
 
@@ -84,7 +84,7 @@ class ProfileStart:
             data = self._data(name, source)
             said = name.rpartition("/")[2] if name in (weights or []) else name
             works.append((said, self._work(name, pixels, tuple(kept), data, int(limit or 0) or None)))
-        started = self.engine.jobs.start(works, owner=f"{request.session_hash or ''}-profile")
+        started = self.engine.jobs.start(works, owner=owner_of(self.engine, request, "-profile"))
         return started.id, *self.status(started.id)
 
     def _data(self, name: str, source: str) -> Dataset | str | None:

@@ -67,8 +67,6 @@ class Results:
         """The page has opened: fill in the runs (``?run=ID`` asks for one)."""
         wanted = request.query_params.get("run")
         chosen = self.default(wanted)
-        if wanted and "," not in wanted and chosen != [wanted] and not self.engine.store.has(wanted):
-            gr.Warning(f"There is no run {html.escape(wanted[:200])}: it may have been deleted.")
         return gr.Dropdown(choices=self.choices(), value=chosen), *self.show(chosen, None, "cross_entropy", 2.0, False)
 
     def chosen(self, ids: list[str], focus: str | None, sort: str, gamma: float, errors: bool) -> tuple[Any, ...]:

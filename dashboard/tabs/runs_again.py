@@ -17,7 +17,7 @@ from dashboard.naming import label_of
 from dashboard.settings import DATA_SETTINGS, settings_for_data, settings_for_models, settings_of
 from dashboard.store import Run
 from dashboard.tabs import TAB_OF, TABS, App
-from dashboard.tabs.common import EVENT, toast
+from dashboard.tabs.common import EVENT, owner_of, toast
 from dashboard.tabs.evaluate_panel import job_data, refuse_paths
 from dashboard.tasks import TASKS
 from dashboard.views import ProgressView
@@ -90,7 +90,7 @@ class Again:
         if self.engine.public:
             refuse_paths([name], settings)
         work = self.work(run, name, precision, int(limit or 0) or None, int(batch or 0) or None, settings)
-        job = self.engine.jobs.start([work], owner=request.session_hash or "")
+        job = self.engine.jobs.start([work], owner=owner_of(self.engine, request))
         tab = TAB_OF.get(run.task, run.task)
         shared = [part for name in self.tabs for part in ((job.id, gr.Timer(active=True)) if name == tab else SKIP)]
         return job.id, *self.poll(job.id), *shared

@@ -15,7 +15,7 @@ from dashboard.jobs import ACTIVE
 from dashboard.retracking import can_retrack, retrack
 from dashboard.store import Run
 from dashboard.tabs import App
-from dashboard.tabs.common import EVENT, run_choices, toast
+from dashboard.tabs.common import EVENT, owner_of, run_choices, toast
 from dashboard.tabs.evaluate_panel import IDLE, job_data
 from dashboard.views import ProgressView
 from dashboard.views.strings import t
@@ -104,7 +104,7 @@ class Tuning:
             return retrack(run, tracker, dataset, self.engine.store, say, cancel).id
 
         label = f"{run.facts['detector']['name']}+{name} · {run.dataset}"
-        started = self.engine.jobs.start([(label, work)], owner=f"{request.session_hash or ''}-tune")
+        started = self.engine.jobs.start([(label, work)], owner=owner_of(self.engine, request, "-tune"))
         return started.id, *self.poll(state, started.id)
 
     def poll(self, state: dict[str, Any], job_id: str | None) -> tuple[Any, ...]:

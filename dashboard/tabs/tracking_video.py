@@ -17,7 +17,7 @@ from dashboard.explore.overview import Data, json_number
 from dashboard.explore.tracking.opened import Opened, opened
 from dashboard.jobs import ACTIVE, Work
 from dashboard.tabs import App
-from dashboard.tabs.common import EVENT, toast
+from dashboard.tabs.common import EVENT, owner_of, toast
 from dashboard.tabs.evaluate_panel import IDLE, job_data, refuse_paths
 from dashboard.tabs.tracking_player import Player, film_said
 from dashboard.views import FiguresView, ProgressView, TableView, TracksView
@@ -88,7 +88,7 @@ class Video:
         works = [(f"{name} · {dataset.name}", self._tracking(name, dataset)) for name in names]
         tasks = {name: "detection" if name == finder else None for name in labels}
         works += [(f"{name} · {dataset.name}", self._labelling(name, dataset, tasks[name])) for name in labels]
-        started = self.engine.jobs.start(works, owner=f"{request.session_hash or ''}-video")
+        started = self.engine.jobs.start(works, owner=owner_of(self.engine, request, "-video"))
         state = {"source": source, "options": options, "answers": []}
         self.begun = {k: v for k, v in self.begun.items() if self.engine.jobs.get(k) is not None} | {started.id: state}
         return state, started.id, *self._status(started.id)

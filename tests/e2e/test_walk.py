@@ -95,3 +95,12 @@ def test_every_tab(browser: Browser, server: str, width: int, height: int, schem
     expect(page.locator(".toast-body")).to_have_count(0)
     page.context.close()
     assert problems == []
+
+
+def test_a_link_to_a_run_that_is_gone_says_so(browser: Browser, server: str) -> None:
+    page, problems = new_page(browser)
+    page.goto(f"{server}/?run=nosuch")
+    expect(page.locator(".toast-body")).to_contain_text("There is no run nosuch: it may have been deleted.")
+    expect(page.locator("#cls-figures .card").first).to_be_visible()
+    page.context.close()
+    assert problems == []
