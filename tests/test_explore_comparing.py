@@ -319,7 +319,7 @@ def test_of_many_classes_the_extremes_are_drawn() -> None:
     values = np.linspace(0, 1, 100)
     found = classes_of([np.full(100, 0.5), values], values - 0.6, values - 0.4)
     drawn = class_chart(comparison_of([[1], [2]], classes=[found]), "iou", 1)["data"][-1]["y"]
-    assert drawn == [f"c{i}" for i in (*range(20), *range(80, 100))]
+    assert drawn == [f"c{i}" for i in (*range(12), *range(88, 100))]
 
 
 def test_the_spread_is_the_share_of_samples_up_to_a_score() -> None:

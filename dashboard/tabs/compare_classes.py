@@ -21,6 +21,7 @@ from dashboard.views import ChartView, TableView
 from dashboard.views.strings import I18N, t
 
 WRAPPED = """.lp-table thead th:not(:first-child) { white-space: normal; max-width: 11em; vertical-align: bottom; }"""
+TALL = ".lp-chart { height: 400px; } .lp-chart-info { top: -398px; }"
 START: dict[str, Any] = {"for": None, "metric": None, "run": None}
 
 
@@ -121,7 +122,7 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
                 table = TableView(elem_id="cmp-classes-table", css_template=WRAPPED)
                 hint = gr.Markdown(elem_id="cmp-classes-hint", elem_classes="lp-help")
             with gr.Column(scale=4, min_width=320):
-                chart = ChartView(elem_id="cmp-classes-chart")
+                chart = ChartView(elem_id="cmp-classes-chart", css_template=TALL)
     do.connect(compared, state, problem, [metric, run, table, chart, hint], body)
     choice = [state, compared.runs, compared.baseline]
     for control in (metric, run):

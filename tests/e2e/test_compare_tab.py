@@ -81,6 +81,26 @@ def test_a_class_leads_to_its_pictures(tab: Page) -> None:
     assert set(tab.locator("#cmp-gallery .t").all_inner_texts()) == {name}
 
 
+def test_what_is_said_of_a_class_is_not_cut_off(tab: Page) -> None:
+    tab.locator("#cmp-task label", has_text="Semantic segmentation").click()
+    expect(tab.locator("#cmp-decide thead th").nth(1)).to_contain_text("mIoU", timeout=90_000)
+    tab.get_by_role("tab", name="By class").click()
+    expect(tab.locator("#cmp-classes-table thead th").last).to_have_text("Says")
+    said = tab.locator("#cmp-classes-table tbody tr").first.locator("td").last
+    assert said.evaluate("e => e.offsetHeight") < 32  # one line
+    assert tab.locator("#cmp-classes-table .scroll").evaluate("e => e.scrollWidth <= e.clientWidth")
+
+
+def test_names_are_broken_at_their_signs_only(tab: Page) -> None:
+    tab.locator("#cmp-task label", has_text="Tracking").click()
+    expect(tab.locator("#cmp-decide thead th").nth(1)).to_contain_text("HOTA", timeout=90_000)
+    name = tab.locator("#cmp-decide tbody th b").first
+    expect(name).to_contain_text("bytetrack")
+    assert name.evaluate("e => getComputedStyle(e).overflowWrap") == "break-word"
+    assert name.locator("wbr").count() >= 2
+    assert tab.locator("#cmp-decide .test").count() == 0  # frames have no p
+
+
 @pytest.mark.parametrize(
     ("task", "first", "large"),
     [

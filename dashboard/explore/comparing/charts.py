@@ -47,6 +47,7 @@ def forest(comparison: Comparison, name: str) -> figures.Figure:
     )
     shared["yaxis"] = {"type": "category", "autorange": "reversed", "automargin": True, "title": {"text": ""}}
     line = {"color": GREY, "width": 1.5, "dash": "dot"}
+    shared["xaxis"] |= {"nticks": 5, "tickangle": 0}
     shared["shapes"] = [{"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1, "line": line}]
     shared["uirevision"] = f"forest {first.unit} {comparison.baseline}"
     return {"data": traces, "layout": shared, "explain": "chart_vs_forest"}

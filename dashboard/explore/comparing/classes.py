@@ -10,7 +10,7 @@ from dashboard.comparing.shapes import ClassDifferences, Comparison
 from dashboard.explore.comparing.shown import breakable, color, entry, marker, run_names, said
 from dashboard.explore.overview import Data, json_number
 
-MOST_DRAWN = 40
+MOST_DRAWN = 24
 FEWEST = 6
 """Samples that differ, all one way, from which the sign test says that it is no chance: 2 / 2**6 is below 0.05."""
 GREY = "#9ca3af"
@@ -130,7 +130,7 @@ def class_chart(comparison: Comparison, metric: str, run: int) -> figures.Figure
         )
     shared = figures.layout(said(comparison.task, metric), "", showlegend=True)
     shared["yaxis"] = {"type": "category", "autorange": "reversed", "automargin": True, "title": {"text": ""}}
-    shared["yaxis"] |= {"categoryorder": "array", "categoryarray": labels}
+    shared["yaxis"] |= {"categoryorder": "array", "categoryarray": labels, "dtick": 1, "tickfont": {"size": 10}}
     shared["xaxis"] |= {"range": _span(found.values[[base, run]][:, order])}
     shared["uirevision"] = f"{metric} {run} {base}"
     return {"data": traces, "layout": shared, "explain": "chart_vs_classes"}
