@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +19,49 @@ from models.torch_adapter import cpu_threads
 
 T = TypeVar("T")
 TRIAL_SECONDS = 60  # for one picture at loading; a graph may hold an endless loop
+RUN_SECONDS = 120.0  # of any batch, and
+TIMES_TRIAL = 50  # so many times what the trial took for as many numbers: a loop may be endless for some pictures only
 _NO_MEMORY = ("Failed to allocate", "out of memory", "bad allocation", "OUT_OF_MEMORY")
+
+
+class _Clock:
+    """One thread for all sessions that ends runs which take too long; a timer a run would cost small models a tenth."""
+
+    def __init__(self) -> None:
+        self._running: dict[int, tuple[float, Any]] = {}
+        self._guard = threading.Lock()
+        self._started = False
+
+    @staticmethod
+    def options() -> Any:
+        """How to run once."""
+        import onnxruntime
+
+        return onnxruntime.RunOptions()
+
+    @contextlib.contextmanager
+    def until(self, deadline: float, how: Any) -> Iterator[None]:
+        """End what runs inside with ``how`` when ``time.monotonic()`` is past ``deadline``."""
+        if not self._started:
+            with self._guard:
+                if not self._started:
+                    threading.Thread(target=self._watch, daemon=True, name="onnx clock").start()
+                    self._started = True
+        self._running[id(how)] = deadline, how
+        try:
+            yield
+        finally:
+            self._running.pop(id(how), None)
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(0.5)
+            for deadline, how in list(self._running.values()):
+                if time.monotonic() > deadline:
+                    how.terminate = True
+
+
+_CLOCK = _Clock()
 
 
 class Session:
@@ -45,6 +89,7 @@ class Session:
         session, self.device = _open(path, data, options, self.threads)
         self._session: Any = session
         self._how: Any = None
+        self._pace = 0.0  # seconds for a number of the input, in the trial
         self.inputs: list[Any] = session.get_inputs()
         self.outputs: list[Any] = session.get_outputs()
         self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
@@ -67,9 +112,19 @@ class Session:
         have = len(batch)
         if have < size:  # the file takes exactly ``size``
             batch = np.concatenate([batch, np.repeat(batch[-1:], size - have, axis=0)])
+        how = self._how or _CLOCK.options()
+        most = max(RUN_SECONDS, TIMES_TRIAL * self._pace * batch.size)
+        begin = time.monotonic()
         try:
-            found = self._session.run(list(outputs), {name: batch}, self._how)
+            with _CLOCK.until(begin + most, how):
+                found = self._session.run(list(outputs), {name: batch}, how)
+            if how is self._how:
+                self._pace = max(self._pace, (time.monotonic() - begin) / batch.size)
         except Exception as error:
+            if how.terminate and how is not self._how:
+                raise InputError(
+                    f"{self.path} was stopped after {most:.0f} s of one batch: it may never end for these pictures."
+                ) from error
             text = str(error)
             if any(sign in text for sign in _NO_MEMORY):
                 raise OutOfMemory(text.splitlines()[0]) from error

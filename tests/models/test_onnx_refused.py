@@ -271,18 +271,49 @@ def test_more_memory_than_there_is(tmp_path):
         load_model(path, options())
 
 
-def test_a_loop_without_end(tmp_path, monkeypatch):
-    from onnx import TensorProto, helper, numpy_helper
+def loop_body():
+    """Of a loop that goes on and changes its numbers a little."""
+    from onnx import TensorProto, helper
 
-    monkeypatch.setattr("models.onnx_session.TRIAL_SECONDS", 0.5)
     info = helper.make_tensor_value_info
-    body = helper.make_graph(
+    return helper.make_graph(
         [helper.make_node("Identity", ["c"], ["co"]), helper.make_node("Sin", ["v"], ["vo"])],
         "body",
         [info("i", TensorProto.INT64, []), info("c", TensorProto.BOOL, []), info("v", TensorProto.FLOAT, None)],
         [info("co", TensorProto.BOOL, []), info("vo", TensorProto.FLOAT, None)],
     )
+
+
+def test_a_loop_without_end(tmp_path, monkeypatch):
+    from onnx import helper, numpy_helper
+
+    monkeypatch.setattr("models.onnx_session.TRIAL_SECONDS", 0.5)
     numbers = [numpy_helper.from_array(np.array(2**62), "n"), numpy_helper.from_array(np.array(True), "t")]
-    loop = helper.make_node("Loop", ["n", "t", "before"], ["output"], body=body)
+    loop = helper.make_node("Loop", ["n", "t", "before"], ["output"], body=loop_body())
     with pytest.raises(InputError, match="may never end"):
         load_model(ended_by(tmp_path / "a.onnx", [loop], numbers), options())
+
+
+def test_a_loop_without_end_for_some_pictures_only(tmp_path, monkeypatch):
+    """The black picture of the trial is done at once."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    file = weights.onnx_file(tmp_path / "b.onnx")
+    image = onnx.load(file).graph.input[0].name
+    facts = {"n": 2**62, "once": 1, "t": True, "zero": np.float32(0)}
+    nodes = [
+        helper.make_node("ReduceMax", [image], ["brightest"], keepdims=0),
+        helper.make_node("Greater", ["brightest", "zero"], ["bright"]),
+        helper.make_node("Where", ["bright", "n", "once"], ["turns"]),
+        helper.make_node("Loop", ["turns", "t", "before"], ["output"], body=loop_body()),
+    ]
+    numbers = [numpy_helper.from_array(np.array(value), name) for name, value in facts.items()]
+    adapter = load_model(ended_by(tmp_path / "a.onnx", nodes, numbers), options())
+    black, white = (np.full((32, 32, 3), value, np.uint8) for value in (0, 255))
+    adapter.predict([black])
+    monkeypatch.setattr("models.onnx_session.RUN_SECONDS", 1.0)
+    monkeypatch.setattr("models.onnx_session.TIMES_TRIAL", 0)
+    with pytest.raises(InputError, match=r"a\.onnx was stopped after 1 s of one batch: it may never end"):
+        adapter.predict([white])
+    adapter.predict([black])  # and is of use again
