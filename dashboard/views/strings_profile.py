@@ -32,8 +32,8 @@ PROFILE: dict[str, tuple[str, str]] = {
     "ui.prf.runs": ("Profiles to show (up to four)", "要顯示的量測（最多四個）"),
     "ui.prf.focus": ("Layers are those of", "各層屬於"),
     "ui.prf.none": (
-        "Nothing has been measured yet. Press **Measure**: the small model that is chosen takes a few seconds, and any other that you pick takes its place.",
-        "尚未量測任何模型。按「**開始量測**」：已選好的小模型只需幾秒，也可改選其他模型。",
+        "Nothing has been measured yet. Press **Measure**: the small model that is chosen takes about a minute, and any other that you pick takes its place.",
+        "尚未量測任何模型。按「**開始量測**」：已選好的小模型約需一分鐘，也可改選其他模型。",
     ),
     "ui.prf.nolayers": (
         "The inside of this model cannot be looked into: there are no layers to list.",
