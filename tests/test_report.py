@@ -235,6 +235,23 @@ def test_values_of_a_comparison(value, unit, text):
     assert compared.number(Html(Words()), value, unit) == text
 
 
+def test_charts_without_a_point_are_left_out():
+    diagonal = {"type": "scatter", "name": "", "x": [0, 1], "y": [0, 1]}
+    none = figures.line(np.zeros(0, np.float32), np.zeros(0, np.float32), "run", 0)
+    unknown = {"type": "scatter", "name": "run", "x": [0.0, 1.0], "y": [None, float("nan")]}
+    point = figures.line(np.zeros(1, np.float32), np.ones(1, np.float32), "run", 0)
+    for traces, empty in (
+        ([diagonal], True), ([diagonal, none], True), ([unknown], True), ([diagonal, none, point], False), ([], True),
+        ([{"type": "heatmap", "z": [[0, None]]}], False), ([{"type": "sunburst", "values": [3]}], False),
+        ([{"type": "bar", "name": "a", "x": [1, 2], "y": ["p", "q"], "orientation": "h"}], False),
+    ):  # fmt: skip
+        assert drawn.is_empty({"data": traces, "layout": {}}) is empty, traces
+
+
+def test_rates_are_readable():
+    assert [Html(Words()).number(v, "rate") for v in (3.14159, 47831.2)] == ["3.1/s", "47,831/s"]
+
+
 def test_ends_of_intervals_in_little_room():
     html = Html(Words())
     assert [html.brief(v) for v in (0.8651, -0.05, 0.0, 1.0)] == [".865", "−.050", ".000", "1.000"]

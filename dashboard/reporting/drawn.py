@@ -37,6 +37,18 @@ def ready(figure: Figure, names: Sequence[str], text: Callable[[str], str], most
     return {"data": data, "layout": layout}
 
 
+def is_empty(figure: Figure) -> bool:
+    """Whether there is nothing to see but lines of reference, which have no name: a curve of a single sample, say."""
+    return not any(_seen(t) for t in figure["data"] if t.get("name") or t.get("type") != "scatter")
+
+
+def _seen(trace: dict[str, Any]) -> bool:
+    """Whether a trace has a value."""
+    values = next((trace[k] for k in ("y", "z", "values") if k in trace), "of another kind")
+    known = array(values) if "y" in trace else None
+    return bool(np.isfinite(known).any()) if known is not None else bool(values)
+
+
 def _trace(trace: dict[str, Any], names: Sequence[str], text: Callable[[str], str], most: int) -> dict[str, Any]:
     """One trace."""
     out = dict(trace)

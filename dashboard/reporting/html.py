@@ -67,7 +67,7 @@ class Html:
             "count": lambda x: f"{x:,.0f}",
             "ms": lambda x: f"{x:.2f} ms" if x < 1 else f"{x:.1f} ms",
             "db": lambda x: f"{x:.2f}",
-            "rate": lambda x: f"{x:.1f}/s" if x < 100 else f"{x:.0f}/s",
+            "rate": lambda x: f"{x:.1f}/s" if x < 100 else f"{x:,.0f}/s",
             "short": short,
             "big": big,
         }.get(form, lambda x: f"{x:.3f}")(value)

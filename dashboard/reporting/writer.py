@@ -127,7 +127,8 @@ class Writer:
         charts = list(self.charts)
         if self.found is not None:
             charts = compared.charts(self.found, self.names, self.out) + charts
-        return '<div class="charts">' + "".join(self._chart(c, limits) for c in charts) + "</div>"
+        shown = [self._chart(c, limits) for c in charts if not drawn.is_empty(c.figure)]
+        return f'<div class="charts">{"".join(shown)}</div>' if shown else ""
 
     def _chart(self, chart: Chart, limits: Limits, kind: str = "") -> str:
         """One chart."""
