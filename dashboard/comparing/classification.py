@@ -54,14 +54,14 @@ class _Answers:
 
 def _rows(run: Run) -> pa.Table:
     """The columns that are needed; of answers without scores those that only scores could tell are undefined."""
-    found = column(run, (*NAMES, "correct"), SCORES)
+    found = column(run, NAMES, SCORES)
     rank = found.column("rank").to_numpy()
     if len(rank) and np.isnan(rank).all():  # then the confidence that is stored is no score of the answer either
-        place = np.where(found.column("correct").to_numpy(), 0, -1)
+        place = np.where(found.column("predicted").to_numpy() == found.column("label").to_numpy(), 0, -1)
         unknown = pa.array(np.full(len(rank), np.nan))
         for name, values in (("rank", pa.array(place)), ("confidence", unknown)):
             found = found.set_column(found.column_names.index(name), name, values)
-    return found.select(NAMES)
+    return found
 
 
 def measure(runs: Sequence[Run], aligned: Aligned, how: Settings) -> Measured:
