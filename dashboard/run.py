@@ -103,7 +103,10 @@ def _results(path: Path, _written_at: int) -> Mapping[str, MetricResult]:
 def _classes(path: Path, _written_at: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """A run's class names and ids, kept for a while."""
     facts = json.loads((path / "classes.json").read_text("utf-8"))
-    return tuple(facts["names"]), tuple(facts["ids"])
+    names, ids = facts["names"], facts["ids"]
+    if not all(isinstance(part, list) and all(isinstance(x, str) for x in part) for part in (names, ids)):
+        raise ValueError("names and ids must be lists of texts")
+    return tuple(names), tuple(ids)
 
 
 def facts_of(run: Run) -> dict[str, Any]:
@@ -149,6 +152,36 @@ def _check(facts: Any) -> None:
     kinds: dict[str, type] = {"samples": int, "schema": int}
     kinds |= dict.fromkeys(("id", "task", "model", "dataset", "created_at"), str)
     kinds |= dict.fromkeys(("metrics", "intervals", "facts", "timing", "environment"), dict)
+    _of_kind(facts, kinds, required=True)
+    _of_kind(facts["facts"], _FACTS)
+    _of_kind(facts["facts"].get("dataset_facts", {}), {"source": str, "warnings": list, "options": dict})
+    _of_kind(facts["facts"].get("tracker", {}), {"changed": dict, "settings": dict})
+    _of_kind(facts["timing"], {"latency_ms": dict, "stages_ms": dict})
+    _numbers("metrics", facts["metrics"])
+    for part in ("latency_ms", "stages_ms"):
+        _numbers(part, facts["timing"].get(part, {}))
+    _numbers("timing", {k: v for k, v in facts["timing"].items() if not isinstance(v, (dict, str))})
+    for name, ends in facts["intervals"].items():
+        if not (isinstance(ends, list) and len(ends) == 2):
+            raise ValueError(f"the interval of {name} must be two numbers, got {ends!r:.50}")
+        _numbers(f"the interval of {name}", dict(enumerate(ends)))
+
+
+_FACTS: dict[str, type] = {
+    **dict.fromkeys(("dataset_facts", "model_facts", "tracker", "detector", "settings", "profile"), dict),
+    **dict.fromkeys(("skipped", "used_classes", "sequences"), list),
+}
+
+
+def _of_kind(facts: dict[str, Any], kinds: Mapping[str, type], required: bool = False) -> None:
     for name, kind in kinds.items():
-        if not isinstance(facts.get(name), kind):
+        if (required or name in facts) and not isinstance(facts.get(name), kind):
             raise ValueError(f"{name} must be {kind.__name__}, got {facts.get(name)!r:.50}")
+
+
+def _numbers(what: str, values: Mapping[Any, Any]) -> None:
+    """Raise ValueError unless all are numbers that fit a float, or null."""
+    for name, value in values.items():
+        good = value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+        if not good or (isinstance(value, int) and abs(value) > 1 << 1000):
+            raise ValueError(f"{what}: {name} must be a number, got {value!s:.50}")

@@ -118,6 +118,37 @@ def test_damaged_run_is_left_out_and_named(store, text):
     assert not (store.root / "runs" / "bad").exists()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"metrics": {"top1": "high"}},
+        {"metrics": {"top1": {"a": 1}}},
+        {"metrics": {"top1": True}},
+        {"metrics": {"top1": 10**400}},
+        {"intervals": {"top1": [0.1]}},
+        {"intervals": {"top1": ["a", "b"]}},
+        {"timing": {"latency_ms": [1]}},
+        {"timing": {"latency_ms": {"p50": "fast"}}},
+        {"timing": {"wall_s": [1]}},
+        {"facts": {"dataset_facts": None}},
+        {"facts": {"dataset_facts": ["a"]}},
+        {"facts": {"dataset_facts": {"source": 3}}},
+        {"facts": {"tracker": ["a"]}},
+        {"facts": {"tracker": {"changed": ["a"]}}},
+        {"facts": {"skipped": {"id": "a"}}},
+    ],
+)
+def test_a_run_of_other_shapes_is_left_out_and_named(store, change):
+    """Or one file edited by hand would take the whole page away."""
+    add_run(store, "good")
+    add_run(store, "bad")
+    file = store.root / "runs" / "bad" / "run.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    assert [r.id for r in store.runs()] == ["good"]
+    with pytest.raises(InputError, match=r"run\.json is damaged .*delete"):
+        store.get("bad")
+
+
 def test_binary_garbage(store):
     add_run(store, "bad")
     (store.root / "runs" / "bad" / "run.json").write_bytes(b"\xff\xfe\x00garbage")
@@ -140,6 +171,9 @@ def test_damaged_results_and_classes_are_named(store):
         replace(run, created_at="other").results()
     with pytest.raises(InputError, match=r"classes\.json is missing or damaged"):
         _ = replace(run, created_at="other").classes
+    (run.path / "classes.json").write_text('{"names": ["a", 3], "ids": []}')
+    with pytest.raises(InputError, match=r"classes\.json is missing or damaged"):
+        _ = run.classes
 
 
 @pytest.mark.parametrize(
