@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from dashboard.errors import InputError
 from models.base import LoadOptions
 from models.load import load_model
 from models.onnx_graph import parse
@@ -20,7 +21,6 @@ from models.profiling_runtimes import onnx_bytes
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-CPU = LoadOptions(device="cpu")
 RNG = np.random.default_rng(0)
 
 
@@ -218,3 +218,40 @@ def test_the_reader_agrees_with_onnx_on_names_numbers_and_tensors(tmp_path):
     tensors = {t.name: (tuple(t.dims), t.data_type) for t in reference.initializer}
     tensors["k"] = ((4, 3, 3, 3), TensorProto.FLOAT)
     assert {name: (t.shape, t.kind) for name, t in graph.tensors.items()} == tensors
+
+
+def test_quantised_operators_by_hand(tmp_path):
+    scale, zero = {"s": np.float32(0.02), "t": np.float32(0.1)}, {"z": np.uint8(128), "u": np.int8(0)}
+    stored = {
+        "k": RNG.integers(-9, 9, (4, 3, 3, 3)).astype(np.int8),
+        "c": RNG.integers(-9, 9, 4).astype(np.int32),
+        "m": RNG.integers(-9, 9, (4, 5)).astype(np.int8),
+    }
+    nodes = [
+        node("QuantizeLinear", "x s z", "xq"),
+        node("QLinearConv", "xq s z k t u s z c", "fq"),
+        node("DequantizeLinear", "fq s z", "f"),
+        *ENDING[:2],
+        node("QuantizeLinear", "d s z", "dq"),
+        node("QLinearMatMul", "dq s z m t u s z", "yq"),
+        node("DequantizeLinear", "yq s z", "y"),
+    ]
+    found = counted(written(tmp_path / "a.onnx", nodes, {**scale, **zero, **stored}))
+    assert [(row.kind, row.rule, row.params, row.macs) for row in found.layers] == [
+        ("QLinearConv", "conv", 108 + 4, 108 * 36),
+        ("GlobalAveragePool", "pool", 0, 0),
+        ("QLinearMatMul", "linear", 20, 20),
+    ]
+    assert found.layers[0].terms["bias"] == 1
+    assert found.layers[2].terms == {"nin": 4, "nout": 5, "rows": 1, "bias": 0}
+
+
+def test_a_deformable_convolution_by_hand(tmp_path):
+    nodes = [node("DeformConv", "x k o c", "f"), *ENDING]
+    stored = {"k": floats(4, 3, 3, 3), "o": np.zeros((1, 18, 6, 6), np.float32), "c": floats(4), **HEAD}
+    try:
+        found = counted(written(tmp_path / "a.onnx", nodes, stored, batch=1))
+    except InputError:
+        pytest.skip("onnxruntime has no DeformConv here")
+    conv = found.layers[0]
+    assert (conv.rule, conv.params, conv.macs, conv.terms["bias"]) == ("conv", 108 + 4, 108 * 36, 1)
