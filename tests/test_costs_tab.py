@@ -180,6 +180,7 @@ def test_predictions_that_were_taken_away(runs, tmp_path) -> None:
     shown = do.opened(dict(START), ids, ids[0], 1.0, 1.0, False, 0.5)
     assert said in shown[1].value
     assert (shown[1].visible, shown[2].visible) == (True, False)
+    assert shown[0] == START  # another look tries again
 
 
 def test_runs_of_one_model_are_told_apart(tmp_path) -> None:

@@ -166,6 +166,21 @@ def test_pictures_that_are_gone(do, monkeypatch) -> None:
     assert shown[10]["cards"][0]["thumb"] is None
 
 
+def test_where_nothing_can_be_sliced_the_page_says_so(do, tmp_path) -> None:
+    ids = ids_of(do)
+    for chosen, said in (([], ""), (ids[:1], ""), ([ids[0], ids[0]], "is asked for twice")):
+        shown = do.opened(dict(START), chosen, ids[0], *PLAIN)
+        note, panel = shown[-3:-1]
+        assert (note.visible, panel.visible) == (bool(said), False)
+        assert said in note.value
+        assert (shown[0] == START) == bool(said)  # another look tries again
+    shown = do.opened(dict(START), ids, ids[0], False, 300, None, "rest")  # two hundred of four hundred at most
+    assert shown[7]["lines"][0]["key"] == "ui.slice.said.none"
+    assert [part.visible for part in shown[-3:]] == [False, True, False]
+    shown = do.opened(dict(START), ids, ids[0], *PLAIN)
+    assert [part.visible for part in shown[-3:]] == [False, True, True]
+
+
 def test_rows_stay_while_pictures_are_measured(do, monkeypatch) -> None:
     ids = ids_of(do)
     known, asked = do.measurings.ask(do.engine.pictures(None), np.arange(400), 30)[0], []

@@ -73,7 +73,7 @@ class Costs:
             comparison_of(self.engine, ids, baseline)  # that it is one truth; at hand, where another panel was open
             views = decisions(runs, place)
         except InputError as error:
-            return self._nothing(state, f"⚠ {html.escape(shown(error))}")
+            return self._nothing(dict(START), f"⚠ {html.escape(shown(error))}")  # looked at anew, it tries anew
         names = views[0].common.names
         listed = [names[i] for i in class_points(views[0], prices_of(names, 1, 1)).labels] if _scored(views[0]) else []
         controls = replace(controls, label=ALL, own=(), focus=state["runs"][0])
@@ -200,7 +200,7 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
             miss = gr.Number(1, minimum=0, label=t("ui.cost.miss"), elem_id="cost-miss", min_width=120)
             label = Choices(
                 [(t("ui.cost.all"), ALL)], value=ALL, label=t("ui.cost.class"), elem_id="cost-class", interactive=True,
-                min_width=160,
+                min_width=220,
             )  # fmt: skip
             withhold = gr.Checkbox(False, label=t("ui.cost.withhold"), elem_id="cost-withhold", min_width=160)
             abstain = gr.Number(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,14 +27,14 @@ from dashboard.tabs import App, Compared
 from dashboard.tabs.common import EVENT, Choice, Choices, Slider, toast
 from dashboard.tabs.compare import comparison_of
 from dashboard.tabs.compare_share import named, new_file
-from dashboard.tabs.compare_slices_shown import Shown, attribute_name, place_of, progress
+from dashboard.tabs.compare_slices_shown import Shown, attribute_name, names_of, place_of, progress, telling
 from dashboard.views import ChartView, CompareView, DetailView, EnhanceView, GalleryView, ProgressView
 from dashboard.views.said import SaidView, WideTable
 from dashboard.views.strings import t
 
 NAME = "slices"
 PAGE = 24
-OUTPUTS = 14  # of ``Slices.show``
+OUTPUTS = 17  # of ``Slices.show``
 BARS = 6  # the place of the progress among them
 START: dict[str, Any] = {"for": None, "slice": None, "most": PAGE, "sample": None, "measured": True}
 
@@ -156,14 +157,18 @@ class Slices(Shown):
         """Everything in the panel."""
         state = {**START, "for": [list(ids or []), baseline]}
         if len(ids or []) < 2:  # the tab itself says what to do
-            return state, gr.Button(visible=False), gr.Timer(active=False), *(gr.skip(),) * 4, *(None,) * (OUTPUTS - 7)
+            return self._nothing(state)
+        try:
+            comparison_of(self.engine, ids, baseline)
+        except InputError as error:
+            return self._nothing(dict(START), f"⚠ {html.escape(str(error))}")  # looked at anew, it tries anew
         view, making, notes = self.view(ids, baseline, controls)
         c = view.comparison
         run = place_of(c, controls.focus)
-        names = self.names(view)
+        names = names_of(view)
         first = next(iter(view.findings(run) or view.order(run)), None)
         state |= {"slice": first, "measured": making is None}
-        attribute = controls.attribute if controls.attribute in names else self.telling(view, first, names)
+        attribute = controls.attribute if controls.attribute in names else telling(view, first, names)
         choices = list(zip(run_names(c.runs), (r.id for r in c.runs), strict=True))
         rivals = [(t("ui.slice.rest"), "rest"), (t("ui.slice.baseline"), "baseline")]
         against = "rest" if run == c.baseline else controls.against
@@ -182,18 +187,16 @@ class Slices(Shown):
             DetailView(None, visible=True),
             CompareView(None, visible=False),
             EnhanceView(None, visible=False),
+            gr.Markdown(visible=False),
+            gr.Column(visible=True),
+            gr.Column(visible=bool(view.slices)),
         )
 
     @staticmethod
-    def names(view: Sliced) -> list[str]:
-        """Attributes that a chart can be over, each once."""
-        return [name for name in dict.fromkeys(a.name for a in view.attributes) if view.of(name)]
-
-    @staticmethod
-    def telling(view: Sliced, first: int | None, names: Sequence[str]) -> str | None:
-        """The attribute of the worst slice, or the first."""
-        wanted = view.slices[first].conditions[0][0] if first is not None else ""
-        return wanted if wanted in names else next(iter(names), None)
+    def _nothing(state: dict[str, Any], why: str = "") -> tuple[Any, ...]:
+        """One sentence instead of the panel."""
+        away = gr.Markdown(why, visible=bool(why)), gr.Column(visible=False), gr.skip()
+        return state, gr.skip(), gr.Timer(active=False), *(gr.skip(),) * (OUTPUTS - 6), *away
 
     def said(self, view: Sliced, run: int, notes: Sequence[str], controls: Controls) -> Any:
         """What was found, and what a reader must know."""
@@ -242,7 +245,7 @@ class Slices(Shown):
         if not (isinstance(event.index, int) and 0 <= event.index < len(places)):
             raise InputError("There is no such row: reload the page and click again.")
         place = places[event.index]
-        attribute = self.telling(view, place, self.names(view))
+        attribute = telling(view, place, names_of(view))
         state = {**state, "slice": place, "most": PAGE}
         chart = explore.chart(view, attribute) if attribute else None
         return state, self.gallery(view, place, run, 0, PAGE), attribute, chart
@@ -283,7 +286,9 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
     del app
     do = Slices(engine)
     state, clock = gr.State(dict(START)), gr.Timer(1.5, active=False)
-    with gr.Column(elem_id="slice-panel"):
+    note = gr.Markdown(visible=False, elem_id="slice-note")
+    file = gr.DownloadButton(visible="hidden", elem_id="slice-csv-file")  # a column that comes back would show it
+    with gr.Column(elem_id="slice-panel") as panel:
         with gr.Row(elem_classes=["lp-row", "lp-pick"]):
             focus = Choice(
                 [], label=t("ui.slice.focus"), elem_id="slice-focus", interactive=True, scale=4, min_width=240
@@ -303,22 +308,23 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
                 drop = gr.Button(t("ui.slice.untag"), size="sm", visible=False, elem_id="slice-untag")
         bars = ProgressView(elem_id="slice-progress", visible=False)
         said = SaidView(elem_id="slice-said")
-        with gr.Row(elem_classes="lp-row"):
-            with gr.Column(scale=7, min_width=340):
-                table = WideTable(elem_id="slice-table")
-                csv = gr.Button(t("ui.csv"), size="sm", elem_id="slice-csv")
-                file = gr.DownloadButton(visible="hidden", elem_id="slice-csv-file")
-            with gr.Column(scale=5, min_width=320):
-                attribute = Choices([], label=t("ui.slice.over"), elem_id="slice-over", interactive=True)
-                chart = ChartView(elem_id="slice-chart")
-        gallery = GalleryView(elem_id="slice-gallery")
-        detail = DetailView(elem_id="slice-detail")
-        panes = CompareView(elem_id="slice-panes", visible=False)
-        enhanced = EnhanceView(elem_id="slice-enhance", visible=False)
+        with gr.Column() as body:
+            with gr.Row(elem_classes="lp-row"):
+                with gr.Column(scale=7, min_width=340):
+                    table = WideTable(elem_id="slice-table")
+                    csv = gr.Button(t("ui.csv"), size="sm", elem_id="slice-csv")
+                with gr.Column(scale=5, min_width=320):
+                    attribute = Choices([], label=t("ui.slice.over"), elem_id="slice-over", interactive=True)
+                    chart = ChartView(elem_id="slice-chart")
+            gallery = GalleryView(elem_id="slice-gallery")
+            detail = DetailView(elem_id="slice-detail")
+            panes = CompareView(elem_id="slice-panes", visible=False)
+            enhanced = EnhanceView(elem_id="slice-enhance", visible=False)
     same: list[Any] = [pairs, smallest, tags, against]  # choices of the others change with the runs
     controls: list[Any] = [*same, focus, attribute]
     large: list[Any] = [detail, panes, enhanced]
     everything = [state, drop, clock, focus, against, attribute, bars, said, table, chart, gallery, *large]
+    everything += [note, panel, body]
     chosen: list[Any] = [state, compared.runs, compared.baseline, *same]
     compared.tab.select(toast(do.opened), chosen, everything, **EVENT)
     compared.runs.change(toast(do.rechosen), [compared.front, *chosen], everything, **EVENT)

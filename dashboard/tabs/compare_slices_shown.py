@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -85,6 +86,17 @@ def place_of(comparison: Comparison, run_id: str | None) -> int:
     return ids.index(run_id) if run_id in ids else 0
 
 
+def names_of(view: Sliced) -> list[str]:
+    """Attributes that a chart can be over, each once."""
+    return [name for name in dict.fromkeys(a.name for a in view.attributes) if view.of(name)]
+
+
+def telling(view: Sliced, first: int | None, names: Sequence[str]) -> str | None:
+    """The attribute of the worst slice, or the first."""
+    wanted = view.slices[first].conditions[0][0] if first is not None else ""
+    return wanted if wanted in names else next(iter(names), None)
+
+
 def attribute_name(name: str) -> Any:
     """An attribute's name in the reader's language, or as a person called it."""
     return t(f"ui.slice.attr.{name}") if name in explore.KNOWN else name
@@ -94,5 +106,5 @@ def progress(making: Making | None) -> Any:
     """Pictures being measured, as the view of jobs shows it."""
     if making is None:
         return None
-    step = {"name": "", "stage": "running", "done": making.done, "total": making.total, "skipped": 0, "live": {}}
+    step = {"name": "", "stage": "looking", "done": making.done, "total": making.total, "skipped": 0, "live": {}}
     return {"state": "running", "error": "", "steps": [step]}

@@ -20,7 +20,6 @@ SLICES: dict[str, tuple[str, str]] = {
     "ui.cost.axis.cost": ("cost per image", "每張影像的代價"),
     "ui.cost.support": ("true", "真值數"),
     "ui.cost.prices": ("Other costs for some classes", "為部分類別另訂代價"),
-    "ui.cost.prices.class": ("class", "類別"),
     "ui.cost.classes": ("The best threshold of each class, of", "各類別的最佳門檻值，執行結果："),
     "ui.cost.how": (
         "Costs are per image, in the unit you give. The best threshold was chosen on these very images, so what it costs there is optimistic; the cross-fitted cost was chosen on one half of the images and measured on the other, both ways. Nothing is run again: stored predictions are counted.",
@@ -39,6 +38,10 @@ SLICES: dict[str, tuple[str, str]] = {
     "ui.short.cost_fitted": ("Cross-fitted", "交叉估計"),
     "ui.short.cost_gain": ("Saves", "省下"),
     "ui.short.cost_interval": ("95 %", "95 %"),
+    "ui.stage.looking": (
+        "measuring brightness, contrast, sharpness and size of the pictures; slices by them follow",
+        "正在測量影像的亮度、對比、銳利度與尺寸；完成後會加入這些切片",
+    ),
     "ui.slice.focus": ("Slices of", "切片所屬的執行結果"),
     "ui.slice.against": ("Held against", "比較對象"),
     "ui.slice.rest": ("its other images", "自己的其他影像"),

@@ -60,6 +60,21 @@ def test_a_persons_tags_become_slices(page: Page) -> None:
     expect(page.locator(".toast-body")).to_have_count(0)
 
 
+def test_without_runs_the_panel_goes_and_comes_back_whole(page: Page) -> None:
+    opened(page, "By slice")
+    expect(page.locator("#slice-table tbody tr").first).to_be_visible()
+    page.locator("#cmp-task label", has_text="Boxes").click()
+    expect(page.locator("#cmp-few")).to_be_visible()
+    expect(page.locator("#slice-panel")).to_be_hidden()
+    page.locator("#cmp-task label", has_text="Classification").click()
+    expect(page.locator("#slice-table tbody tr").first).to_be_visible()
+    expect(page.locator("#slice-csv-file")).to_be_hidden()
+    with page.expect_download() as saved:
+        page.locator("#slice-csv").click()
+    assert saved.value.suggested_filename == "digits_linear-digits_cnn-digits-slices.csv"
+    expect(page.locator(".toast-body")).to_have_count(0)
+
+
 def test_prices_move_the_operating_point(page: Page) -> None:
     opened(page, "Operating point")
     best = page.locator("#cost-table tbody tr").first.locator("td").nth(1)
