@@ -183,6 +183,8 @@ def test_a_table_of_tags(tmp_path) -> None:
     assert (found.matched, found.unmatched) == (3, 1)
     file.write_text('id,note\n"cats/b.jpg","two, words"\n', "utf-16")
     assert read_tags(file, IDS).columns == {"note": ["", "two, words", "", ""]}
+    file.write_text("path,light\n/data/dogs/a 1.jpg,dim\n./cats/a 1.jpg,bright\nD:\\x\\cats\\b.jpg,dim\n", "utf-8")
+    assert read_tags(file, IDS).columns == {"light": ["bright", "dim", "dim", ""]}
 
 
 @pytest.mark.parametrize(

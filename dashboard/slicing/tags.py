@@ -33,7 +33,8 @@ class Tags:
 
 
 def read_tags(file: str | Path, ids: Sequence[str]) -> Tags:
-    """Read a table and line it up with samples: by id, else by the file's name, else by that without its suffix.
+    """Read a table and line it up with samples: by id or by a path that ends in one, else by the file's name, else
+    by that without its suffix.
 
     Args:
         file: a CSV or TSV in UTF-8 or UTF-16; its first line names the columns, one of them ``ID_COLUMNS``.
@@ -88,7 +89,7 @@ def read_tags(file: str | Path, ids: Sequence[str]) -> Tags:
 
 
 class _Finder:
-    """From what a table calls a picture to its place; an ending or a bare name counts only if it is one picture's."""
+    """From what a table calls a picture to its place; a bare name counts only if it is one picture's."""
 
     def __init__(self, ids: Sequence[str]) -> None:
         self.exact = {name: place for place, name in enumerate(ids)}
@@ -101,8 +102,9 @@ class _Finder:
 
     def __call__(self, text: str) -> int | None:
         clean = text.replace("\\", "/").removeprefix("./")
-        if clean in self.exact:
-            return self.exact[clean]
         path = PurePosixPath(clean)
+        for ending in (clean, *("/".join(path.parts[k:]) for k in range(1, len(path.parts)))):
+            if ending in self.exact:
+                return self.exact[ending]
         found = self.names.get(path.name)
         return found if found is not None else self.stems.get(path.stem)
