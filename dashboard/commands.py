@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 Add = Callable[..., argparse.ArgumentParser]
 VARIANTS = ("fp32", "channels_last", "fused", "bf16", "fp16", "onnxruntime", "openvino", "compiled", "default")
 
+MOST_BATCH = 4096
+"""Pictures in a batch whose throughput is measured: beyond, a number says how much memory there is, not how fast."""
+SAYS = {
+    "better": "better",
+    "worse": "worse",
+    "differs": "differs",
+    "same": "no difference shown",
+    "unknown": "cannot be told",
+}
+"""A verdict in words."""
+
 
 def add_commands(add: Add, shared: argparse.ArgumentParser, tasks: Sequence[str]) -> None:
     """Declare them.
@@ -111,8 +122,8 @@ def _profile(a: argparse.Namespace) -> None:
     from models.base import LoadOptions
     from models.load import check_loadable
 
-    if a.batch_size is not None and a.batch_size < 1:
-        raise InputError(f"--batch-size must be at least 1, got {a.batch_size}.")
+    if a.batch_size is not None and not 1 <= a.batch_size <= MOST_BATCH:
+        raise InputError(f"--batch-size must be 1 to {MOST_BATCH:,}, got {a.batch_size:,}.")
     size, variants, settings = size_of(a.input_size, "--input-size"), variants_of(a.variants), settings_of(a.set)
     options = LoadOptions(device=a.device, allow_code=a.allow_code, settings=settings_for_models(settings))
     for name in a.model:
@@ -191,6 +202,8 @@ def _compare(a: argparse.Namespace) -> None:
     times = RESAMPLES if a.resamples is None else a.resamples
     if not 100 <= times <= 1_000_000:
         raise InputError(f"--resamples must be 100 to 1,000,000, got {times}.")
+    if not 0 <= a.seed < 1 << 63:
+        raise InputError(f"--seed must be 0 or more (63 bits), got {a.seed}.")
     runs, baseline = _chosen(a, _store(a))
     if not 2 <= len(runs) <= MOST_RUNS:
         raise InputError(f"compare takes two to {MOST_RUNS} different runs, got {len(runs)}: name others (see: runs).")
@@ -259,6 +272,7 @@ def comparison_json(found: Comparison) -> dict[str, Any]:
 
 def print_comparison(found: Comparison) -> None:
     """A comparison as tables on standard output."""
+    from dashboard.explore.comparing.deciding import verdict
     from dashboard.naming import label_of
 
     labels = [label_of(r) for r in found.runs]
@@ -270,6 +284,7 @@ def print_comparison(found: Comparison) -> None:
     ]  # fmt: skip
     print_table(rows, ("metric", *names), sys.stdout)
     print()
+    by_name = {f.name: f for f in found.figures}
     told = [
         {
             "run": names[d.run],
@@ -278,10 +293,11 @@ def print_comparison(found: Comparison) -> None:
             "interval": None if math.isnan(d.low) else f"[{_number(d.low, '+')}, {_number(d.high, '+')}]",
             "p": _number(d.p),
             "p (Holm)": _number(d.p_holm),
+            "says": SAYS[verdict(by_name.get(d.metric), d)],
         }
         for d in found.differences
     ]
-    print_table(told, ("run", "metric", "difference", "interval", "p", "p (Holm)"), sys.stdout)
+    print_table(told, ("run", "metric", "difference", "interval", "p", "p (Holm)", "says"), sys.stdout)
     print()
     tests = [
         {"run": names[t.run], "test": t.name, "p": _number(t.p), "p (Holm)": _number(t.p_holm)}
@@ -305,6 +321,8 @@ def _report(a: argparse.Namespace) -> None:
     from dashboard.engine import Engine
     from dashboard.reporting.report import write_report
 
+    if Path(a.out).suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--out {a.out}: a report is a page, so its name ends in .html.")
     engine = Engine(a.store)
     runs, baseline = _chosen(a, engine.store)
     made = write_report(

@@ -138,7 +138,8 @@ def print_runs(runs: Sequence[Run], target: str | None) -> None:
         write_result(target, {"schema": 1, "runs": [run_json(r) for r in runs]})
     if target != "-":
         rows = [
-            {"run": r.id, "model": r.model, "dataset": r.dataset, "samples": r.samples}
+            {"run": r.id, "title": r.title or None, "tags": ", ".join(r.tags) or None}
+            | {"model": r.model, "dataset": r.dataset, "samples": r.samples}
             | {k: r.metrics.get(k) for k in SHOWN}
             | {"created": r.created_at}
             for r in runs

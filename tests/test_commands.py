@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from dashboard.commands import VARIANTS, comparison_json, print_comparison, prin
 from dashboard.comparing.shapes import Comparison, Difference, Figure, PairTest
 from dashboard.errors import InputError
 from dashboard.evaluation import Settings, evaluate
+from dashboard.history import set_label
 from dashboard.profiling.shapes import Layer, Profile, Variant
 from dashboard.profiling.variants import CHANGES
 from dashboard.settings import size_of
@@ -116,6 +118,8 @@ def test_a_comparison_as_tables(store, capsys):
     assert "4 common samples" in out
     assert "+0.5" in out
     assert "[-0.25, +1]" in out
+    assert re.search(r"top1 .*no difference shown", out)
+    assert re.search(r"ece .*cannot be told", out)
     assert "only run 3, only baseline 1" in out
     assert "note: 2 samples are in one run only." in out
 
@@ -174,6 +178,17 @@ def test_compare_refuses(digits, capsys):
     assert_refused(capsys, ["compare", one, "nowhere", *store], "No run is called 'nowhere'")
     assert_refused(capsys, ["compare", "digits", one, *store], "2 runs begin with 'digits'")
     assert_refused(capsys, ["compare", one, one[:-1], "--resamples", "3", *store], "--resamples")
+    assert_refused(capsys, ["compare", one, one[:-1], "--seed", "-1", *store], "--seed must be 0 or more")
+
+
+def test_runs_are_listed_with_what_a_person_called_them(store, capsys):
+    assert run_main(["runs", "--store", str(store.root)]) == 0
+    assert not {"title", "tags"} & set(capsys.readouterr().out.split())
+    set_label(store, store.runs()[0].id, "The big one", ("night", "rain"))
+    assert run_main(["runs", "--store", str(store.root)]) == 0
+    out = capsys.readouterr().out
+    assert "The big one" in out
+    assert "night, rain" in out
 
 
 def test_report(digits, capsys, tmp_path):
@@ -186,6 +201,7 @@ def test_report(digits, capsys, tmp_path):
     assert "digits_linear" in text
     assert out.stat().st_size < 10_000_000
     assert_refused(capsys, ["report", *names, "--out", tmp_path / "no" / "r.html", "--store", digits], "no")
+    assert_refused(capsys, ["report", *names, "--out", tmp_path / "r.txt", "--store", digits], "ends in .html")
     assert_refused(capsys, ["report", "gone", "--out", out, "--store", digits], "No run is called 'gone'")
 
 
@@ -206,4 +222,5 @@ def test_profile_refuses(capsys, tmp_path):
     assert_refused(capsys, ["profile", "--model", "nothing_like_it", *store], "nothing_like_it")
     assert_refused(capsys, ["profile", "--model", "digits_cnn", "--input-size", "big", *store], "--input-size 'big'")
     assert_refused(capsys, ["profile", "--model", "digits_cnn", "--batch-size", "0", *store], "--batch-size")
+    assert_refused(capsys, ["profile", "--model", "digits_cnn", "--batch-size", 10**9, *store], "1 to 4,096")
     assert_refused(capsys, ["profile", "--model", "digits_cnn", "--variants", "int1", *store], "--variants int1")

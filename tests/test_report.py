@@ -357,6 +357,31 @@ def test_a_place_that_cannot_be_written_is_named(made, tmp_path, name, why):
     assert os.listdir(tmp_path) == []
 
 
+def test_nothing_but_a_file_of_its_own_is_replaced(made, tmp_path):
+    """Not a pipe or a device, and nothing of a run."""
+    store, runs, _ = made["classification"]
+    os.mkfifo(tmp_path / "pipe.html")
+    with pytest.raises(InputError, match="a device or a pipe"):
+        write_report(store, runs[:1], tmp_path / "pipe.html")
+    assert (tmp_path / "pipe.html").is_fifo()
+    before = (runs[0].path / "run.json").read_bytes()
+    with pytest.raises(InputError, match="a run's own files"):
+        write_report(store, runs[:1], runs[0].path / "run.json")
+    assert (runs[0].path / "run.json").read_bytes() == before
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="no place where files cannot be made")
+def test_where_no_file_can_be_made(made):
+    store, runs, _ = made["classification"]
+    with pytest.raises(InputError, match=r"/proc/a\.html cannot be written"):
+        write_report(store, runs[:1], Path("/proc/a.html"))
+
+
+def test_a_title_with_half_a_character(made):
+    store, runs, _ = made["classification"]
+    assert "a ? b" in report_html(store, runs[:1], title="a \udc80 b")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="everything can be written by root")
 def test_a_read_only_place_is_named(made, tmp_path):
     store, runs, _ = made["classification"]

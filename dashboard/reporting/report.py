@@ -98,6 +98,7 @@ def report_html(store: Store | None, runs: Sequence[Run], **how: Unpack[How]) ->
     pages = pages_of(runs)
     writer = Writer(runs, pages, found, words, clean, public)
     title = how.get("title") or " · ".join(dict.fromkeys([r.model for r in pages.runs] + [runs[0].dataset]))
+    title = title.encode("utf-8", "replace").decode()  # half a character, as a shell may hand it on, is no text
     for limits in TIERS:
         body, figures = writer.without_pictures(title, limits)
         text = document(clean(title), words, body, figures)

@@ -19,6 +19,10 @@ def check_place(out: Path) -> None:
             why = "it is a folder"
         elif not out.parent.is_dir():
             why = f"there is no folder {out.parent}"
+        elif out.exists() and not out.is_file():
+            why = "it is a device or a pipe"
+        elif (out.parent / "run.json").is_file():
+            why = "it would stand among a run's own files"
         elif not os.access(out if out.exists() else out.parent, os.W_OK):
             why = "permission denied"
     except (OSError, ValueError) as error:  # a name too long, a NUL
@@ -41,7 +45,7 @@ def whole(out: Path) -> Iterator[Path]:
             try:
                 yield part
                 os.replace(part, out)
-            except PermissionError as error:
+            except (PermissionError, FileNotFoundError) as error:  # nothing can be made in /proc, say
                 raise InputError(f"{out} cannot be written ({error.strerror}): give another file.") from error
     finally:
         with contextlib.suppress(OSError):
