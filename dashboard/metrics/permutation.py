@@ -123,7 +123,8 @@ def _by_saddlepoint(sums: Floats, n: Ints, values: Floats, weights: Floats) -> F
                 break
             ds, dt = (k11 * off0 - k01 * off1) / det, (k00 * off1 - k01 * off0) / det
             far = np.maximum(np.abs(ds + dt * a[0]), np.abs(ds + dt * a[-1]))
-            step = np.minimum(1, 3 / far)
+            there = np.maximum(np.abs(s + t * a[0]), np.abs(s + t * a[-1]))
+            step = np.minimum(1, (3 + there) / far)  # at most twice as far as yet
             s, t = np.where(found, s, s + step * ds), np.where(found, t, t + step * dt)
         grown = np.logaddexp(np.log1p(-f)[:, None], np.log(f)[:, None] + s[:, None] + t[:, None] * a)
         w = np.sqrt(2 * np.maximum(s * size + t * x - (weights * grown).sum(axis=1), 0))
