@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -29,6 +30,15 @@ MOST_UPLOADED = 10 << 30
 """Bytes of dropped files that are kept at a time, of all visitors together."""
 LEAST_FREE = 2 << 30
 """Bytes that stay free on the disk."""
+MOST_SENT = 32 << 20
+"""Bytes of what else a page sends: a click needs some hundred, the state of a page a few million."""
+
+
+async def _refuse(send: Send, status: int, why: str) -> None:
+    """Answer with a sentence."""
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps({"detail": why}).encode()})
 
 
 class VisitorCookie:
@@ -72,6 +82,8 @@ def visitor_of(cookies: str) -> str:
 class UploadLimit:
     """ASGI middleware: files are not taken any more when the disk, or what visitors may fill of it, is full.
 
+    What is no file is read into memory, and bounded by ``MOST_SENT``.
+
     Args:
         app: what comes behind.
         folder: where dropped files go.
@@ -87,13 +99,28 @@ class UploadLimit:
         if upload and time.monotonic() - self._looked > 5:
             self._looked = time.monotonic()
             self._full = await asyncio.to_thread(self.is_full)
-        if not (upload and self._full):
+        if upload and self._full:
+            await _refuse(send, 507, "This server has no room for more files now: try again in an hour.")
+        elif upload or scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self.app(scope, receive, send)
+        else:
+            await self._bounded(scope, receive, send)
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand on a request as long as it stays small; what it says of its own length may not be true."""
+        said = dict(scope.get("headers") or ()).get(b"content-length", b"0")
+        if not said.isdigit() or int(said) > MOST_SENT:
+            await _refuse(send, 413, "That is more than this server takes at a time.")
             return
-        headers = [(b"content-type", b"application/json")]
-        await send({"type": "http.response.start", "status": 507, "headers": headers})
-        detail = b'{"detail": "This server has no room for more files now: try again in an hour."}'
-        await send({"type": "http.response.body", "body": detail})
+        got = 0
+
+        async def counted() -> MutableMapping[str, Any]:
+            nonlocal got
+            message = await receive()
+            got += len(message.get("body") or b"")
+            return message if got <= MOST_SENT else {"type": "http.disconnect"}
+
+        await self.app(scope, counted, send)
 
     def is_full(self) -> bool:
         """Whether there is no room for another file."""

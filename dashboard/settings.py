@@ -34,6 +34,15 @@ def settings_of(pairs: Sequence[str]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
+def settings_of_lines(text: str | None) -> dict[str, str]:
+    """One ``KEY=VALUE`` a line, as in a form. Raises InputError for a line without ``=``."""
+    lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
+    wrong = next((line for line in lines if "=" not in line or line.startswith("=")), None)
+    if wrong is not None:
+        raise InputError(f"Further settings: {wrong[:80]!r} is not KEY=VALUE: write one so in each line.")
+    return settings_of(lines)
+
+
 _SIZE = re.compile(r"(\d{1,5})(?:\s*[x×*,]\s*(\d{1,5}))?")
 
 

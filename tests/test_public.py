@@ -22,15 +22,17 @@ import numpy as np
 import pytest
 
 from dashboard.datasets.digits import Digits
+from dashboard.datasets.opening import open_dataset
 from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.evaluation import Settings, evaluate
 from dashboard.jobs import Jobs
-from dashboard.public_gate import NAME, UploadLimit, visitor_of
+from dashboard.public_gate import MOST_SENT, NAME, UploadLimit, visitor_of
 from dashboard.serve import launch
 from dashboard.store import Store
 from dashboard.tabs.common import owner_of
 from dashboard.tabs.endpoints import Endpoints
+from dashboard.tabs.runs_again import Again
 from dashboard.visitors import FOLDER, Visitor, VisitorStore, built_in, sweep
 from models.load import load_model
 from tests.datasets.pictures import encode, gradient
@@ -75,6 +77,22 @@ def test_nobody_goes_past_the_queue(page: HttpPage) -> None:
     queued = next(e for e in page.events if e["api_name"] == "runs" and e["queue"] is not False)
     answer = page.web.post(f"/gradio_api/run/{queued['api_name']}", json={"data": []})
     assert answer.status_code >= 400
+
+
+def test_what_is_no_file_is_bounded(address: str) -> None:
+    """A body is read into memory, whatever it says of its own length."""
+    text = b'{"data": ["' + b"a" * MOST_SENT + b'"]}'
+    kind = {"content-type": "application/json"}
+    with httpx.Client(base_url=address, timeout=60) as web:
+        for route in ("/gradio_api/queue/join", "/gradio_api/run/runs", "/gradio_api/cancel"):
+            assert web.post(route, content=text, headers=kind).status_code == 413
+        pieces = (text[start : start + (1 << 20)] for start in range(0, len(text), 1 << 20))
+        try:  # without a length
+            answer = web.post("/gradio_api/queue/join", content=pieces, headers=kind)
+            assert answer.status_code >= 400
+        except httpx.TransportError:
+            pass
+        assert web.get("/config").status_code == 200
 
 
 def test_a_visitor_has_one_task_at_a_time_however_many_pages_he_opens(engine: Engine) -> None:
@@ -370,6 +388,22 @@ class TestStore:
     @staticmethod
     def by(store: VisitorStore, *names: str, linked: tuple[str, ...] = ()) -> None:
         store.who = lambda: Visitor(names, linked)
+
+    def test_a_link_lets_look_but_not_work(self, store: VisitorStore) -> None:
+        """On somebody else's data, that is."""
+        everybodys = store.runs()[0]
+        self.by(store, "maker")
+        work = zipped(store.root / "work.zip", {f"{k}/a.png": DIGIT for k in (0, 1)})
+        made = evaluate(load_model("digits_linear"), open_dataset(work), store, Settings(latency=False))
+        engine = Engine(store.root, public=True)
+        assert isinstance(engine.store, VisitorStore)
+        again = Again(engine, list)
+        for name, linked, found in (("maker", (), made), ("guest", (made.id,), None)):
+            self.by(engine.store, name, linked=linked)
+            assert made.id in {r.id for r in engine.store.runs()}
+            run = again.run([made.id])
+            assert (run and run.id) == (found and found.id)
+            assert again.run([everybodys.id])
 
     def test_whose_is_whose(self, store: VisitorStore) -> None:
         everybodys = store.runs()

@@ -19,7 +19,7 @@ from dashboard.evaluation import Progress, Settings, evaluate
 from dashboard.jobs import ACTIVE, Job, Work
 from dashboard.labels import read_mapping
 from dashboard.scoring import score
-from dashboard.settings import settings_for_data, settings_for_models, settings_of
+from dashboard.settings import settings_for_data, settings_for_models, settings_of_lines
 from dashboard.tabs import App
 from dashboard.tabs.common import EVENT, owner_of, run_choices, shown, toast
 from dashboard.views import ProgressView
@@ -107,7 +107,7 @@ class Evaluate:
             raise InputError("Choose what to evaluate.")
         if not (1 <= len(chosen) <= 4 or (elsewhere and not chosen)):
             raise InputError(f"Choose one to four models, not {len(chosen)}.")
-        settings = settings_of([line.strip() for line in (more or "").splitlines() if line.strip()])
+        settings = settings_of_lines(more)
         if (degrade or "").strip():
             settings["degrade"] = str(degrade).strip()
         if self.engine.public:

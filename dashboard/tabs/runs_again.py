@@ -14,15 +14,16 @@ from dashboard.evaluation import Settings, evaluate
 from dashboard.explore.history import WATCHED
 from dashboard.jobs import ACTIVE, Work
 from dashboard.naming import label_of
-from dashboard.settings import DATA_SETTINGS, settings_for_data, settings_for_models, settings_of
+from dashboard.settings import DATA_SETTINGS, settings_for_data, settings_for_models, settings_of_lines
 from dashboard.store import Run
 from dashboard.tabs import TAB_OF, TABS, App
 from dashboard.tabs.common import EVENT, owner_of, toast
-from dashboard.tabs.evaluate_panel import job_data, refuse_paths
+from dashboard.tabs.evaluate_panel import MOST_PUBLIC_BATCH, job_data, refuse_paths
 from dashboard.tasks import TASKS
 from dashboard.views import ProgressView
 from dashboard.views.history import HistoryView
 from dashboard.views.strings import t
+from dashboard.visitors import VisitorStore, built_in
 from models.load import check_loadable, model_rows
 
 DEGRADATIONS = ("bicubic:2", "bicubic:3", "bicubic:4", "noise:15", "noise:25", "noise:50", "jpeg:10", "blur:1.6")
@@ -39,7 +40,9 @@ class Again:
         """The one that is chosen, if it was an evaluation."""
         if len(ids or []) != 1 or ids[0].startswith(WATCHED) or not self.engine.store.has(ids[0]):  # type: ignore[index]
             return None
-        run = self.engine.store.get(ids[0])  # type: ignore[index]
+        run, store = self.engine.store.get(ids[0]), self.engine.store  # type: ignore[index]
+        if isinstance(store, VisitorStore) and not (store.is_own(run.id) or built_in(run)):
+            return None  # who has a link to somebody's run may look at it, not work on his data
         return run if run.task in TASKS.names() and run.facts.get("dataset_facts", {}).get("source") else None
 
     def prefilled(self, ids: Sequence[str] | None) -> tuple[Any, ...]:
@@ -84,11 +87,12 @@ class Again:
         name = (model or "").strip()
         if not name:
             raise InputError("Choose a model.")
-        settings = settings_of([line.strip() for line in (more or "").splitlines() if line.strip()])
+        settings = settings_of_lines(more)
         if (degrade or "").strip() and run.task == "enhancement":
             settings["degrade"] = str(degrade).strip()
         if self.engine.public:
             refuse_paths([name], settings)
+            batch = min(batch or 0, MOST_PUBLIC_BATCH)
         work = self.work(run, name, precision, int(limit or 0) or None, int(batch or 0) or None, settings)
         job = self.engine.jobs.start([work], owner=owner_of(self.engine, request))
         tab = TAB_OF.get(run.task, run.task)
