@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import math
 import threading
 import time
@@ -412,6 +414,13 @@ def test_everything_about_two_profiles(engine):
         assert part is not None
     assert "3·3·64·64·56·56" in found[10]  # the layer with most work is explained at first
     assert found[11]["selected"] == 0
+
+
+def test_what_nothing_was_recorded_of_is_not_listed(engine):
+    said = shown(ProfileResults(engine), kept(engine, "net"))[-1]
+    facts = json.loads(html.unescape(said.partition("<pre class='lp-facts'>")[2].partition("</pre>")[0]))
+    assert list(facts) == ["run", "created", "timing", "environment"]
+    assert facts["timing"]["latency_ms"]["p50"] == 16.0
 
 
 def test_clicks_on_rings_and_rows(engine):

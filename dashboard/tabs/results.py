@@ -259,7 +259,7 @@ def orders(names: Sequence[str]) -> list[tuple[Any, str]]:
 
 
 def how_measured(runs: Sequence[Run], public: bool) -> str:
-    """Settings, conventions and environment of each run, as HTML."""
+    """Settings, conventions and environment of each run, as HTML; what a run has nothing of is left out."""
     parts = []
     for run in runs:
         facts = {
@@ -274,7 +274,8 @@ def how_measured(runs: Sequence[Run], public: bool) -> str:
             "notes": run.facts.get("notes", {}),
             "skipped": run.facts.get("skipped", []),
         }
-        text = json.dumps(jsonable(facts), indent=1, ensure_ascii=False)
+        said = {key: value for key, value in facts.items() if value}
+        text = json.dumps(jsonable(said), indent=1, ensure_ascii=False)
         parts.append(f"<h4>{html.escape(run.model)}</h4><pre class='lp-facts'>{html.escape(text)}</pre>")
     return "".join(parts)
 
