@@ -170,18 +170,19 @@ def print_profile(found: Profile, layers: bool = False) -> None:
     print(plain(f"{found.model} · {found.task} · {height}x{width} · {found.device}"))
     print_table([{"": k, " ": v} for k, v in facts.items()], ("", " "), sys.stdout)
     rows: list[dict[str, Any]] = [
-        {"variant": v.name, "note": v.why_not}
-        | {k: v.latency_ms.get(k) for k in ("p50", "p90", "p99")}
-        | dict(v.stages_ms)
+        {"variant": v.name, **v.latency_ms, **v.stages_ms, **v.accuracy, "note": v.why_not or None}
         | {"speedup": v.speedup, "largest difference": _difference(v.largest_difference)}
         | {f"{size}/batch": rate for size, rate in v.throughput.items()}
-        | dict(v.accuracy)
         for v in found.variants
     ]
-    columns = [c for c in dict.fromkeys(k for row in rows for k in row) if any(row.get(c) for row in rows)]
+    sizes = sorted({size for v in found.variants for size in v.throughput})
+    columns = ["variant", "p50", "p90", "p99", "preprocess", "forward", "postprocess", "speedup", "largest difference"]
+    columns += [f"{size}/batch" for size in sizes]
+    columns += dict.fromkeys(metric for v in found.variants for metric in v.accuracy)
     if rows:
         print("latency in ms at batch 1; N/batch: pictures a second in batches of N")
-        print_table(rows, [c for c in columns if c != "note"] + [c for c in columns if c == "note"], sys.stdout)
+        known = [c for c in [*columns, "note"] if any(row.get(c) is not None for row in rows)]
+        print_table(rows, known, sys.stdout)
     if layers:
         own = [{**vars(layer), "output": "x".join(map(str, layer.output))} for layer in found.layers]
         print_table(own, ("path", "kind", "output", "params", "macs", "flops", "ms"), sys.stdout)

@@ -144,6 +144,20 @@ def test_a_profile_as_tables(capsys):
     assert "note: Three warm-up runs." in out
 
 
+def test_columns_of_a_profile_have_an_order_whatever_each_way_has(capsys):
+    ways = [
+        Variant("bf16", why_not="It is too slow here."),
+        Variant("fp32", latency_ms={"p50": 2.0}, throughput={4: 500.0}, accuracy={"miou": 0.0}),
+        Variant(
+            "default", latency_ms={"p50": 1.0}, stages_ms={"forward": 0.9}, throughput={16: 9.0, 1: 7.0},
+            accuracy={"miou": 0.0},
+        ),
+    ]  # fmt: skip
+    print_profile(Profile("net", "segmentation", (8, 8), "cpu", None, None, None, None, None, None, [], ways))
+    head = next(line for line in capsys.readouterr().out.splitlines() if "p50" in line).split()
+    assert head == ["variant", "p50", "forward", "1/batch", "4/batch", "16/batch", "miou", "note"]
+
+
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
     """A store with both digit models on the first 300 digits."""
