@@ -22,7 +22,7 @@ from dashboard.views.strings_tracking import TRACKING
 STRINGS: dict[str, tuple[str, str]] = {
     "ui.tagline": ("What does my vision model get right and wrong, and is the other one better?", "我的視覺模型哪裡對、哪裡錯？另一個是不是比較好？"),
     "ui.na": ("n/a", "無"),
-    "ui.best": ("best of those shown", "目前顯示中最好"),
+    "ui.best": ("the best value of those shown; “Compare” tells whether it is more than chance", "目前顯示中數值最好；是否超出偶然，見「比較」"),
     "ui.explain": ("What is {name}?", "「{name}」是什麼？"),
     "ui.explain.meaning": ("What it means", "意義"),
     "ui.explain.formula": ("Formula", "公式"),
