@@ -170,7 +170,7 @@ def print_profile(found: Profile, layers: bool = False) -> None:
     print(plain(f"{found.model} · {found.task} · {height}x{width} · {found.device}"))
     print_table([{"": k, " ": v} for k, v in facts.items()], ("", " "), sys.stdout)
     rows: list[dict[str, Any]] = [
-        {"variant": v.name, **v.latency_ms, **v.stages_ms, **v.accuracy, "note": v.why_not or None}
+        {"variant": v.name, **v.latency_ms, **v.stages_ms, **v.accuracy, "note": v.why_not}
         | {"speedup": v.speedup, "largest difference": _difference(v.largest_difference)}
         | {f"{size}/batch": rate for size, rate in v.throughput.items()}
         for v in found.variants
@@ -181,7 +181,7 @@ def print_profile(found: Profile, layers: bool = False) -> None:
     columns += dict.fromkeys(metric for v in found.variants for metric in v.accuracy)
     if rows:
         print("latency in ms at batch 1; N/batch: pictures a second in batches of N")
-        known = [c for c in [*columns, "note"] if any(row.get(c) is not None for row in rows)]
+        known = [c for c in [*columns, "note"] if any(row.get(c) not in (None, "") for row in rows)]
         print_table(rows, known, sys.stdout)
     if layers:
         own = [{**vars(layer), "output": "x".join(map(str, layer.output))} for layer in found.layers]

@@ -154,7 +154,9 @@ def test_columns_of_a_profile_have_an_order_whatever_each_way_has(capsys):
         ),
     ]  # fmt: skip
     print_profile(Profile("net", "segmentation", (8, 8), "cpu", None, None, None, None, None, None, [], ways))
-    head = next(line for line in capsys.readouterr().out.splitlines() if "p50" in line).split()
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    head = next(line for line in lines if "p50" in line)
+    assert ["default", "1.0000", "0.9000", "7.0000", "n/a", "9.0000", "0.0000"] in lines  # no note
     assert head == ["variant", "p50", "forward", "1/batch", "4/batch", "16/batch", "miou", "note"]
 
 
