@@ -257,6 +257,11 @@ def compared(store: Store, ids: list[str]) -> tuple[Comparison, list[Any]]:
     return comparison_of(engine, ids, ids[0]), shown
 
 
+def marks(panes: list[Any]) -> dict[str, int | None]:
+    """The mark of each pane by what it is called; the truth and the input have none."""
+    return {p["title"]: p.get("mark") for p in panes}
+
+
 def test_detection_runs_on_different_samples_share_their_panes(tmp_path: Path) -> None:
     """The second run has seen only the first pictures of other data, so that its positions are its own."""
     store = Store(tmp_path)
@@ -272,6 +277,7 @@ def test_detection_runs_on_different_samples_share_their_panes(tmp_path: Path) -
     shown = Pictures(Engine(tmp_path)).on_picture(state, [first.id, second.id], first.id, click({"index": 3}))
     panes = shown[2].value["panes"]
     assert len(panes) == 3
+    assert [p.get("mark") for p in panes] == [None, 0, 1]
     assert not any(p.get("error") for p in panes)
     assert shown[2].value["title"] == "003.png"
     assert gallery["total"] == 0
@@ -295,6 +301,24 @@ def test_enhancement_shows_all_runs_in_panes_and_has_no_classes(tmp_path: Path) 
     assert [v is None for v in classes[4:6]] == [True, True]
     wins = {g["name"]: g["n"] for g in pictures[GROUPS]["groups"]}
     assert wins["wins"] == int((found.outcome(1) > 0).sum())
+    assert marks(enhanced.value["panes"][-3:]) == {"nearest": 0, "bicubic": 1, "lanczos": 2}
+
+
+def test_a_run_has_one_mark_everywhere(tmp_path: Path) -> None:
+    """Whichever run is the baseline and is shown first: in thumbnails and in panes it keeps its place's mark."""
+    store, runs = runs_in(tmp_path, ("nearest", "bicubic", "lanczos"))
+    names = {run.model: k for k, run in enumerate(runs)}
+    _, _, _, _, gallery, *large, _ = Pictures(Engine(store.root)).opened(
+        dict(PICTURES), {}, [r.id for r in runs], runs[2].id
+    )
+    panes = large[2].value["panes"]
+    assert [p["title"] for p in panes][-3:] == ["lanczos", "nearest", "bicubic"]
+    assert marks(panes[-3:]) == names
+    assert all(mark is None for mark in marks(panes[:-3]).values())
+    assert [a["at"] for a in gallery["cards"][0]["answers"]] == [0, 2, 1]
+    state = {**PICTURES, "run": runs[1].id, "group": "wins"}
+    played = Pictures(Engine(store.root)).again(state, [r.id for r in runs], runs[0].id)[5].value["panes"]
+    assert marks(played[-3:]) == names  # also what is kept for a while from before
 
 
 def test_tracking_plays_from_the_frame(tmp_path: Path) -> None:
@@ -306,7 +330,9 @@ def test_tracking_plays_from_the_frame(tmp_path: Path) -> None:
     assert player.visible is True
     assert player.value["title"] == name
     assert player.value["seek"] == int(frame) - 1
-    assert len(player.value["panes"]) == 2
+    assert marks(player.value["panes"]) == {"swapped": 0, "mistaken": 1}
+    turned = Pictures(Engine(tmp_path / "store")).opened(dict(PICTURES), {}, [r.id for r in runs], runs[1].id)
+    assert marks(turned[LARGE + 3].value["panes"]) == {"mistaken": 1, "swapped": 0}
     has = {
         (name, frame + 1) for name, rows in truth().items() for (frame, _), (_, _, label) in rows.items() if label == 2
     }

@@ -15,7 +15,7 @@ from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.explore import comparing as explore
 from dashboard.explore import tracking
-from dashboard.explore.comparing.large import pair_first
+from dashboard.explore.comparing.large import marked, pair_first
 from dashboard.explore.comparing.shown import run_names
 from dashboard.explore.small import small_picture
 from dashboard.tabs import App, Compared
@@ -115,11 +115,12 @@ class Pictures(Panel):
     def _played(self, comparison: Comparison, run: int, sample: int) -> Any:
         """The sequence of a frame, from there on."""
         position = int(comparison.index[comparison.baseline, sample])
-        views = [tracking.opened(comparison.runs[k]) for k in pair_first(comparison, run)]
+        places = pair_first(comparison, run)
+        views = [tracking.opened(comparison.runs[k]) for k in places]
         name, frame = frame_of(views[0], self.engine.pictures(views[0].run), position, comparison.ids[sample])
         self.player.film(comparison.runs[comparison.baseline], name)  # is made meanwhile, for the next click
         value = self.player.value(views, name)
-        return value | {"focus": 0, "seek": frame}
+        return marked(value, places) | {"focus": 0, "seek": frame}
 
     def thumb(self, comparison: Comparison, asked: explore.Asked) -> Any:
         """From a place in ``Comparison.ids`` to a small picture with what the run made of it."""

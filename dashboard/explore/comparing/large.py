@@ -63,6 +63,16 @@ class Aligned:
         return self._view.pictures(self._own[index]) if index in self._own else None
 
 
+def marked(data: Data, places: Sequence[int]) -> Data:
+    """A view's value in which each run's pane has the run's mark everywhere, its place in the comparison.
+
+    The runs' panes are the last, in the order of ``places``; where there is no picture there are none.
+    """
+    panes = data.get("panes") or []
+    first = len(panes) - len(places)
+    return data | {"panes": [p if k < first else p | {"mark": places[k - first]} for k, p in enumerate(panes)]}
+
+
 def views_of(comparison: Comparison, places: Sequence[int], sample: int) -> list[Any]:
     """Runs opened, so that the baseline's position of one sample means the same picture to all of them.
 
@@ -96,11 +106,12 @@ def large(comparison: Comparison, run: int, sample: int, pictures: Dataset | Non
         return _classified(comparison, places, sample, pictures)
     views = views_of(comparison, places, sample)
     if comparison.task == "enhancement":
-        return enhancement.compare_data(views, pictures, position)
+        return marked(enhancement.compare_data(views, pictures, position), places)
     if comparison.task == "semantic-segmentation":
-        return segmentation.compare_data(views, pictures, position, segmentation.ALL) | {"mode": "errors"}
+        maps = segmentation.compare_data(views, pictures, position, segmentation.ALL)
+        return marked(maps, places) | {"mode": "errors"}
     point = point_of(max(v.best for v in views[:2]), 0.5, 100)
-    return detection.compare_data(views, pictures, position, point, detection.ALL)
+    return marked(detection.compare_data(views, pictures, position, point, detection.ALL), places)
 
 
 def _classified(comparison: Comparison, places: Sequence[int], sample: int, pictures: Dataset | None) -> Data:

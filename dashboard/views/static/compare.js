@@ -99,9 +99,9 @@ const build = () => {
   const focus = panes.length && root.contains(document.activeElement) ? document.activeElement.closest?.("[data-pane]")?.dataset.pane : undefined;
   let k = 0;
   q(".panes").innerHTML = panes.map((p) => {
-    const truth = p.n && !v.maps ? p.state.every((s) => s === TRUTH) : p.title === "ui.cmp.truth", m = truth ? null : k++ % 4;
+    const truth = p.title === "ui.cmp.truth" || (p.n > 0 && !v.maps && p.state.every((s) => s === TRUTH)), m = truth ? null : (p.mark ?? k++); // a run's own mark, else by its place
     const stages = p.stages ? `<small class="ms">${["pre", "fwd", "post"].map((s, a) => `${L.esc(T(`stage.${s}`))} ${Number(p.stages[a]).toFixed(1)}`).join(" · ")} ms</small>` : "";
-    return `<section data-pane="${p.i}"><header><b title="${L.esc(text(p.title))}">${m === null ? "" : `<i style="color:${L.colors[m]}">${L.marks[m]}</i> `}${L.esc(text(p.title))}</b>${p.note ? `<small class="note">${L.esc(text(p.note))}${p.stages ? L.info("latency") : ""}</small>` : ""}${stages}<span class="count"></span></header>
+    return `<section data-pane="${p.i}"><header><b title="${L.esc(text(p.title))}">${m === null ? "" : `${L.mark(m)} `}${L.esc(text(p.title))}</b>${p.note ? `<small class="note">${L.esc(text(p.note))}${p.stages ? L.info("latency") : ""}</small>` : ""}${stages}<span class="count"></span></header>
     <div class="view"><canvas class="ground" tabindex="0" role="img"></canvas><canvas class="over" aria-hidden="true"></canvas><i class="ch" hidden></i><i class="cv" hidden></i><div class="read" hidden></div>${p.error ? `<p class="calm">${L.esc(text(p.error))}</p>` : ""}<p class="calm lost">${L.esc(T(v.maps ? "map.gone" : "gone"))}</p></div></section>`;
   }).join("");
   for (const p of panes) {

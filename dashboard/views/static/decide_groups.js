@@ -1,6 +1,6 @@
 // Shared by the table that decides and the pictures: a run's mark, and samples told apart by who does better on them.
 const L = window.loupe;
-const mark = (k) => `<i style="color:${L.colors[k % 4]}">${(k % 8 < 4 ? L.marks : ["○", "△", "□", "◇"])[k % 4]}</i>`;
+const mark = L.mark;
 const SIGN = { only_run: "win", wins: "win", only_baseline: "loss", losses: "loss", neither: "tie", both: "tie", ties: "tie" };
 const TONES = { win: "ok", loss: "no", tie: "" };
 const groups = (list, vars, run) => {

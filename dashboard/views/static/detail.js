@@ -1,6 +1,6 @@
 // One picture, large, with every model's top scores and its losses. Opens over the page; Escape or the cross closes it.
 const L = window.loupe, root = element.querySelector(".lp-detail");
-const mark = (k) => `<i style="color:${L.colors[k % 4]}">${(k % 8 < 4 ? L.marks : ["○", "△", "□", "◇"])[k % 4]}</i>`; // as in charts
+const mark = L.mark;
 const close = () => { root.classList.remove("open"); root.innerHTML = ""; };
 const draw = () => {
   const v = props.value;

@@ -76,7 +76,7 @@ const number = (name, x) => (x === null || x === undefined ? L.t("ui.na") : x ==
 const plainNumber = (x) => (x === null || x === undefined ? L.t("ui.na") : String(+Number(x).toPrecision(3)));
 const regionNumber = (x) => (ui.by === "ssim" ? Number(x).toFixed(3) : String(+Number(x).toPrecision(3)));
 const nameOf = (i) => text(panes[i]?.title);
-const markOf = (p) => { const k = panes.filter(isModel).indexOf(p); return k < 0 ? "" : `<i style="color:${L.colors[k % 4]}">${L.marks[k % 4]}</i> `; };
+const markOf = (p) => { const k = p.mark ?? panes.filter(isModel).indexOf(p); return k < 0 ? "" : `${L.mark(k)} `; }; // a run's own mark, else by its place
 
 // ---- what is around the pictures ----
 const numbersOf = (p) => {

@@ -2,7 +2,7 @@
 const L = window.loupe, root = element.querySelector(".lp-gallery");
 root.innerHTML = `<div class="head"></div><div class="grid"></div><button type="button" class="more" hidden></button>`;
 const q = (s) => root.querySelector(s);
-const mark = (k) => `<i style="color:${L.colors[k % 4]}">${(k % 8 < 4 ? L.marks : ["○", "△", "□", "◇"])[k % 4]}</i>`; // as in charts
+const mark = L.mark;
 let shown = null, cards = []; // all that are shown; a value that starts further on adds to them
 const draw = () => {
   const v = props.value;

@@ -4,6 +4,8 @@
   const L = (window.loupe = {});
   L.colors = ["#2563eb", "#d9480f", "#0f9f6e", "#9333ea"];
   L.marks = ["●", "▲", "■", "◆"];
+  // The mark of the k-th run or model, of eight, as charts have it; the second four are hollow.
+  L.mark = (k) => `<i style="color:${L.colors[k % 4]}">${(k % 8 < 4 ? L.marks : ["○", "△", "□", "◇"])[k % 4]}</i>`;
   L.esc = (s) => String(s ?? "").replace(/[&<>"'`]/g, (c) => `&#${c.charCodeAt(0)};`);
   const tables = () => window.gradio_config?.i18n_translations || {};
   L.lang = () => {

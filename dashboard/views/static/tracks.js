@@ -57,7 +57,7 @@ const look = () => {
   tint.dark = L.dark(); tint.on = tint.dark ? 2 : 1;
   Object.assign(tint, { stage: L.css("--background-fill-secondary") || "#888", plain: tint.dark ? "#2b2e38" : "#aab0bb", page: L.css("--block-background-fill") || "#fff", ink: L.css("--body-text-color") || "#222", soft: L.css("--body-text-color-subdued") || "#666", line: L.css("--border-color-primary") || "#ccc", accent: L.css("--color-accent-soft") || "#dbeafe", chosen: L.css("--primary-500") || "#2563eb", font: getComputedStyle(root).fontFamily || "sans-serif" });
 };
-const markOf = (p) => (alone ? "" : `<i style="color:${L.colors[p.i % 4]}">${L.marks[p.i % 4]}</i> `);
+const markOf = (p) => (alone ? "" : `${L.mark(p.mark ?? p.i)} `); // a run's own mark, else by its place
 const focusPane = () => panes[ui.focus];
 
 // ---- what is around the pictures ----
