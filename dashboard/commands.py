@@ -184,8 +184,12 @@ def print_profile(found: Profile, layers: bool = False) -> None:
         known = [c for c in [*columns, "note"] if any(row.get(c) not in (None, "") for row in rows)]
         print_table(rows, known, sys.stdout)
     if layers:
-        own = [{**vars(layer), "output": "x".join(map(str, layer.output))} for layer in found.layers]
-        print_table(own, ("path", "kind", "output", "params", "macs", "flops", "ms"), sys.stdout)
+        own = [
+            {**vars(x), "output": "x".join(map(str, x.output)), "flops": 2 * x.macs, "other ops": x.other_ops}
+            for x in found.layers
+        ]
+        print("flops: 2 x macs; other ops: of batch norms, pooling and the like, which totals leave out")
+        print_table(own, ("path", "kind", "output", "params", "macs", "flops", "other ops", "ms"), sys.stdout)
     for note in found.notes:
         print(plain(f"note: {note}"))
 

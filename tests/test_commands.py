@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -134,8 +135,12 @@ def test_a_profile_as_tables(capsys):
         "net", "classification", (8, 8), "cpu", 112, 112, 0, 448, 6912, 13824, [layer], [plain, missing],
         notes=["Three warm-up runs."],
     )  # fmt: skip
-    print_profile(found, layers=True)
+    norm = Layer("bn", "BatchNorm2d", "batch_norm", (1, 4, 8, 8), 8, 0, 1024)
+    print_profile(replace(found, layers=[layer, norm]), layers=True)
     out = capsys.readouterr().out
+    lines = [line.split() for line in out.splitlines()]
+    assert ["path", "kind", "output", "params", "macs", "flops", "other", "ops", "ms"] in lines
+    assert ["bn", "BatchNorm2d", "1x4x8x8", "8", "0", "0", "1024", "n/a"] in lines  # flops sum to the total
     assert "13,824" in out
     assert "1x4x8x8" in out
     assert "OpenVINO is not installed." in out

@@ -295,11 +295,23 @@ def test_models_of_two_tasks_have_a_column_of_accuracy_each():
 def test_layers_are_a_row_each_in_order():
     table = explore.layers_table(view(), 2)
     assert [row[0] for row in table["rows"]] == [layer.path for layer in LAYERS]
-    assert table["rows"][0] == ["layer1.0.conv1", "Conv2d", "64×56×56", 36_864, 115_605_504, 231_211_008, 1.5]
+    assert table["rows"][0] == ["layer1.0.conv1", "Conv2d", "64×56×56", 36_864, 115_605_504, 231_211_008, 0, 1.5]
     assert table["rows"][3][1] == "ReLU ×2"
     assert table["selected"] == 2
     untimed = explore.layers_table(view(layers=(replace(FC, ms=None),)))
     assert untimed["rows"] == [["fc", "Linear", "1000", 513_000, 512_000, 1_024_000]]
+
+
+def test_the_columns_of_layers_sum_to_the_key_figures():
+    whole = profile()
+    table = explore.layers_table(view())
+    heads = [c.get("short") or c["label"] for c in table["columns"]]
+    columns = dict(zip(heads, zip(*table["rows"], strict=True), strict=True))
+    assert sum(columns["ui.short.macs"]) == whole.macs
+    assert sum(columns["ui.short.flops"]) == whole.flops == 2 * 116_117_504
+    assert columns["ui.short.layer_ops"] == (0, 802_816, 200_704, 0, 0)
+    without = explore.layers_table(view(layers=(FC,)))
+    assert "ui.short.layer_ops" not in [c.get("short") for c in without["columns"]]
 
 
 def test_charts_have_the_measured_numbers():

@@ -41,6 +41,11 @@ class Layer:
     ms: float | None = None
     terms: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def other_ops(self) -> int:
+        """Operations that are no multiply-accumulates: those of ``flops`` that the network's total leaves out."""
+        return self.flops - 2 * self.macs
+
 
 @dataclass(frozen=True)
 class Variant:

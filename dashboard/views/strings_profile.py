@@ -80,6 +80,7 @@ PROFILE: dict[str, tuple[str, str]] = {
     "ui.short.params": ("Parameters", "參數量"),
     "ui.short.macs": ("MACs", "MACs"),
     "ui.short.flops": ("FLOPs", "FLOPs"),
+    "ui.short.layer_ops": ("other ops", "其他運算"),
     "ui.short.ms": ("ms", "毫秒"),
     "ui.short.p50": ("p50, ms", "p50，毫秒"),
     "ui.short.p99": ("p99, ms", "p99，毫秒"),

@@ -103,9 +103,9 @@ def _warnings(views: Sequence[Opened]) -> list[Data]:
 
 
 def layers_table(view: Opened, selected: int | None = None) -> Data:
-    """One row a layer, in the order they run."""
+    """One row a layer, in the order they run. Each column sums to its key figure: what is no MAC stands apart."""
     layers = view.profile.layers
-    timed = any(layer.ms is not None for layer in layers)
+    timed, others = any(layer.ms is not None for layer in layers), any(layer.other_ops for layer in layers)
     columns: list[Data] = [
         {"label": "ui.prf.layer", "kind": "name"},
         {"label": "ui.prf.kind", "kind": "name"},
@@ -114,6 +114,8 @@ def layers_table(view: Opened, selected: int | None = None) -> Data:
         {"explain": "macs", "kind": "count", "short": "ui.short.macs"},
         {"explain": "flops", "kind": "count", "short": "ui.short.flops"},
     ]
+    if others:
+        columns.append({"explain": "layer_ops", "kind": "count", "short": "ui.short.layer_ops"})
     longest = max((layer.ms or 0.0 for layer in layers), default=0.0)
     if timed:
         columns.append({"explain": "layer_time", "kind": "short", "short": "ui.short.ms", "range": [0.0, longest]})
@@ -122,7 +124,8 @@ def layers_table(view: Opened, selected: int | None = None) -> Data:
         output = "×".join(
             map(str, layer.output[1:] if len(layer.output) > 1 and layer.output[0] == 1 else layer.output)
         )
-        counts = [layer.params, layer.macs, layer.flops, *([layer.ms] if timed else [])]
+        counts: list[Any] = [layer.params, layer.macs, 2 * layer.macs]
+        counts += [*([layer.other_ops] if others else []), *([layer.ms] if timed else [])]
         rows.append([layer.path, f"{layer.kind} ×{layer.calls}" if layer.calls > 1 else layer.kind, output, *counts])
     return {
         "key": view.run.id,
