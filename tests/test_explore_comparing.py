@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard import explain, figures
+from dashboard.comparing.recorded import recorded_figures
 from dashboard.comparing.shapes import ClassDifferences, Comparison, Difference, Figure, PairTest
 from dashboard.errors import InputError
 from dashboard.explore.comparing import Asked, chosen, counts_data, decide_data, forest, groups_of
@@ -270,6 +271,21 @@ def test_costs_come_from_the_run_and_from_the_profile_of_its_model() -> None:
     assert list(costs_known(made, profiles[:2])) == []  # a cost that only one has is none to compare by
     marks = scatter(replace(made, runs=timed), "psnr", "latency", found)["data"]
     assert [(t["x"], t["y"]) for t in marks] == [([4, 8], [1, 2]), ([4], [1]), ([8], [2])]
+
+
+def test_trackers_of_the_same_detections_differ_in_what_they_cost() -> None:
+    """The detector takes 50 ms for both; of 100 frames one tracker takes 0.2 s, the other 1 s."""
+    made = comparison_of([[1, 1], [2, 2]], task="tracking")
+    timing = {"latency_ms": {"p50": 50.0}, "throughput_per_s": 38.0, "frames": 100.0}
+    runs = [
+        replace(r, task="tracking", timing=timing | {"track_s": s}, metrics={"FPS": fps})
+        for r, s, fps in zip(made.runs, (0.2, 1.0), (36.0, 27.0), strict=True)
+    ]
+    assert costs_known(replace(made, runs=runs))["latency"].tolist() == [52, 60]
+    recorded = {f.name: f.values.tolist() for f in recorded_figures(runs)}
+    assert recorded == {"latency_ms": [52, 60], "FPS": [36, 27]}  # and not the detector's frames a second besides
+    unknown = [replace(r, timing=timing | {"track_s": None}) for r in runs]
+    assert "latency" not in costs_known(replace(made, runs=unknown))
 
 
 def test_a_profile_of_other_weights_is_not_taken() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard import figures
-from dashboard.comparing.recorded import same_model
+from dashboard.comparing.recorded import latency, same_model
 from dashboard.comparing.shapes import Comparison, Difference, Figure
 from dashboard.explore.comparing.deciding import verdict
 from dashboard.explore.comparing.shown import color, digits, marker, run_names, said
@@ -95,8 +95,7 @@ def costs_known(comparison: Comparison, profiles: Sequence[Run] = ()) -> dict[st
         if figure.recorded and figure.name in COSTS:
             table[figure.name] = figure.values.copy()
     for k, run in enumerate(comparison.runs):
-        own = (run.timing.get("latency_ms") or {}).get("p50")
-        table["latency"][k] = np.nan if own is None else float(own)
+        table["latency"][k] = latency(run)
         kept = next((p.facts.get("profile") for p in profiles if same_model(p, run)), None)
         for name, value in _profiled(kept or {}).items():
             if value is not None:
