@@ -145,7 +145,7 @@ def test_a_comparison_holds_the_differences(made, task):
     expected = compare(runs, 1)
     found = Document(report_html(store, runs, baseline=1, pictures=lambda _: data))
     first = next(d for d in expected.differences if d.metric == expected.figures[0].name)
-    shown = f"{first.value:+.4f}" if task == "classification" else f"{first.value:+.2f}"
+    shown = f"{first.value:+.3f}" if task == "classification" else f"{first.value:+.2f}"
     assert shown.replace("-", "−") in found.text
     assert len([c for c in found.charts if c["data"][0].get("error_x")]) == 1
 
@@ -165,6 +165,66 @@ def test_a_test_without_a_p_value_is_not_told_and_no_verdict_speaks_of_one(made)
     assert "interval" not in Document(PAGE.format(bare)).text
     assert "p = n/a" not in bare
     assert f"Top-1 accuracy {compared.signed(Html(Words()), without[0].value)}." in bare
+
+
+def decided(made: dict[str, Any], better: bool | None, values: tuple[float, float], p: float) -> Any:
+    """The comparison by one metric: 0.1 more than the baseline, with such a p-value."""
+    found = compared_numbers(made)
+    figure = replace(found.figures[0], higher_is_better=better, values=np.array(values))
+    gap = replace(found.differences[0], metric=figure.name, value=0.1, low=0.02, high=0.3, p=p, p_holm=p)
+    return replace(found, figures=[figure], differences=[gap])
+
+
+@pytest.mark.parametrize(
+    ("better", "values", "p", "kind", "place", "star"),
+    [
+        (True, (0.5, 0.6), 0.01, "better", 1, "★"), (True, (0.5, 0.6), 0.5, "same", 1, "☆"),
+        (False, (0.5, 0.6), 0.01, "worse", 0, "★"), (False, (0.5, 0.6), 0.5, "same", 0, "☆"),
+        (True, (0.5, 0.6), float("nan"), "better", 1, "★"),  # the interval leaves zero out
+        (True, (0.5, 0.5001), 0.5, "same", None, ""), (None, (0.5, 0.6), 0.01, "differs", None, ""),
+    ],
+)  # fmt: skip
+def test_stars_and_verdicts_are_those_of_comparing(made, better, values, p, kind, place, star):
+    found = decided(made, better, values, p)
+    text = compared.section(found, ["a", "b"], Html(Words()))
+    assert f'data-verdict="{kind}"' in text
+    table = text.partition('id="compared"')[2].partition("</table>")[0]
+    assert [re.findall("[★☆]", cell) for cell in table.split("<td")[1:]] == [
+        [star] if k == place else [] for k in range(2)
+    ]
+    assert "★ best and told apart, ☆ best value only." in text
+    cards = [{"key": "top1", "cells": [{"value": v, "best": v == max(values)} for v in values]}]
+    compared.starred(found, cards)
+    shown = Html(Words()).cards({"models": [{}, {}], "figures": cards})
+    assert re.findall("[★☆]", shown) == [star] * (place is not None)
+
+
+def test_nothing_can_be_said_without_interval_and_p_value(made):
+    found = decided(made, True, (0.5, 0.6), float("nan"))
+    bare = [replace(d, low=float("nan"), high=float("nan")) for d in found.differences]
+    text = compared.section(replace(found, differences=bare), ["a", "b"], Html(Words()))
+    assert 'data-verdict="unknown"' in text
+    assert "b against a: too little data to decide." in Document(PAGE.format(text)).text
+
+
+def test_a_best_value_of_which_nothing_was_tested_has_a_hollow_star():
+    cards = [{"key": "top1", "cells": [{"value": 0.5}, {"value": 0.6, "best": True}]}]
+    shown = Html(Words()).cards({"models": [{}, {}], "figures": cards})
+    assert re.findall("[★☆]", shown) == ["☆"]
+    assert Words()("ui.best") in shown
+
+
+@pytest.mark.parametrize(("better", "gain", "up", "down"), [(True, 0.1, 0.2, 0.08), (False, -0.1, 0.08, 0.2)])
+def test_right_is_better_in_the_chart_of_differences(made, better, gain, up, down):
+    chart = compared.charts(decided(made, better, (0.5, 0.6), 0.5), ["a", "b"], Html(Words()))[0]
+    (trace,) = chart.figure["data"]
+    assert trace["x"] == [gain]
+    np.testing.assert_allclose([*trace["error_x"]["array"], *trace["error_x"]["arrayminus"]], [up, down])
+    assert [row[1] for row in trace["customdata"]] == [0.1]
+    assert trace["marker"]["opacity"] == [0.4]  # p = 0.5
+    assert Words()(chart.figure["layout"]["xaxis"]["title"]["text"]) == "gain (better →)"
+    assert not [c for c in compared.charts(decided(made, None, (0.5, 0.6), 0.5), ["a", "b"], Html(Words()))
+                if "error_x" in c.figure["data"][0]]  # fmt: skip
 
 
 PAGE = '<script id="loupe-charts" type="application/json">[]</script>{}'
@@ -217,7 +277,7 @@ def test_every_compared_metric_has_a_name(name):
 @pytest.mark.parametrize(
     ("value", "text"),
     [(0, "0"), (0.00012, "1.20e-04"), (0.5, "0.5"), (999.4, "999"), (999.7, "1,000"), (-999.7, "-1,000"),
-     (12345, "12,345"), (999_999.7, "1.00e+06"), (2.5e6, "2.50e+06")],
+     (12345, "12,345"), (999_999.7, "1 M"), (2.5e6, "2.5 M"), (4_652_008, "4.65 M"), (999.7e6, "1 G")],
 )  # fmt: skip
 def test_short_numbers(value, text):
     assert short(value) == text
@@ -226,9 +286,9 @@ def test_short_numbers(value, text):
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [
-        (0.5, "", "0.5000"), (-0.00004, "", "−0.0000"), (0.3, "nat", "0.300"), (-0.3, "nat", "−0.300"),
+        (0.5, "", "0.500"), (-0.00004, "", "−0.000"), (4_652_008, "params", "4.65 M"), (1.00096, "nat", "1.001"), (0.3, "nat", "0.300"), (-0.3, "nat", "−0.300"),
         (3, "count", "3"), (12345, "count", "12,345"), (31.4159, "dB", "31.42"), (0.05, "ms", "0.05 ms"),
-        (38.04, "/s", "38"), (0.0, "nat", "0"), (float("nan"), "nat", "n/a"),
+        (38.04, "/s", "38"), (0.0, "nat", "0.000"), (12.345, "px", "12.345"), (float("nan"), "nat", "n/a"),
     ],
 )  # fmt: skip
 def test_values_of_a_comparison(value, unit, text):

@@ -8,25 +8,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from dashboard import figures
-from dashboard.comparing.shapes import ClassDifferences, Comparison, Difference
+from dashboard.comparing.shapes import ClassDifferences, Comparison, Difference, Figure
+from dashboard.explore.comparing.deciding import best_of, verdict
 from dashboard.explore.overview import Data
 from dashboard.reporting.html import COLORS, Html
 from dashboard.reporting.pages import Chart, entry_of
 from dashboard.reporting.words import explained, metric_name
 
-ALPHA = 0.05
-SAID = ("count",)
+SAID = ("count", "objects", "params")
 """Units that go without saying."""
+SIGNS = {"better": "▲", "worse": "▼", "same": "≈", "differs": "≠", "unknown": "–"}
 
 
 def number(out: Html, value: float, unit: str = "") -> str:
-    """A value of a comparison: four decimals for a fraction, three for what has a unit, counts as they are."""
-    if np.isnan(value):
-        return out.t("ui.na")
-    if unit == "" and abs(value) < 10:
-        return f"{value:.4f}".replace("-", "−")
-    if unit not in ("dB", "ms", "count") and 1e-3 <= abs(value) < 10:
-        return f"{value:.3f}".replace("-", "−")
+    """A value of a comparison in as many digits as on the cards; what is large by its thousand or million."""
+    if unit not in ("dB", "ms", "/s", *SAID) and abs(value) < 1000:
+        return out.number(float(value))
     return out.number(float(value), {"dB": "db", "ms": "ms"}.get(unit, "short"))
 
 
@@ -39,14 +36,6 @@ def signed(out: Html, value: float, unit: str = "") -> str:
 def p_value(value: float) -> str:
     """A p-value in digits that mean something, with its sign: "= 0.042"."""
     return "< 0.001" if value < 0.001 else f"= {value:.3f}"
-
-
-def verdict(found: Difference, higher_is_better: bool | None) -> str:
-    """ "better", "worse" or "same": by Holm's p-value where there is one, else by the interval."""
-    sure = found.p_holm < ALPHA if not np.isnan(found.p_holm) else found.low > 0 or found.high < 0
-    if not sure or higher_is_better is None or np.isnan(found.value) or found.value == 0:
-        return "same"
-    return "better" if (found.value > 0) == higher_is_better else "worse"
 
 
 def section(found: Comparison, names: Sequence[str], out: Html) -> str:
@@ -71,8 +60,7 @@ def section(found: Comparison, names: Sequence[str], out: Html) -> str:
 def _verdict(found: Comparison, d: Difference, names: Sequence[str], out: Html) -> str:
     """One run against the baseline by the first metric, in a sentence."""
     figure = found.figure(d.metric)
-    kind = verdict(d, figure.higher_is_better)
-    sign = {"better": "▲", "worse": "▼", "same": "="}[kind]
+    kind = verdict(figure, d)
     facts = {"metric": metric_name(out.words, found.task, d.metric), "value": signed(out, d.value, figure.unit)}
     by = out.t("ui.report.verdict.by", **facts)
     if not np.isnan(d.low):
@@ -85,7 +73,7 @@ def _verdict(found: Comparison, d: Difference, names: Sequence[str], out: Html) 
     by += out.t("ui.report.verdict.method", method=d.method) if known else "."
     head = out.t(f"ui.report.verdict.{kind}", run=names[d.run], baseline=names[found.baseline])
     by += out.info(entry_of("vs_difference", "interval"))
-    return f'<p class="verdict {kind}" data-verdict="{kind}">{sign} <b>{head}.</b> {by}</p>'
+    return f'<p class="verdict {kind}" data-verdict="{kind}">{SIGNS[kind]} <b>{head}.</b> {by}</p>'
 
 
 def _table(found: Comparison, names: Sequence[str], out: Html) -> str:
@@ -97,35 +85,46 @@ def _table(found: Comparison, names: Sequence[str], out: Html) -> str:
     for f in found.figures:
         key = explained(found.task, f.name)
         cells = []
-        best = _best(f.values, f.higher_is_better)
+        star = stars(found, f)
         for k in runs:
-            text = f"<b>{number(out, float(f.values[k]), f.unit)}</b>"
+            text = f"<b>{number(out, float(f.values[k]), f.unit)}</b>{out.star(star.get(k, ''))}"
             low, high = f.intervals[k]
             if not np.isnan(low):
                 text += f"<small>[{number(out, low, f.unit)}, {number(out, high, f.unit)}]</small>"
             d = by.get((f.name, k))
             if d is not None:
-                kind = verdict(d, f.higher_is_better)
-                sign = {"better": "▲ ", "worse": "▼ ", "same": ""}[kind]
+                kind = verdict(f, d)
+                sign = f"{SIGNS[kind]} " if kind in ("better", "worse", "differs") else ""
                 between = "" if np.isnan(d.low) else f" [{signed(out, d.low, f.unit)}, {signed(out, d.high, f.unit)}]"
                 p = "" if np.isnan(d.p_holm) else f", p {html.escape(p_value(d.p_holm))}"
                 text += f'<small class="{kind}">{sign}{signed(out, d.value, f.unit)}{between}{p}</small>'
             order = "" if np.isnan(f.values[k]) else repr(float(f.values[k]))
-            cells.append(f'<td data-v="{order}"{" class=best" if k in best else ""}>{text}</td>')
+            cells.append(f'<td data-v="{order}">{text}</td>')
         unit = f", {out.esc(f.unit)}" if f.unit and f.unit not in SAID and not f.recorded else ""
         name = html.escape(metric_name(out.words, found.task, f.name))
         rows.append(f'<tr><th scope="row">{name}{unit}{out.info(key)}</th>{"".join(cells)}</tr>')
     head = f'<th scope="col">{out.t("ui.report.metric")}</th>'
     table = f"<table><thead><tr>{head}{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-    return f'<div class="scroll" tabindex="0" id="compared">{table}</div>'
+    stars_mean = f'<p class="note">{out.t("ui.vs.stars")}{out.info("vs_best")}</p>'
+    return f'<div class="scroll" tabindex="0" id="compared">{table}</div>{stars_mean}'
 
 
-def _best(values: np.ndarray, higher: bool | None) -> list[int]:
-    """Places of the best of several values, none if they are all the same or neither is better."""
-    known = values[~np.isnan(values)]
-    if higher is None or len(known) < 2 or known.min() == known.max():
-        return []
-    return np.flatnonzero(values == (known.max() if higher else known.min())).tolist()
+def stars(found: Comparison, figure: Figure) -> dict[int, str]:
+    """The run with the best value of a metric, "told" if the data can tell it apart, else "seen"; {} if none is."""
+    by = {d.run: verdict(figure, d) for d in found.differences if d.metric == figure.name}
+    best, told = best_of(figure, [by.get(k, "unknown") for k in range(len(found.runs))], found.baseline)
+    return {} if best is None else {best: "told" if told else "seen"}
+
+
+def starred(found: Comparison, cards: Sequence[Data]) -> None:
+    """Stars on cards of the runs' own numbers as the comparison gives them, for the metrics that it has."""
+    figures_by_entry = {explained(found.task, f.name): f for f in found.figures}
+    for card in cards:
+        figure = figures_by_entry.get(card["key"])
+        if figure is not None and any(cell.get("best") for cell in card["cells"]):
+            star = stars(found, figure)
+            for k, cell in enumerate(card["cells"]):
+                cell["best"] = star.get(k, "")
 
 
 def _outcomes(found: Comparison, names: Sequence[str], out: Html) -> str:
@@ -189,38 +188,47 @@ def _classes(found: Comparison, c: ClassDifferences, names: Sequence[str], out: 
 
 
 def charts(found: Comparison, names: Sequence[str], out: Html) -> list[Chart]:
-    """Differences with their intervals, and the first metric against latency with the Pareto front."""
+    """Gains with their intervals, and the first metric against latency with the Pareto front."""
     drawn = [_forest(found, names, out), _tradeoff(found, names, out)]
     return [c for c in drawn if c is not None]
 
 
 def _forest(found: Comparison, names: Sequence[str], out: Html) -> Chart | None:
-    """Every metric that is a fraction: its difference to the baseline and the interval; runs a little apart."""
+    """The gain over the baseline by every metric that is a fraction, with its interval; runs a little apart.
+
+    As in the app, the sign is turned where low is good, and what the data cannot show is drawn faintly.
+    """
     by = {(d.metric, d.run): d for d in found.differences if not np.isnan(d.low)}
     others = [k for k in range(len(found.runs)) if k != found.baseline]
-    shown = [f for f in found.figures if f.unit == "" and not f.recorded and any((f.name, k) in by for k in others)]
+    fractions = [f for f in found.figures if f.unit == "" and not f.recorded and f.higher_is_better is not None]
+    shown = [f for f in fractions if any((f.name, k) in by for k in others)]
     if not shown:
         return None
-    ways = {True: "", False: " ↓", None: ""}
-    labels = [metric_name(out.words, found.task, f.name) + ways[f.higher_is_better] for f in shown]
+    labels = [figures.plain(metric_name(out.words, found.task, f.name)) for f in shown]
+    ways = [1 if f.higher_is_better else -1 for f in shown]
     traces: list[Data] = []
     for place, k in enumerate(others):
         rows = [i for i, f in enumerate(shown) if (f.name, k) in by]
         mine = [by[shown[i].name, k] for i in rows]
+        verdicts = [verdict(shown[i], d) for i, d in zip(rows, mine, strict=True)]
+        ends = [(d.high - d.value, d.value - d.low)[:: ways[i]] for i, d in zip(rows, mine, strict=True)]
         aside = 0.7 * ((place + 0.5) / len(others) - 0.5)
-        error: Data = {"type": "data", "symmetric": False, "array": [d.high - d.value for d in mine]}
-        error |= {"arrayminus": [d.value - d.low for d in mine], "thickness": 1.6, "width": 3}
+        error: Data = {"type": "data", "symmetric": False, "array": [up for up, _ in ends]}
+        error |= {"arrayminus": [down for _, down in ends], "thickness": 1.6, "width": 3}
         trace: Data = {"type": "scatter", "mode": "markers", "name": figures.plain(names[k]), "error_x": error}
-        trace |= {"x": [d.value for d in mine], "y": [i + aside for i in rows]}
-        trace |= {"customdata": [figures.plain(labels[i]) for i in rows]}
-        trace |= {"marker": {"size": 8, "color": COLORS[k % 8], "symbol": symbol(k)}}
-        traces.append(
-            trace | {"hovertemplate": f"%{{customdata}}<br>%{{x:+.4f}}<extra>{figures.plain(names[k])}</extra>"}
-        )
-    shared = figures.layout("ui.report.axis.difference", "")
-    ticks: Data = {"tickvals": list(range(len(shown))), "ticktext": [figures.plain(n) for n in labels]}
+        trace |= {"x": [d.value * ways[i] for i, d in zip(rows, mine, strict=True)], "y": [i + aside for i in rows]}
+        said = [out.words(f"ui.vs.word.{v}") for v in verdicts]
+        trace |= {"customdata": [[labels[i], d.value, w] for i, d, w in zip(rows, mine, said, strict=True)]}
+        faint = [0.4 if v in ("same", "unknown") else 1.0 for v in verdicts]
+        trace |= {"marker": {"size": 8, "color": COLORS[k % 8], "symbol": symbol(k), "opacity": faint}}
+        hover = "%{customdata[0]}<br>%{customdata[1]:+.3f} %{customdata[2]}"
+        traces.append(trace | {"hovertemplate": f"{hover}<extra>{figures.plain(names[k])}</extra>"})
+    shared = figures.layout("ui.vs.gain", "")
+    ticks: Data = {"tickvals": list(range(len(shown))), "ticktext": labels}
     shared["yaxis"] |= ticks | {"range": [len(shown) - 0.5, -0.5], "automargin": True, "zeroline": False}
     shared["xaxis"] |= {"nticks": 6, "tickangle": 0, "automargin": True}
+    line = {"color": "#9ca3af", "width": 1.5, "dash": "dot"}
+    shared["shapes"] = [{"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1, "line": line}]
     figure = {"data": traces, "layout": shared}
     return Chart("ui.report.chart.differences", figure, entry_of("chart_vs_forest", "interval"))
 

@@ -15,6 +15,7 @@ from dashboard.reporting.words import Words
 COLORS = ("#2563eb", "#d9480f", "#0f9f6e", "#9333ea", *MORE_COLORS)
 MARKS = "●▲■◆○△□◇"
 MOST_THUMBS = 4
+PREFIXES = {1e12: "T", 1e9: "G", 1e6: "M", 1e3: "k"}
 
 
 class Html:
@@ -100,7 +101,7 @@ class Html:
                 bar = f'<div class="ci"><s style="{style}"></s></div>'
             elif cell.get("note"):
                 note = self.esc(cell["note"])
-            best = f' <em title="{self.t("ui.best")}">★</em>' if cell.get("best") else ""
+            best = self.star(cell.get("best"))
             mark = self.mark(k) if several else ""
             value = self.number(cell["value"], form)
             lines.append(f'<div class="v">{mark}<b>{value}</b>{best}<small>{note}</small></div>{bar}')
@@ -110,6 +111,14 @@ class Html:
         return (
             f'<div class="card" data-metric="{key}"><h4>{name}{unit}{self.info(card["key"])}</h4>{"".join(lines)}</div>'
         )
+
+    def star(self, best: object) -> str:
+        """Behind a best value: "told" if the data can tell it apart, "seen" if not; of any other nothing was tested."""
+        if not best:
+            return ""
+        tested = f"ui.vs.best.{best}"
+        said = self.t(tested if self.words.has(tested) else "ui.best")
+        return f' <em class="star" title="{said}">{"★" if best == "told" else "☆"}</em>'
 
     def warnings(self, found: Sequence[Data]) -> str:
         """What has to be known before the numbers are believed."""
@@ -245,16 +254,21 @@ def flat(facts: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
 
 
 def short(value: float) -> str:
-    """Three digits that count, without an exponent where that can be read."""
+    """Three digits that count, without an exponent where that can be read; from a million on by the million."""
     size = abs(value)
     if size == 0 or 1e-3 <= size < 999.5:
         return f"{value:.3g}"
-    return f"{value:,.0f}" if 999.5 <= size < 999_999.5 else f"{value:.2e}"
+    if 999.5 <= size < 999_999.5:
+        return f"{value:,.0f}"
+    if size < 1e-3:
+        return f"{value:.2e}"
+    unit = next((u for u in (1e6, 1e9) if size < 999.5 * u), 1e12)
+    return f"{value / unit:.3g} {PREFIXES[unit]}"
 
 
 def big(value: float) -> str:
     """A large number by its thousand, million or billion."""
-    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for size, letter in PREFIXES.items():
         if abs(value) >= size:
             return f"{value / size:.3f} {letter}"
     return f"{value:.0f}"

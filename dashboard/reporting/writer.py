@@ -116,6 +116,8 @@ class Writer:
     def _key_figures(self) -> str:
         """Cards, and what must be known before they are believed."""
         data: Data = self.pages.figures()
+        if self.found is not None:
+            compared.starred(self.found, data["figures"])
         parts = [self.out.warnings(data["warnings"]), self.out.cards(data)]
         if isinstance(self.pages, EnhancementPages) and self.pages.referenced:
             table = self.pages.conventions()
@@ -177,6 +179,8 @@ class Writer:
     def _others(self) -> str:
         """All other metrics."""
         data = self.pages.others()
+        if self.found is not None:
+            compared.starred(self.found, data["figures"])
         return self.out.cards(data) if data["figures"] else ""
 
     def _measured(self) -> str:
