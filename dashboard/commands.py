@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -164,7 +164,7 @@ def print_profile(found: Profile, layers: bool = False) -> None:
         "MACs": None if found.macs is None else f"{found.macs:,} ({found.macs / 1e9:.3f} G)",
         "FLOPs (2 x MACs)": None if found.flops is None else f"{found.flops:,} ({found.flops / 1e9:.3f} G)",
         "size on disk": None if found.size_bytes is None else f"{found.size_bytes / 1e6:.1f} MB",
-        "cold start": " · ".join(f"{k.removesuffix('_s')} {v:.2f} s" for k, v in found.cold_start.items()) or None,
+        "cold start": _cold_start(found.cold_start),
         "memory": " · ".join(f"{k} {v:.0f} MB" for k, v in found.memory_mb.items()) or None,
     }
     print(plain(f"{found.model} · {found.task} · {height}x{width} · {found.device}"))
@@ -192,6 +192,14 @@ def print_profile(found: Profile, layers: bool = False) -> None:
         print_table(own, ("path", "kind", "output", "params", "macs", "flops", "other ops", "ms"), sys.stdout)
     for note in found.notes:
         print(plain(f"note: {note}"))
+
+
+def _cold_start(seconds: Mapping[str, float]) -> str | None:
+    """Loading and the first answer, and what comes before these."""
+    if not seconds:
+        return None
+    said = {name.removesuffix("_s"): f"{value:.2f} s" for name, value in seconds.items()}
+    return "{total} (load {load} + first {first}), after {import} of imports".format_map(said)
 
 
 def _difference(value: float | None) -> str | None:

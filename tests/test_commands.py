@@ -136,8 +136,10 @@ def test_a_profile_as_tables(capsys):
         notes=["Three warm-up runs."],
     )  # fmt: skip
     norm = Layer("bn", "BatchNorm2d", "batch_norm", (1, 4, 8, 8), 8, 0, 1024)
-    print_profile(replace(found, layers=[layer, norm]), layers=True)
+    cold = {"import_s": 2.0, "load_s": 0.5, "first_s": 0.25, "total_s": 0.75}
+    print_profile(replace(found, layers=[layer, norm], cold_start=cold), layers=True)
     out = capsys.readouterr().out
+    assert "0.75 s (load 0.50 s + first 0.25 s), after 2.00 s of imports" in out
     lines = [line.split() for line in out.splitlines()]
     assert ["path", "kind", "output", "params", "macs", "flops", "other", "ops", "ms"] in lines
     assert ["bn", "BatchNorm2d", "1x4x8x8", "8", "0", "0", "1024", "n/a"] in lines  # flops sum to the total

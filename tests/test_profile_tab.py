@@ -234,7 +234,15 @@ def test_key_figures_are_those_of_the_usual_way():
     }
     assert cards["params"]["cells"][0]["note"] == "550,000"
     assert cards["latency_percentiles"]["cells"][0]["note"] == "p90 20 · p99 32"
-    assert cards["throughput_vs_batch"]["cells"][0]["note"] == "× 2"
+    assert cards["throughput_vs_batch"]["cells"][0]["note"] == {"key": "ui.prf.note.batch", "vars": {"n": 2}}
+    imports = cards["prf_cold_start"]["cells"][0]["note"]  # the chart's bar is as long as both
+    assert imports == {"key": "ui.prf.note.import", "vars": {"s": "2"}}
+
+
+def test_a_start_of_which_nothing_is_known_has_no_note():
+    cards = {c["key"]: c for c in explore.figures_data([view(cold_start={}, variants=())])["figures"]}
+    for card in ("prf_cold_start", "throughput_vs_batch", "latency_percentiles"):
+        assert cards[card]["cells"] == [{"value": None, "note": ""}]
 
 
 def test_the_cheaper_model_is_marked_and_unequal_terms_are_said():

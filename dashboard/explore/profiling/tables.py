@@ -51,7 +51,7 @@ def figures_data(views: Sequence[Opened]) -> Data:
         _latency(views),
         _throughput(views),
         _card("peak_memory", [p.memory_mb.get("peak") for p in profiles], "short", "MB"),
-        _card("prf_cold_start", [p.cold_start.get("total_s") for p in profiles], "short", "s"),
+        _cold_start(views),
     ]
     gpu = [p.memory_mb.get("gpu_peak") for p in profiles]
     if any(x is not None for x in gpu):
@@ -60,7 +60,12 @@ def figures_data(views: Sequence[Opened]) -> Data:
 
 
 def _card(
-    key: str, values: Sequence[float | None], format: str, unit: str = "", notes: Sequence[str] = (), lower: bool = True
+    key: str,
+    values: Sequence[float | None],
+    format: str,
+    unit: str = "",
+    notes: Sequence[str | Data] = (),
+    lower: bool = True,
 ) -> Data:
     """One card; what is not known is None."""
     cells: list[Data] = [{"value": v if v is None or math.isfinite(v) else None} for v in values]
@@ -81,8 +86,17 @@ def _latency(views: Sequence[Opened]) -> Data:
 def _throughput(views: Sequence[Opened]) -> Data:
     """The most, with the batch size at which it is reached."""
     best = [best_throughput(v.usual) for v in views]
-    notes = ["" if b is None else f"× {b[0]}" for b in best]
+    notes: list[str | Data] = ["" if b is None else {"key": "ui.prf.note.batch", "vars": {"n": b[0]}} for b in best]
     return _card("throughput_vs_batch", [None if b is None else b[1] for b in best], "rate", "", notes, lower=False)
+
+
+def _cold_start(views: Sequence[Opened]) -> Data:
+    """Loading and the first answer, with what comes before them as a note."""
+    starts = [v.profile.cold_start for v in views]
+    notes: list[str | Data] = [
+        {"key": "ui.prf.note.import", "vars": {"s": _three(s["import_s"])}} if "import_s" in s else "" for s in starts
+    ]
+    return _card("prf_cold_start", [s.get("total_s") for s in starts], "short", "s", notes)
 
 
 def best_throughput(way: Variant | None) -> tuple[int, float] | None:

@@ -17,7 +17,7 @@ const draw = () => {
       const span = f.scale || [0, 1], pos = (x) => Math.max(0, Math.min(100, (100 * (x - span[0])) / (span[1] - span[0] || 1)));
       return `<div class="card" data-metric="${L.esc(f.key)}"><div class="k"><span title="${L.esc(L.name(f.key))}">${L.esc(L.short(f.key))}${f.format === "db" ? ", dB" : ""}</span>${L.info(f.key)}</div>${f.cells.map((c, i) => {
         const range = c.low === undefined || c.low === null ? "" : f.format === "short" ? `${short(c.low)}–${short(c.high)}` : `${brief(c.low)}–${brief(c.high)}`;
-        return `<div class="v${c.best ? " best" : ""}" title="${range ? L.esc(`95 %: ${L.num(c.low)} – ${L.num(c.high)}`) : ""}">${v.models.length > 1 ? mark(i) : ""}<b>${text(c, f)}</b>${c.best ? `<em title="${L.esc(L.t("ui.best"))}">☆</em>` : ""}${range ? `<small>${range}</small>` : c.note ? `<small>${L.esc(c.note)}</small>` : ""}</div>${range ? `<div class="ci"><s style="left:${pos(c.low)}%;width:${Math.max(1, pos(c.high) - pos(c.low))}%;background:${L.colors[i % 4]}"></s></div>` : ""}`;
+        return `<div class="v${c.best ? " best" : ""}" title="${range ? L.esc(`95 %: ${L.num(c.low)} – ${L.num(c.high)}`) : ""}">${v.models.length > 1 ? mark(i) : ""}<b>${text(c, f)}</b>${c.best ? `<em title="${L.esc(L.t("ui.best"))}">☆</em>` : ""}${range ? `<small>${range}</small>` : c.note ? `<small>${L.esc(c.note.key ? L.t(c.note.key, c.note.vars) : c.note)}</small>` : ""}</div>${range ? `<div class="ci"><s style="left:${pos(c.low)}%;width:${Math.max(1, pos(c.high) - pos(c.low))}%;background:${L.colors[i % 4]}"></s></div>` : ""}`;
       }).join("")}</div>`;
     }).join("")}</div>`;
 };
