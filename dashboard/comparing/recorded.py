@@ -12,7 +12,7 @@ from dashboard.store import Run, Store
 
 
 def latency(run: Run) -> float:
-    """Milliseconds that one image waits at batch 1 (p50), of tracking with the tracker's mean of a frame; NaN if unknown.
+    """Milliseconds that one image waits at batch 1 (p50), of tracking plus the tracker's mean; NaN if unknown.
 
     What is timed of a tracking run is its detector, which trackers of the same detections share.
     """
