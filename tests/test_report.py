@@ -24,7 +24,7 @@ from dashboard.metrics.detection import bootstrap
 from dashboard.reporting import compared, drawn, page, report, writer, writing
 from dashboard.reporting.html import Html, short
 from dashboard.reporting.pages import Card, Cells, labels, pages_of
-from dashboard.reporting.pages_classes import DetectionPages
+from dashboard.reporting.pages_classes import ClassificationPages, DetectionPages
 from dashboard.reporting.private import without_paths
 from dashboard.reporting.report import report_html, write_report
 from dashboard.reporting.words import LANGUAGES, Words, metric_name
@@ -286,7 +286,8 @@ def test_short_numbers(value, text):
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [
-        (0.5, "", "0.500"), (-0.00004, "", "−0.000"), (4_652_008, "params", "4.65 M"), (1.00096, "nat", "1.001"), (0.3, "nat", "0.300"), (-0.3, "nat", "−0.300"),
+        (0.5, "", "0.500"), (-0.00004, "", "−0.000"), (4_652_008, "params", "4.65 M"), (1.00096, "nat", "1.001"),
+        (0.3, "nat", "0.300"), (-0.3, "nat", "−0.300"),
         (3, "count", "3"), (12345, "count", "12,345"), (31.4159, "dB", "31.42"), (0.05, "ms", "0.05 ms"),
         (38.04, "/s", "38"), (0.0, "nat", "0.000"), (12.345, "px", "12.345"), (float("nan"), "nat", "n/a"),
     ],
@@ -531,6 +532,28 @@ def test_a_large_confusion_matrix_keeps_what_is_confused():
     assert cells[names.index("c150")][names.index("c3")] == ["c150", "c3", 5]
     shares = numbers(figure["data"][0]["z"]).reshape(30, 30)
     assert shares[names.index("c150"), names.index("c3")] == pytest.approx(5 / 12)
+
+
+@pytest.mark.parametrize(("count", "angle", "many"), [(14, -45, False), (15, -90, True), (30, -90, True)])
+def test_names_of_many_classes_have_room(made, monkeypatch, count, angle, many):
+    cells = Cells([f"class {i}" for i in range(count)], np.eye(count, dtype=int), "confusion")
+    layout = drawn.confusion(cells, str)[0]["layout"]
+    assert layout["xaxis"]["tickangle"] == angle
+    assert ("tickfont" in layout["xaxis"], "tickfont" in layout["yaxis"]) == (many, many)
+    assert layout["yaxis"]["tickangle"] == 0
+    monkeypatch.setattr(ClassificationPages, "matrix", lambda *_: cells)
+    text = report_html(None, made["classification"][1][:1])
+    assert ('class="chart tall many"' in text) is many
+
+
+@pytest.mark.parametrize(
+    ("task", "count", "text"),
+    [("classification", 1, "· 1 image"), ("classification", 2, "· 2 images"), ("tracking", 1, "· 1 frame")],
+)
+def test_one_is_not_many(made, task, count, text):
+    run = replace(made[task][1][0], samples=count)
+    head = report_html(None, [run]).partition('class="sub">')[2].partition("<")[0]
+    assert head.endswith(text)
 
 
 def test_the_words_are_the_apps():

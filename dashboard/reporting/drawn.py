@@ -17,6 +17,8 @@ MORE_COLORS = ("#0e7490", "#be185d", "#a16207", "#57606f")
 MORE_DASHES = ("longdash", "longdashdot", "8px,3px,2px,3px,2px,3px", "2px,6px")
 MOST_NAMES = 30
 """Classes of a drawn confusion matrix; of more, those that are confused most are shown."""
+MOST_WRITTEN = 14
+"""Classes up to which a matrix has its counts written into it; of more, names are small and upright."""
 
 
 def ready(figure: Figure, names: Sequence[str], text: Callable[[str], str], most: int = 1500) -> Figure:
@@ -144,14 +146,15 @@ def confusion(cells: Cells, text: Callable[[str], str]) -> tuple[Figure, int]:
         "showscale": False,
         "hovertemplate": "%{customdata[0]} → %{customdata[1]}<br>%{customdata[2]:,} (%{z:.1%})<extra></extra>",
     }
-    if len(names) <= 14:
+    if len(names) <= MOST_WRITTEN:
         trace["text"] = [[_short(int(n)) if n else "" for n in row] for row in counts]
         trace["texttemplate"] = "%{text}"
     shared = figures.layout(text("ui.matrix.predicted"), text("ui.matrix.true"))
     shared.pop("uirevision")
     ticks = {"tickvals": places, "ticktext": [n if len(n) <= 18 else n[:17] + "…" for n in names], "automargin": True}
-    shared["xaxis"] |= ticks | {"showgrid": False, "tickangle": -45}
-    shared["yaxis"] |= ticks | {"showgrid": False, "autorange": "reversed"}
+    many = {"tickfont": {"size": 9}, "tickangle": -90} if len(names) > MOST_WRITTEN else {"tickangle": -45}
+    shared["xaxis"] |= ticks | {"showgrid": False} | many
+    shared["yaxis"] |= ticks | {"showgrid": False, "autorange": "reversed"} | (many | {"tickangle": 0})
     return {"data": [trace], "layout": shared}, left
 
 

@@ -97,7 +97,8 @@ class Writer:
         task = out.words(f"ui.report.task.{run.task}") if run.task == "profile" else out.words(f"ui.task.{run.task}")
         data = ", ".join(dict.fromkeys(r.dataset for r in self.runs))
         count = ", ".join(dict.fromkeys(f"{r.samples:,}" for r in self.runs))
-        sub = out.t(key if self.words.has(key) else "ui.report.of", task=task, dataset=data, n=count)
+        key = (key if self.words.has(key) else "ui.report.of") + (".one" if count == "1" else "")
+        sub = out.t(key, task=task, dataset=data, n=count)
         several = len(self.runs) > 1
         items = "".join(
             f"<li>{out.mark(k) if several else ''} <b>{out.esc(name)}</b> "
@@ -155,7 +156,8 @@ class Writer:
             figure, left = drawn.confusion(cells, self.out.text)
             most_left, unit = max(most_left, left), cells.unit
             title = self.out.esc(name) if len(self.names) > 1 else self.out.t("ui.report.section.matrix")
-            parts.append(self._plot(title, figure, cells.explain, "tall"))
+            many = len(figure["data"][0]["customdata"]) > drawn.MOST_WRITTEN
+            parts.append(self._plot(title, figure, cells.explain, "tall many" if many else "tall"))
         if not parts:
             return ""
         note = self.out.t("ui.report.matrix.row", unit=self.out.words(unit))

@@ -2,6 +2,9 @@
 
 SHARE: dict[str, tuple[str, str]] = {
     "ui.report.of": ("{task} · {dataset} · {n} images", "{task}・{dataset}・{n} 張影像"),
+    "ui.report.of.one": ("{task} · {dataset} · 1 image", "{task}・{dataset}・1 張影像"),
+    "ui.report.of.tracking.one": ("{task} · {dataset} · 1 frame", "{task}・{dataset}・1 個影格"),
+    "ui.report.of.profile.one": ("{task}", "{task}"),
     "ui.report.of.tracking": ("{task} · {dataset} · {n} frames", "{task}・{dataset}・{n} 個影格"),
     "ui.report.of.profile": ("{task}", "{task}"),
     "ui.report.made": ("Made with Loupe {version} on {date}. This file is complete in itself: it asks nothing of any network.", "由 Loupe {version} 製作於 {date}。此檔案自成一體，不會連線到任何網路。"),

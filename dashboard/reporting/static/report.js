@@ -72,6 +72,8 @@
     out.font = { ...l.font, color: fg, family: getComputedStyle(document.body).fontFamily, size: narrow() ? 11 : 12 };
     out.hoverlabel = { bgcolor: css("--card"), bordercolor: grid, font: { color: fg } };
     for (const k of Object.keys(l)) if (/^[xy]axis/.test(k)) out[k] = { gridcolor: grid, zerolinecolor: grid, linecolor: grid, ...l[k] };
+    const n = out.xaxis?.tickvals?.length; // names that have no room beside each other: every second or third
+    if (n > 14 && narrow()) { const k = Math.ceil(n / 14), some = (a) => a.filter((_, i) => i % k === 0); out.xaxis = { ...out.xaxis, tickvals: some(l.xaxis.tickvals), ticktext: some(l.xaxis.ticktext) }; }
     return out;
   };
   const traced = (t) => (t.colorscale === "loupe" ? { ...t, colorscale: [[0, css("--card")], [1, "#2563eb"]] } : t);
