@@ -149,12 +149,14 @@ class Engine:
     def pictures(self, run: Run) -> Dataset | None:
         """The dataset behind a run, or None if it has moved or changed (the numbers stay, the pictures are gone)."""
         facts = run.facts.get("dataset_facts", {})
-        key = (run.id, run.created_at, _stamp(str(facts.get("source"))))
+        if not facts.get("source"):  # answers that were scored without pictures, or a run of other making
+            return None
+        key = (run.id, run.created_at, _stamp(str(facts["source"])))
         if self._gone.get(key, 0.0) > time.monotonic() - LOOK_AGAIN_S:
             return None
         with contextlib.suppress(InputError):
             dataset = self.dataset(facts["source"], facts.get("format"), run.task, facts.get("options"))
-            if dataset.fingerprint == facts["fingerprint"]:
+            if dataset.fingerprint == facts.get("fingerprint"):
                 return dataset
         self._gone[key] = time.monotonic()
         return None

@@ -6,6 +6,7 @@ import contextvars
 import os
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -305,6 +306,8 @@ def test_pictures_of_a_run(tmp_path):
     again = evaluate(adapter, dataset, engine.store, Settings(latency=False))
     assert again.id == run.id
     assert engine.pictures(again) is not None
+    for facts in ({}, {"dataset_facts": {}}, {"dataset_facts": {"source": str(tmp_path / "moved")}}):
+        assert engine.pictures(replace(again, id="other", facts=facts)) is None
 
 
 def test_public_servers_run_no_code(tmp_path):
