@@ -21,7 +21,7 @@ from dashboard.printing import run_json
 from dashboard.profiling import measuring, variants
 from dashboard.profiling.fresh import Fresh
 from dashboard.profiling.gpu import gpu_facts
-from dashboard.profiling.kept import headline, metrics_of, read_profile, write_profile
+from dashboard.profiling.kept import headline, metrics_of, read_profile, unsteady, write_profile
 from dashboard.profiling.measuring import Watch, largest_difference, side_by_side, throughput, whole
 from dashboard.profiling.profile import profile
 from dashboard.profiling.shapes import METRICS, Layer, Profile, Variant
@@ -188,6 +188,37 @@ def test_outputs_of_any_shape_are_compared():
 
     outputs = {"a": (torch.ones(2), [np.full((1, 2), 3, np.uint8)]), "size": (4, 5), "none": None}
     assert [a.tolist() for a in measuring._arrays(outputs)] == [[1.0, 1.0], [[3.0, 3.0]]]
+
+
+# ---- a busy machine
+
+
+def at(name: str, p50: float, p99: float, speedup: float | None, **more) -> Variant:
+    return Variant(name, latency_ms={"p50": p50, "p90": p99, "p99": p99}, speedup=speedup, **more)
+
+
+@pytest.mark.parametrize(
+    ("ways", "said"),
+    [
+        ([at("fp32", 20, 60, 1.0), at("bf16", 10, 20, 2.0)], []),
+        ([at("fp32", 20, 50, 1.0), at("bf16", 10, 20, 1.7)], []),
+        ([at("fp32", 65, 70, 1.0), at("bf16", 24, 30, 0.985)], ["bf16"]),  # 2.7 times as fast by its medians
+        ([at("fp32", 20, 30, 1.0), at("fused", 20, 30, 1.5), at("bf16", 20, 30, 1.0)], ["fused"]),
+        ([at("fp32", 20, 61, 1.0)], ["fp32"]),
+        ([at("default", 20, 30, None)], []),
+        ([Variant("fp32"), Variant("bf16", why_not="no")], []),
+        ([], []),
+    ],
+)
+def test_times_taken_on_a_busy_machine_are_told(ways, said):
+    assert unsteady(ways) == said
+
+
+def test_a_profile_says_that_the_machine_was_busy(fast, monkeypatch):
+    monkeypatch.setattr(measuring, "side_by_side", lambda *_: 50.0)
+    found = profile("digits_linear", CPU, variants=(), batch_sizes=(1,))
+    (note,) = [n for n in found.notes if n.startswith("The machine had other work")]
+    assert "default" in note
 
 
 # ---- variants

@@ -62,7 +62,7 @@ def way(name: str, p50: float, **more: Any) -> Variant:
         "latency_ms": {"p50": p50, "p90": 1.25 * p50, "p99": 2 * p50},
         "stages_ms": {"preprocess": 1.0, "forward": p50 - 1.5, "postprocess": 0.5},
         "throughput": {1: 1000 / p50, 2: 1500 / p50, 4: 1400 / p50},
-        "speedup": 20 / p50,
+        "speedup": 20 / p50,  # as far from the first way as the medians are
         "peak_memory_mb": 400.0,
         "largest_difference": 0.0,
         "accuracy": {"top1": 0.9, "top5": 0.99},
@@ -253,6 +253,14 @@ def test_the_cheaper_model_is_marked_and_unequal_terms_are_said():
     assert cards["peak_memory"][1]["value"] is None
     assert [c["value"] for c in cards["gpu_memory"]] == [None, 5.0]
     assert [w["key"] for w in data["warnings"]] == ["ui.prf.warn.device", "ui.prf.warn.size"]
+
+
+def test_a_busy_machine_is_told_where_its_times_are_shown():
+    calm, busy = view("calm"), view("busy", variants=(way("fp32", 65.0), way("bf16", 24.0, speedup=0.985)))
+    assert explore.busy([calm]) == []
+    told = [{"key": "ui.prf.warn.busy", "vars": {"model": "busy"}}]
+    assert explore.busy([calm, busy]) == told
+    assert explore.figures_data([busy])["warnings"] == told
 
 
 def test_throughput_is_best_where_it_is_most_not_where_the_batch_is_largest():

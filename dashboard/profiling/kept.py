@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -15,6 +15,8 @@ from dashboard.results import Scalars
 from dashboard.store import Run, Store, run_id_for
 
 TASK = "profile"
+MOST_SPREAD, MOST_APART = 3.0, 1.25
+"""How many times its median a way's p99 may be, and how far the ratio of two medians may be from the speed-up."""
 _LOWER = ("params", "macs", "flops", "latency_ms", "peak_memory_mb", "cold_start_s")
 
 
@@ -22,6 +24,25 @@ def headline(profile: Profile) -> Variant | None:
     """The variant whose figures are the key figures: the default way of loading, else the first that ran."""
     ran = [variant for variant in profile.variants if not variant.why_not]
     return next((variant for variant in ran if variant.name == "default"), ran[0] if ran else None)
+
+
+def unsteady(ways: Sequence[Variant]) -> list[str]:
+    """Ways whose times show that the machine had other work: their medians do not compare with those of other ways.
+
+    Ways are timed one after the other. A way's speed-up is not: there it and the first way answered in turn.
+
+    Returns:
+        Names of ways whose p99 is far above their median, or whose median is to the first one's not as their speed-up.
+    """
+    ran = [way for way in ways if not way.why_not and way.latency_ms.get("p50")]
+    found: list[str] = []
+    for way in ran:
+        median = way.latency_ms["p50"]
+        ratio = ran[0].latency_ms["p50"] / median
+        apart = max(ratio / way.speedup, way.speedup / ratio) if way.speedup else 1.0
+        if way.latency_ms.get("p99", 0.0) > MOST_SPREAD * median or apart > MOST_APART:
+            found.append(way.name)
+    return found
 
 
 def metrics_of(profile: Profile) -> dict[str, float | None]:

@@ -13,6 +13,7 @@ from dashboard.datasets.opening import open_dataset
 from dashboard.errors import InputError
 from dashboard.evaluation import OnProgress
 from dashboard.profiling import measuring
+from dashboard.profiling.kept import unsteady
 from dashboard.profiling.shapes import Layer, Profile
 from dashboard.profiling.variants import DEFAULT, PLAIN, RUNTIMES, Measured, Subject, check_names, measure, options_of
 from dashboard.store import Store
@@ -100,6 +101,13 @@ def _finished(found: Profile, done: Sequence[Measured], data: Dataset | None) ->
         notes.append("There is no torch network behind it that could be run in other ways: one way is measured.")
     else:
         notes.append("Layers were timed one by one on plain fp32, in passes of their own: hooks add to their sum.")
+    ways = tuple(one.variant for one in done)
+    if busy := unsteady(ways):
+        notes.append(
+            f"The machine had other work while this was measured (seen in {', '.join(busy)}): times of different ways "
+            "are of different moments and do not compare; speed-ups do, for which both ways answered in turn. Measure "
+            "again when nothing else runs."
+        )
     memory = dict(usual.fresh.memory_mb)
     gpu = dict(usual.gpu or {})
     if "peak_mb" in gpu:
@@ -107,7 +115,7 @@ def _finished(found: Profile, done: Sequence[Measured], data: Dataset | None) ->
     notes += [usual.fresh.why_not] if usual.fresh.why_not else []
     return replace(
         found,
-        variants=tuple(one.variant for one in done),
+        variants=ways,
         cold_start=usual.fresh.seconds,
         memory_mb=memory,
         gpu=gpu,

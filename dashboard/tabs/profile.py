@@ -48,12 +48,12 @@ def create(engine: Engine, app: App) -> None:
                 with gr.Tab(t("ui.prf.tab.layers"), id="layers", elem_id="prf-tab-layers"):
                     by, tree, formula, layers = _layers()
                 with gr.Tab(t("ui.prf.tab.ways"), id="ways", elem_id="prf-tab-ways"):
-                    ways, bars, kind, more = _ways()
+                    busy, ways, bars, kind, more = _ways()
                 with gr.Tab(t("ui.prf.tab.how"), id="how", elem_id="prf-tab-how"):
                     how = gr.HTML(elem_id="prf-how")
     app.runs[NAME], app.inner[NAME] = runs, inner
 
-    everything = [state, focus, none, *overview, by, tree, formula, layers, ways, bars, kind, more, how]
+    everything = [state, focus, none, *overview, by, tree, formula, layers, busy, ways, bars, kind, more, how]
     status = [bar, gauge, timer, *buttons]
     go, stop = buttons
     go.click(toast(start.start), [*given, job], [job, *status], **EVENT)
@@ -134,8 +134,9 @@ def _layers() -> tuple[Any, Any, Any, Any]:
     return by, tree, formula, layers
 
 
-def _ways() -> tuple[Any, Any, Any, Any]:
+def _ways() -> tuple[Any, Any, Any, Any, Any]:
     """The same weights run in other ways."""
+    busy = FiguresView(elem_id="prf-busy")
     ways = TableView(elem_id="prf-ways")
     with gr.Row(elem_classes="lp-row"):
         with gr.Column(scale=1, min_width=300):
@@ -147,4 +148,4 @@ def _ways() -> tuple[Any, Any, Any, Any]:
                 elem_id="prf-kind", interactive=True,
             )  # fmt: skip
             more = ChartView(elem_id="prf-more")
-    return ways, bars, kind, more
+    return busy, ways, bars, kind, more

@@ -20,7 +20,7 @@ from dashboard.tabs.runs_shown import RunsPanel
 from dashboard.views.strings import t
 
 START: dict[str, Any] = {"runs": [], "focus": 0}
-OUTPUTS = 17
+OUTPUTS = 18
 RULES = ("conv", "linear", "batch_norm", "pool", "attention", "other")
 """Kinds of layers that are explained."""
 KINDS = ("worth", "throughput")
@@ -72,7 +72,7 @@ class ProfileResults(RunsPanel[Opened, None]):
         if not views:
             empty = (None,) * 5
             radios = gr.Radio(choices=[], value=None, visible=False)
-            return dict(START), radios, t("ui.prf.none"), *empty, by, None, "", None, None, None, kind, None, ""
+            return dict(START), radios, t("ui.prf.none"), *empty, by, None, "", None, None, None, None, kind, None, ""
         inside = [k for k, v in enumerate(views) if v.profile.layers] or [len(views) - 1]
         at = next((k for k, v in enumerate(views) if v.run.id == focus), inside[-1])
         names = names_of(views)
@@ -92,6 +92,7 @@ class ProfileResults(RunsPanel[Opened, None]):
             explore.cold_start(views),
             explore.memory(views),
             *self._network(views[at], by),
+            {"models": [], "figures": [], "warnings": busy} if (busy := explore.busy(views)) else None,
             explore.ways_table(views),
             explore.ways(views),
             gr.Radio(choices=[(t(f"ui.prf.more.{k}"), k) for k in kinds], value=kind),

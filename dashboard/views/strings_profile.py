@@ -71,6 +71,10 @@ PROFILE: dict[str, tuple[str, str]] = {
     "ui.prf.memory.peak": ("peak", "尖峰"),
     "ui.prf.memory.gpu_steady": ("GPU steady", "GPU 穩定時"),
     "ui.prf.memory.gpu_peak": ("GPU peak", "GPU 尖峰"),
+    "ui.prf.warn.busy": (
+        "The machine had other work while {model} was measured. Times of different ways are of different moments and do not compare; speed-ups do, for which both ways answered in turn.",
+        "量測 {model} 時機器還有其他工作。各執行方式的時間是不同時刻量的，不可直接比較；加速倍數是輪流量測的，可以比較。",
+    ),
     "ui.prf.warn.device": (
         "These models were measured on different devices: their times do not compare.",
         "這些模型在不同裝置上量測，時間不可直接比較。",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dashboard.explore.profiling.charts import cold_start, memory, stages, throughput, ways, worth
 from dashboard.explore.profiling.formulas import Line, lines
 from dashboard.explore.profiling.opened import Opened, opened
-from dashboard.explore.profiling.tables import figures_data, layers_table, ways_table
+from dashboard.explore.profiling.tables import busy, figures_data, layers_table, ways_table
 from dashboard.explore.profiling.tree import SIZES, sizes, tree
 
 __all__ = [
     "SIZES",
     "Line",
     "Opened",
+    "busy",
     "cold_start",
     "figures_data",
     "layers_table",

@@ -9,6 +9,7 @@ from typing import Any
 from dashboard.explore import overview
 from dashboard.explore.overview import Data
 from dashboard.explore.profiling.opened import Opened, names_of
+from dashboard.profiling.kept import unsteady
 from dashboard.profiling.shapes import Variant
 
 FIRST_METRIC: Mapping[str, tuple[str, str]] = {
@@ -108,12 +109,18 @@ def best_throughput(way: Variant | None) -> tuple[int, float] | None:
 
 def _warnings(views: Sequence[Opened]) -> list[Data]:
     """Why some of these numbers do not compare."""
-    found: list[Data] = []
+    found = busy(views)
     if len({v.profile.device for v in views}) > 1:
         found.append({"key": "ui.prf.warn.device"})
     if len({v.profile.input_size for v in views}) > 1:
         found.append({"key": "ui.prf.warn.size"})
     return found
+
+
+def busy(views: Sequence[Opened]) -> list[Data]:
+    """Of which models the times show that the machine had other work."""
+    models = [n for n, v in zip(names_of(views), views, strict=True) if unsteady(v.profile.variants)]
+    return [{"key": "ui.prf.warn.busy", "vars": {"model": model}} for model in models]
 
 
 def layers_table(view: Opened, selected: int | None = None) -> Data:
