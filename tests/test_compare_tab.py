@@ -204,6 +204,7 @@ def test_what_takes_a_while_says_so(engine: Engine, monkeypatch: pytest.MonkeyPa
     [
         None, {}, {"run": 0}, {"run": 9, "group": "both"}, {"run": "1", "group": "both"}, {"run": 1, "group": "drop"},
         {"group": "ties"}, {"index": -1}, {"index": 10**9}, {"index": "1"}, {"index": 0, "step": 7}, {"data": ["x"]},
+        {"index": True}, {"run": True, "group": "both"}, {"data": [True]}, {"index": [0]}, {"run": 1, "group": ["a"]},
     ],
 )  # fmt: skip
 def test_odd_events_are_refused_or_do_nothing(engine: Engine, ids: list[str], event: Any) -> None:
@@ -215,8 +216,12 @@ def test_odd_events_are_refused_or_do_nothing(engine: Engine, ids: list[str], ev
     with pytest.raises(InputError):
         pictures.on_picture(state, ids[:2], ids[0], click(event))
     assert pictures.on_group(state, ids[:2], ids[0], click(event))[0]["group"] in RIGHT_WRONG
-    with pytest.raises(InputError):
-        classes.picked(dict(CLASSES) | {"metric": "recall", "run": ids[1]}, ids[:2], ids[0], click(event, index=-1))
+    for index in (-1, True, None):
+        with pytest.raises(InputError):
+            classes.picked(dict(CLASSES) | {"metric": "recall", "run": ids[1]}, ids[:2], ids[0], click(event, index))
+    for odd in (("x", None, "roc"), ("top1", ["x"], "roc"), ("top1", None, "x"), ("top1", None, ["roc"])):
+        with pytest.raises(InputError, match="no such metric"):
+            decide.drawn(dict(DECIDE), ids[:2], ids[0], *odd)  # type: ignore[arg-type]
 
 
 def test_a_link_chooses_the_runs(engine: Engine, ids: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,6 +240,33 @@ def test_a_link_chooses_the_runs(engine: Engine, ids: list[str], monkeypatch: py
     assert one[1].value == ids[:1]
     assert one[3].visible is True  # one run is none to compare
     assert said == ["There is no run gone: it may have been deleted."]
+
+
+def test_a_link_to_runs_of_two_tasks_says_which_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(gr, "Warning", said.append)
+    store = Store(tmp_path)
+    cnn = evaluate(load_model("digits_cnn"), Digits(), store, Settings(latency=False, limit=20))
+    linear = evaluate(load_model("digits_linear"), Digits(), store, Settings(latency=False, limit=20))
+    boxes = evaluate(FakeDetector(), FakeObjects(5), store, Settings(latency=False))
+    do = Compare(Engine(tmp_path))
+    found = do.opened("tracking", [], None, request(run=f"{cnn.id},{boxes.id},{linear.id},{cnn.id}"))
+    assert found[1].value == [cnn.id, linear.id]
+    assert said == [
+        f"{boxes.model} (detection) left out: only runs of one task can be compared, here of classification."
+    ]
+    monkeypatch.setattr(tab, "MOST_RUNS", 1)
+    said.clear()
+    do.opened("tracking", [], None, request(run=f"{cnn.id},{linear.id}"))
+    assert said == ["digits_linear left out: up to 1 runs can be compared."]
+
+
+def test_curves_of_more_than_the_common_samples_are_said_to_be(engine: Engine, ids: list[str]) -> None:
+    do = Decide(engine)
+    for chosen, said in ((ids[:2], False), (ids[1:], True)):
+        state, *values = do.opened(dict(DECIDE), {}, chosen, chosen[0])
+        assert values[8].visible is said
+        assert do.drawn(state, chosen, chosen[0], "top1", None, "pr")[4].visible is said
 
 
 def test_runs_chosen_in_another_tab_bring_their_task_and_a_baseline(engine: Engine, ids: list[str]) -> None:

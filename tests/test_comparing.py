@@ -245,6 +245,16 @@ def test_only_common_samples_count_and_it_is_said(three, tmp_path):
     assert found.index[:, 0].tolist() == [30, 0]
 
 
+def test_what_needs_every_score_is_told_of_whole_runs_and_it_is_said(three, compared, tmp_path):
+    part = run_of(tmp_path, Numbers(range(50), LABELS[:50], NAMES), Chosen(random_answers(LABELS, 0.6, 0), NAMES, "m"))
+    found = compare([three[0], part])
+    assert np.isfinite(found.figure("auroc_macro").values).tolist() == [False, True]
+    assert [n for n in found.notes if "AUROC" in n] == [
+        "AUROC and average precision need every score: they are told of runs of which no sample is left out."
+    ]
+    assert not [n for n in compared.notes if "AUROC" in n]
+
+
 def test_an_id_that_stands_twice_is_two_samples(tmp_path):
     data = Numbers(range(40), LABELS[:40], NAMES)
     data.ids[7] = data.ids[3]

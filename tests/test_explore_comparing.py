@@ -373,7 +373,27 @@ def test_eight_runs_can_be_told_apart() -> None:
     names = run_names(runs)
     assert len(set(names)) == 4
     assert names[3] == "n"
-    assert names[2] == "m · other"
+    assert names == ["m · made · 2026-01-01", "m · made · 2026-01-02", "m · other", "n"]
+
+
+@pytest.mark.parametrize(
+    ("differ", "names"),
+    [
+        ([{"samples": 597}, {"samples": 50}], ["m · 597", "m · 50"]),
+        ([{"samples": 50_000}, {"samples": 50}], ["m · 50,000", "m · 50"]),
+        ([{"dataset": "a", "samples": 5}, {"dataset": "b", "samples": 6}], ["m · a", "m · b"]),
+        ([{}, {"title": "mine"}], ["m", "mine"]),
+        ([{"created_at": "2026-01-01T10:20:30"}, {"created_at": "2026-01-01T10:21:30"}], ["m · 10:20", "m · 10:21"]),
+        (
+            [{"created_at": "2026-01-01T10:20:30"}, {"created_at": "2026-01-01T10:20:31"}],
+            ["m · 10:20:30", "m · 10:20:31"],
+        ),
+        ([{"id": "x"}, {"id": "y"}], ["m · x", "m · y"]),
+        ([{"samples": 5}, {"samples": 5, "id": "y"}, {"samples": 9}], ["m · 5 · m-0", "m · 5 · y", "m · 9"]),
+    ],
+)
+def test_twins_are_told_apart_in_the_shortest_way(differ: list[dict[str, Any]], names: list[str]) -> None:
+    assert run_names([run_of("m", **one) for one in differ]) == names
 
 
 def test_the_pair_that_is_looked_at_comes_first() -> None:

@@ -14,7 +14,7 @@ from scipy import sparse
 from dashboard.comparing import multilabel
 from dashboard.comparing.align import Aligned, column, title
 from dashboard.comparing.classes import join_classes, same_truth
-from dashboard.comparing.measured import ClassNumbers, Floats, Measured, Settings
+from dashboard.comparing.measured import ClassNumbers, Floats, Measured, Settings, scores_note
 from dashboard.comparing.shapes import Figure
 from dashboard.errors import InputError
 from dashboard.metrics.batch import ClassificationBatch
@@ -98,7 +98,7 @@ def measure(runs: Sequence[Run], aligned: Aligned, how: Settings) -> Measured:
         scores=np.stack([f.correct for f in found]).astype(np.float64),
         score_name="correct",
         classes=_classes(labels, found, classes.names, class_draws),
-        notes=classes.notes,
+        notes=[*classes.notes, *scores_note(aligned, figures, KEPT)],
         hits={
             "top1": np.stack([f.correct for f in found]),
             "top5": np.stack([(f.batch.summary.rank >= 0) & (f.batch.summary.rank < 5) for f in found]),

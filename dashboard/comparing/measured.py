@@ -113,6 +113,13 @@ def run_intervals(
     return out
 
 
+def scores_note(aligned: Aligned, figures: Sequence[Figure], kept: Sequence[str]) -> list[str]:
+    """What to say where metrics in ``kept``, which need all scores, are known of some runs only."""
+    if not any(f.name in kept for f in figures) or not any(aligned.left_out):
+        return []
+    return ["AUROC and average precision need every score: they are told of runs of which no sample is left out."]
+
+
 @dataclass(frozen=True, eq=False)
 class ClassNumbers:
     """One per-class metric over runs, and what its differences to any of them can be told from.

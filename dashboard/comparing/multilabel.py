@@ -13,7 +13,7 @@ from scipy import sparse
 
 from dashboard.comparing.align import Aligned, column
 from dashboard.comparing.classes import join_classes, same_truth
-from dashboard.comparing.measured import ClassNumbers, Floats, Measured, Settings, figure, run_intervals
+from dashboard.comparing.measured import ClassNumbers, Floats, Measured, Settings, figure, run_intervals, scores_note
 from dashboard.comparing.shapes import Figure
 from dashboard.metrics.confusion import ratio
 from dashboard.metrics.intervals import FEW, enough
@@ -71,10 +71,11 @@ def measure(runs: Sequence[Run], aligned: Aligned, how: Settings) -> Measured:
     totals = [np.stack([np.bincount(c, minlength=count) for _, c in f.sides]) for f in found]
     shown = np.flatnonzero(np.any([t[1:].any(axis=0) for t in totals], axis=0))
     rates = {name: np.stack([_rates(t)[name] for t in totals])[:, shown] for name in RATES}
+    figures = _figures(runs, columns, totals, aligned, draws, how)
     return Measured(
         unit="image",
         units=samples,
-        figures=_figures(runs, columns, totals, aligned, draws, how),
+        figures=figures,
         draws=draws,
         linear=MEANS,
         scores=columns["f1_samples"],
@@ -93,7 +94,7 @@ def measure(runs: Sequence[Run], aligned: Aligned, how: Settings) -> Measured:
             for name in ("recall", "precision", "f1")
         ],
         hits={"subset_accuracy": np.stack([f.correct for f in found])},
-        notes=joined.notes,
+        notes=[*joined.notes, *scores_note(aligned, figures, KEPT)],
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import gradio as gr
 
+from dashboard.comparing.align import name as name_of
 from dashboard.comparing.compare import compare
 from dashboard.comparing.shapes import MOST_RUNS, Comparison
 from dashboard.engine import Engine
@@ -58,8 +59,8 @@ class Compare:
         there = [r for r in visible(self.engine) if r.id in (ids or [])]
         if there:
             return gr.Radio(value=there[0].task), *self.choice(there[0].task, list(ids or []), baseline)
-        self._tell_gone(request)
         wanted = self.linked_runs(request)
+        self._tell_missing(request, wanted)
         if wanted:
             return gr.Radio(value=wanted[0].task), *self.choice(wanted[0].task, [r.id for r in wanted])
         with_two = [k for k in TASKS.names() if self.first(k)]
@@ -68,24 +69,40 @@ class Compare:
 
     def linked_runs(self, request: gr.Request) -> list[Run]:
         """What ``?run=A,B`` names, as far as it is there and of one task; none for a single run."""
+        found = self._found(request)
+        return [r for r in found if r.task == found[0].task][:MOST_RUNS]
+
+    @staticmethod
+    def _named(request: gr.Request) -> list[str]:
+        """The names in ``?run=A,B``; none for a single run, which is no comparison."""
         named = str(request.query_params.get("run") or "").split(",")
+        return list(dict.fromkeys(named)) if len(named) > 1 else []
+
+    def _found(self, request: gr.Request) -> list[Run]:
+        """Those of them that are there, of whatever task."""
         found = []
-        for name in dict.fromkeys(named):
+        for name in self._named(request):
             with contextlib.suppress(InputError):  # gone, or damaged
                 found.append(self.engine.store.get(name))
-        alike = [r for r in found if r.task == found[0].task][:MOST_RUNS]
-        return alike if len(named) > 1 else []
+        return found
 
     def linked(self, request: gr.Request) -> Any:
         """The page has opened: ``?run=A,B`` brings this tab to the front; what is gone is said once it is there."""
         return gr.Tabs(selected=NAME) if "," in str(request.query_params.get("run") or "") else gr.skip()
 
-    def _tell_gone(self, request: gr.Request) -> None:
-        """Say which runs of ``?run=A,B`` are not there."""
-        named = str(request.query_params.get("run") or "").split(",")
-        gone = [n for n in named if not self.engine.store.has(n)]
-        if len(named) > 1 and gone:
+    def _tell_missing(self, request: gr.Request, wanted: Sequence[Run]) -> None:
+        """Say which runs of ``?run=A,B`` are not there, are of another task, or are one too many."""
+        gone = [n for n in self._named(request) if not self.engine.store.has(n)]
+        if gone:
             gr.Warning(html.escape(f"There is no run {', '.join(gone)[:200]}: it may have been deleted."))
+        left = [r for r in self._found(request) if r.id not in [w.id for w in wanted]]
+        names = ", ".join(f"{name_of(r)} ({r.task})" for r in left if r.task != wanted[0].task)
+        if names:
+            what = f"{names[:300]} left out: only runs of one task can be compared, here of {wanted[0].task}."
+            gr.Warning(html.escape(what))
+        many = ", ".join(name_of(r) for r in left if r.task == wanted[0].task)
+        if many:
+            gr.Warning(html.escape(f"{many[:300]} left out: up to {MOST_RUNS} runs can be compared."))
 
     @staticmethod
     def settled(
@@ -116,6 +133,11 @@ class Compare:
     def picked(self, task: str, ids: Sequence[str] | None, baseline: str | None) -> Chosen:
         """Other runs; ids may come from another tab, and then of another task."""
         return self.choice(task, list(ids or [])[:MOST_RUNS], baseline)
+
+
+def is_place(value: Any, count: int) -> bool:
+    """Whether what came with an event is a place among ``count`` things: a whole number, and no truth value."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < count
 
 
 def chosen_runs(engine: Engine, ids: Sequence[str] | None, baseline: str | None) -> tuple[list[Run], int]:

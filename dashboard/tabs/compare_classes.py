@@ -15,7 +15,7 @@ from dashboard.explore import comparing as explore
 from dashboard.explore.comparing.shown import entry, run_names
 from dashboard.tabs import App, Compared
 from dashboard.tabs.common import EVENT, Choice, toast
-from dashboard.tabs.compare import NAME, Panel, comparison_of
+from dashboard.tabs.compare import NAME, Panel, comparison_of, is_place
 from dashboard.tabs.compare_decide import PICTURES
 from dashboard.views import ChartView, TableView
 from dashboard.views.strings import I18N, t
@@ -80,7 +80,7 @@ class Classes(Panel):
         """A row: the pictures of its class."""
         comparison = comparison_of(self.engine, ids, baseline)
         classes = explore.class_table(comparison, state["metric"], place_of(comparison, state["run"]))["classes"]
-        if not (isinstance(event.index, int) and 0 <= event.index < len(classes)):
+        if not is_place(event.index, len(classes)):
             raise InputError("There is no such row: reload the page and click again.")
         return self._ask(state, classes[event.index])
 

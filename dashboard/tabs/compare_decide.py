@@ -14,7 +14,7 @@ from dashboard.explore import comparing as explore
 from dashboard.explore.comparing.shown import entry
 from dashboard.tabs import App, Compared
 from dashboard.tabs.common import EVENT, Choice, Choices, toast
-from dashboard.tabs.compare import NAME, Panel, comparison_of
+from dashboard.tabs.compare import NAME, Panel, comparison_of, is_place
 from dashboard.views import ChartView
 from dashboard.views.comparing import DecideView
 from dashboard.views.strings import I18N, t
@@ -27,7 +27,7 @@ class Decide(Panel):
     """Handlers of the panel. The state has the metric, the cost and the kind of curve that were chosen last."""
 
     def __init__(self, engine: Engine) -> None:
-        super().__init__(engine, "decide", 8)
+        super().__init__(engine, "decide", 9)
 
     def opened(
         self, state: dict[str, Any], asked: dict[str, Any], ids: Sequence[str] | None, baseline: str | None
@@ -61,20 +61,22 @@ class Decide(Panel):
         """What is known of the runs' costs."""
         return explore.costs_known(comparison, self.engine.store.runs("profile"))
 
-    def charts(self, comparison: Comparison, state: dict[str, Any]) -> tuple[Any, Any, Any]:
-        """Differences, costs and curves."""
+    def charts(self, comparison: Comparison, state: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
+        """Differences, costs and curves, and whether to say that curves are of more than the common samples."""
         costs = self._costs(comparison)
         scatter = explore.scatter(comparison, state["metric"], state["cost"], costs) if state["cost"] in costs else None
         curves = explore.curves(comparison, state["kind"]) if state["kind"] else None
-        return explore.forest(comparison, state["metric"]), scatter, curves
+        alone = curves is not None and state["kind"] != "spread" and any(comparison.left_out)
+        return explore.forest(comparison, state["metric"]), scatter, curves, gr.Markdown(visible=alone)
 
     def drawn(
-        self, state: dict[str, Any], ids: Sequence[str], baseline: str, metric: str, cost: str | None, kind: str
+        self, state: dict[str, Any], ids: Sequence[str], baseline: str, metric: str, cost: str | None, kind: str | None
     ) -> tuple[Any, ...]:
         """Another metric, cost or kind of curve."""
         comparison = comparison_of(self.engine, ids, baseline)
-        if metric not in [f.name for f in comparison.figures]:
-            raise InputError("These runs have no such metric: reload the page and pick again.")
+        known = metric in [f.name for f in comparison.figures], cost in (None, *explore.COSTS)
+        if not all(known) or kind not in (None, *explore.curve_kinds(comparison)):
+            raise InputError("These runs have no such metric, cost or curve: reload the page and pick again.")
         state = {**state, "metric": metric, "cost": cost, "kind": kind}
         return state, *self.charts(comparison, state)
 
@@ -82,14 +84,14 @@ class Decide(Panel):
         """A number of samples: their pictures."""
         value = event.value if isinstance(event.value, dict) else {}
         run, group = value.get("run"), value.get("group")
-        if not isinstance(run, int) or not 0 <= run < len(ids) or group not in explore.GROUPS:
+        if not is_place(run, len(ids)) or group not in explore.GROUPS:
             raise InputError("There are no such pictures: reload the page and click again.")
         return {"run": ids[run], "group": group, "class": None}, gr.Tabs(selected=PICTURES)
 
     def pointed(self, ids: Sequence[str], event: gr.SelectData) -> tuple[Any, Any]:
         """A run in a chart: the pictures on which it differs from the baseline."""
         data = event.value.get("data") if isinstance(event.value, dict) else None
-        if not isinstance(data, list) or not data or not isinstance(data[0], int) or not 0 <= data[0] < len(ids):
+        if not isinstance(data, list) or not data or not is_place(data[0], len(ids)):
             return gr.skip(), gr.skip()
         return {"run": ids[data[0]], "group": None, "class": None}, gr.Tabs(selected=PICTURES)
 
@@ -115,10 +117,11 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
             with gr.Column(scale=1, min_width=320):
                 kind = Choice([], show_label=False, container=False, elem_id="cmp-kind", interactive=True)
                 curves = ChartView(elem_id="cmp-curves")
-    do.connect(compared, state, problem, [table, metric, cost, kind, forest, scatter, curves, nocost], body)
+                alone = gr.Markdown(t("ui.vs.alone"), visible=False, elem_id="cmp-alone", elem_classes="lp-help")
+    do.connect(compared, state, problem, [table, metric, cost, kind, forest, scatter, curves, alone, nocost], body)
     inputs = [state, compared.runs, compared.baseline, metric, cost, kind]
     for control in (metric, cost, kind):
-        control.input(toast(do.drawn), inputs, [state, forest, scatter, curves], **EVENT)
+        control.input(toast(do.drawn), inputs, [state, forest, scatter, curves, alone], **EVENT)
     to_pictures = [compared.asked, app.inner[NAME]]
     table.select(toast(do.picked), [compared.runs], to_pictures, **EVENT)
     for chart in (forest, scatter):

@@ -20,7 +20,7 @@ from dashboard.explore.comparing.shown import run_names
 from dashboard.explore.small import small_picture
 from dashboard.tabs import App, Compared
 from dashboard.tabs.common import EVENT, Choice, toast
-from dashboard.tabs.compare import Panel, comparison_of
+from dashboard.tabs.compare import Panel, comparison_of, is_place
 from dashboard.tabs.compare_classes import against, place_of
 from dashboard.tabs.tracking_player import Player
 from dashboard.views import CompareView, DetailView, EnhanceView, GalleryView, TracksView
@@ -185,7 +185,7 @@ class Pictures(Panel):
         comparison = comparison_of(self.engine, ids, baseline)
         value = event.value if isinstance(event.value, dict) else {}
         sample, step = value.get("index"), value.get("step", 0)
-        if not isinstance(sample, int) or not 0 <= sample < len(comparison.ids) or step not in (-1, 0, 1):
+        if not is_place(sample, len(comparison.ids)) or step not in (-1, 0, 1):
             raise InputError("There is no such picture: reload the page and click again.")
         order = explore.chosen(comparison, self.asked(comparison, state))[0].tolist()
         if step and sample in order:

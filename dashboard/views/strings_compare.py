@@ -75,6 +75,7 @@ COMPARE: dict[str, tuple[str, str]] = {
     "ui.vs.metric": ("Metric", "指標"),
     "ui.vs.costs": ("Against", "對照"),
     "ui.vs.nocost": ("There is no cost to draw the metric against: at least two of these runs need a measured latency, or a profile of their model.", "沒有可對照的成本：至少要有兩個執行結果量過延遲，或其模型做過效能分析。"),
+    "ui.vs.alone": ("⚠ These curves are of all samples of each run, not only of those that all runs have: some of their gap is that.", "⚠ 這些曲線取自各執行結果的全部樣本，而非只有共有的樣本：部分差距來自於此。"),
     "ui.vs.front": ("Pareto front", "柏拉圖前緣"),
     "ui.vs.cost.latency": ("latency, ms an image (p50, batch 1)", "延遲，每張毫秒（p50，批次 1）"),
     "ui.vs.cost.profile_latency": ("latency of the profile, ms", "效能分析的延遲（毫秒）"),

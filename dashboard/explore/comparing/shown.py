@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dashboard import explain, figures
@@ -40,12 +39,28 @@ def said(task: str, name: str) -> str:
 
 
 def run_names(runs: Sequence[Run]) -> list[str]:
-    """Names of runs that differ: the model, then the dataset, then when it was made, as far as they are needed."""
+    """Names of runs that differ: the model, or a title; of twins also what tells them apart, in the shortest way.
+
+    That is the dataset, else the number of samples, else when it was made.
+    """
     names = [label_of(r) for r in runs]
-    for more in (lambda r: r.dataset, lambda r: r.created_at[:19].replace("T", " "), lambda r: r.id):
-        twice = Counter(names)
-        names = [n if twice[n] == 1 else f"{n} · {more(r)}" for n, r in zip(names, runs, strict=True)]
+    for more in TELLING:
+        twins: dict[str, set[str]] = {}
+        for name, run in zip(names, runs, strict=True):
+            twins.setdefault(name, set()).add(more(run))
+        names = [n if len(twins[n]) == 1 else f"{n} · {more(r)}" for n, r in zip(names, runs, strict=True)]
     return names
+
+
+TELLING: tuple[Callable[[Run], str], ...] = (
+    lambda r: r.dataset,
+    lambda r: f"{r.samples:,}",
+    lambda r: r.created_at[:10],
+    lambda r: r.created_at[11:16],
+    lambda r: r.created_at[11:19],
+    lambda r: r.id,
+)
+"""What may tell runs of one name apart, the first that does."""
 
 
 def breakable(name: str) -> str:
