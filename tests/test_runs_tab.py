@@ -121,6 +121,22 @@ def test_delete_and_undo(engine: Engine) -> None:
         do.delete([])
 
 
+def test_what_would_be_deleted_is_listed_by_name(engine: Engine) -> None:
+    for name in "abc":
+        add(engine.store, name)
+    set_label(engine.store, "b", "The best", "")
+    add_watched(engine.store, "w")
+    do = Runs(engine, [])
+    delete, sure, keep, asked = do.ask(["b", WATCHED + "w", "gone"])
+    assert (delete.visible, sure.visible, keep.visible, asked["forever"]) == (False, True, True, False)
+    film = next(row for row in do.table()["rows"] if row["id"] == WATCHED + "w")
+    assert {row["title"] or row["model"] for row in asked["rows"]} == {"The best", film["model"]}
+    with pytest.raises(InputError, match="gone already"):
+        do.ask(["gone"])
+    assert [part.visible for part in do.buttons(["b"])[3:6]] == [True, False, False]
+    assert do.buttons(["b"])[6] is None, "another choice takes the question back"
+
+
 @pytest.fixture
 def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is told beside what was done."""
@@ -179,6 +195,8 @@ def test_strangers_delete_what_they_made_for_good(tmp_path: Path) -> None:
         (["everybodys"], False), (["../runs/mine"], False), ([WATCHED + "w"], False), (["gone"], False),
     ):  # fmt: skip
         assert enabled(do.buttons(ids))[3] is allowed, ids
+    assert {row["id"] for row in do.table()["rows"] if row.get("others")} == {"everybodys"}
+    assert do.ask(["mine"])[3]["forever"] is True
     for ids in (["mine", "theirs"], ["everybodys"], ["../runs/mine"], [WATCHED + "w"]):
         with pytest.raises(InputError, match="made yourself"):
             do.delete(ids)

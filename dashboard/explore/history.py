@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+from dashboard.comparing.shapes import MOST_RUNS
 from dashboard.history import search_text
 from dashboard.naming import label_of
 from dashboard.pruning import Going, Use, size_of
@@ -37,7 +38,10 @@ FIGURES: Mapping[str, Sequence[tuple[str, str, str]]] = {
 
 
 def history_data(
-    runs: Sequence[Run], watched: Sequence[Watched] = (), chosen: Sequence[str] | None = None
+    runs: Sequence[Run],
+    watched: Sequence[Watched] = (),
+    chosen: Sequence[str] | None = None,
+    others: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Rows for the list.
 
@@ -45,14 +49,25 @@ def history_data(
         runs: finished ones.
         watched: films without a truth that models were run over.
         chosen: ids to be marked; None leaves the choice as it is.
+        others: ids of runs that somebody else made, who alone may delete them.
     """
     rows = [*map(_row, runs), *map(_watched_row, watched)]
+    for row in rows:
+        if row["id"] in others:
+            row["others"] = True
     figures = {
         task: [{"metric": metric, "explain": explain, "kind": kind} for metric, explain, kind in known]
         for task, known in FIGURES.items()
     }
     tasks = list(dict.fromkeys([*FIGURES, *(row["task"] for row in rows)]))
-    return {"rows": rows, "figures": figures, "tasks": tasks} | ({} if chosen is None else {"chosen": list(chosen)})
+    data = {"rows": rows, "figures": figures, "tasks": tasks, "most": MOST_RUNS}
+    return data if chosen is None else data | {"chosen": list(chosen)}
+
+
+def asked_data(rows: Sequence[Mapping[str, Any]], forever: bool) -> dict[str, Any]:
+    """The question before rows of the list are deleted: all of them by name, whether or not they can be undone."""
+    names = ("title", "model", "dataset", "date")
+    return {"rows": [{name: row[name] for name in names} for row in rows], "forever": forever}
 
 
 def _row(run: Run) -> dict[str, Any]:

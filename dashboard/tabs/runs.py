@@ -14,7 +14,7 @@ from dashboard import watching_stored
 from dashboard.comparing.shapes import MOST_RUNS
 from dashboard.engine import Engine
 from dashboard.errors import InputError
-from dashboard.explore.history import WATCHED, history_data
+from dashboard.explore.history import WATCHED, asked_data, history_data
 from dashboard.history import Kind, discard, restore
 from dashboard.store import Run, Store
 from dashboard.tabs import TAB_OF, App
@@ -22,7 +22,7 @@ from dashboard.tabs.common import EVENT, run_choices, shown, toast, visible
 from dashboard.tabs.runs_again import again_panel
 from dashboard.tabs.runs_disk import disk_panel
 from dashboard.tabs.runs_label import label_panel
-from dashboard.views.history import HistoryView
+from dashboard.views.history import AskedView, HistoryView
 from dashboard.views.strings import t
 from dashboard.visitors import VisitorStore
 
@@ -40,14 +40,15 @@ class Runs:
     def table(self, chosen: Sequence[str] | None = None) -> dict[str, Any]:
         """Every run and, on one's own computer, every film that was watched."""
         watched = [] if self.engine.public else watching_stored.everything(self.engine.store)
-        return history_data(visible(self.engine), watched, chosen)
+        runs = visible(self.engine)
+        return history_data(runs, watched, chosen, self._others([run.id for run in runs]))
 
     def picked(self, event: gr.SelectData) -> list[str]:
         """Other rows are chosen."""
         return [str(i) for i in event.value.get("ids", [])] if isinstance(event.value, dict) else []
 
     def buttons(self, ids: Sequence[str]) -> tuple[Any, ...]:
-        """What can be done with the chosen rows: open, compare, report, delete."""
+        """What can be done with the chosen rows: open, compare, report, delete; no question is asked any more."""
         runs = [i for i in ids if not i.startswith(WATCHED)]
         alike = len({run.task for run in self._there(runs)}) == 1
         return (
@@ -56,6 +57,8 @@ class Runs:
             gr.Button(interactive=1 <= len(runs) <= MOST_RUNS and alike),
             gr.Button(interactive=bool(ids) and not self._others(ids), visible=True),
             gr.Button(visible=False),
+            gr.Button(visible=False),
+            None,
         )
 
     def _there(self, ids: Sequence[str]) -> list[Run]:
@@ -140,13 +143,19 @@ class Runs:
         back = self._moved(gone or [], restore)
         return self.table(back), back, [], gr.Button(visible=False)
 
-    def ask(self, ids: Sequence[str] | None) -> tuple[Any, Any]:
-        """Before anything goes: how many."""
+    def ask(self, ids: Sequence[str] | None) -> tuple[Any, ...]:
+        """Before anything goes: what, by name, also what a search hides."""
         if not ids:
             raise InputError(NOTHING)
-        named = [i.removeprefix(WATCHED) for i in ids]
-        gr.Info(html.escape(", ".join(named[:3]) + (f" … ({len(named)})" if len(named) > 3 else "")), duration=4)
-        return gr.Button(visible=False), gr.Button(visible=True)
+        rows = [row for row in self.table()["rows"] if row["id"] in set(ids)]
+        if not rows:
+            raise InputError("What was chosen is gone already: open the tab again.")
+        return (
+            gr.Button(visible=False),
+            gr.Button(visible=True),
+            gr.Button(visible=True),
+            asked_data(rows, self.engine.public),
+        )
 
 
 def _delete(store: Store, names: Sequence[str], _kind: Kind) -> list[str]:
@@ -177,7 +186,9 @@ def create(engine: Engine, app: App) -> None:
                 report = gr.Button(t("ui.hist.report"), interactive=False, size="sm", elem_id="runs-report")
                 delete = gr.Button(t("ui.runs.delete"), interactive=False, size="sm", elem_id="runs-delete")
                 sure = gr.Button(t("ui.hist.sure"), visible=False, variant="stop", size="sm", elem_id="runs-sure")
+                keep = gr.Button(t("ui.hist.keep"), visible=False, size="sm", elem_id="runs-keep")
                 undo = gr.Button(t("ui.hist.undo"), visible=False, size="sm", elem_id="runs-undo")
+            asked = AskedView(elem_id="runs-asked")
             table = HistoryView(elem_id="runs-table")
             file = gr.DownloadButton(visible="hidden", elem_id="runs-report-file")
         with gr.Column(scale=3, min_width=280):
@@ -187,7 +198,7 @@ def create(engine: Engine, app: App) -> None:
             if not engine.public:
                 disk_panel(engine, chosen, table, do.table)
     assert app.tab is not None
-    buttons: list[Any] = [show, compare, report, delete, sure]
+    buttons: list[Any] = [show, compare, report, delete, sure, keep, asked]
     targets: list[Any] = [part for name in tabs for part in (app.runs[name], app.inner[name])]
     app.tab.select(do.table, None, table, **EVENT)
     # A choice made while the one before is on its way must not be lost: what is deleted is what was chosen last.
@@ -199,7 +210,8 @@ def create(engine: Engine, app: App) -> None:
         compare.click(toast(do.compare), chosen, [app.tabs, app.runs[COMPARE]], **EVENT)
     saved = report.click(toast(do.report), chosen, file, **(EVENT | {"show_progress": "minimal"}))
     saved.success(None, js="() => document.querySelector('#runs-report-file').click()", **EVENT)
-    delete.click(toast(do.ask), chosen, [delete, sure], **EVENT)
+    delete.click(toast(do.ask), chosen, [delete, sure, keep, asked], **EVENT)
+    keep.click(do.buttons, chosen, buttons, **EVENT)
     after: list[Any] = [table, chosen, gone, undo]
     sure.click(toast(do.delete), chosen, after, **EVENT)
     if not engine.public:

@@ -104,11 +104,41 @@ def test_keys_begin_at_the_top_after_a_change(runs: Page, change: str) -> None:
     expect(runs.locator(ROW).first).to_have_attribute("tabindex", "0")
 
 
-def test_what_is_out_of_sight_is_not_chosen(runs: Page) -> None:
+def test_runs_are_collected_over_searches_and_none_goes_unseen(runs: Page) -> None:
+    total = runs.locator(ROW).count()
+    find = runs.locator("#runs-table .find")
     row(runs, "digits_cnn").locator("input").check()
-    expect(runs.locator("#runs-delete")).to_be_enabled()
-    runs.locator("#runs-table .find").fill("scenes")
-    expect(runs.locator("#runs-delete")).to_be_disabled()
+    find.fill("digits_linear")
+    count(runs, "1 chosen, 1 not shown")
+    expect(runs.locator("#runs-table [data-task='']")).to_have_text("All 1")
+    expect(runs.locator("#runs-table [data-task=tracking]")).to_have_text("Tracking 0")
+    row(runs, "digits_linear").locator("input").check()
+    count(runs, "2 chosen, 1 not shown")
+    expect(runs.locator("#runs-compare")).to_be_enabled()
+    runs.locator("#runs-delete").click()
+    expect(runs.locator("#runs-asked")).to_contain_text("Delete these 2 runs?")
+    expect(runs.locator("#runs-asked li")).to_have_count(2)
+    expect(runs.locator("#runs-asked")).to_contain_text("digits_cnn")
+    runs.locator("#runs-keep").click()
+    expect(runs.locator("#runs-asked li")).to_have_count(0)
+    expect(runs.locator("#runs-sure")).to_be_hidden()
+    find.fill("")
+    count(runs, f"2 of {total} chosen")
+    expect(runs.locator(ROW)).to_have_count(total)
+
+
+def test_why_a_button_is_grey_is_said(runs: Page) -> None:
+    why = runs.locator("#runs-table .why")
+    row(runs, "digits_cnn").locator("input").check()
+    expect(why).to_be_empty()
+    row(runs, "scenes_sem_nano").locator("input").check()
+    expect(why).to_contain_text("runs of one task; chosen are")
+    expect(runs.locator("#runs-compare")).to_be_disabled()
+
+
+def test_every_task_has_room_for_its_name(runs: Page) -> None:
+    cut = "cells => cells.filter(c => c.scrollWidth > c.clientWidth).map(c => c.textContent)"
+    assert runs.locator(f"{ROW} td.l.w").evaluate_all(cut) == []
 
 
 def test_named_and_tagged(runs: Page) -> None:
@@ -136,6 +166,7 @@ def test_deleted_and_brought_back(runs: Page) -> None:
     total = runs.locator(ROW).count()
     row(runs, "lanczos").locator("input").check()
     row(runs, "nearest").locator("input").check()
+    expect(runs.locator("#runs-compare")).to_be_enabled()  # the server knows of both
     runs.locator("#runs-delete").click()
     runs.locator("#runs-sure").click()
     expect(runs.locator(ROW)).to_have_count(total - 2)

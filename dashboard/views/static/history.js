@@ -13,10 +13,10 @@ const names = (key) => (L.has(`ui.task.${key}`) ? L.t(`ui.task.${key}`) : key);
 const figures = () => (task && value().figures[task]) || [];
 const best = (r) => { const f = (value().figures[r.task] || []).find((c) => r.metrics[c.metric] !== null && r.metrics[c.metric] !== undefined); return f ? [f, r.metrics[f.metric]] : null; };
 const cell = (r, key) => (key === "name" ? (r.title || r.model).toLowerCase() : key === "task" ? names(r.task) : key === "data" ? r.dataset.toLowerCase() : key === "n" ? r.n : key === "size" ? r.size : key === "date" ? r.date : key === "result" ? best(r)?.[1] ?? null : r.metrics[key] ?? null);
+const matches = () => { const w = words(); return value().rows.filter((r) => w.every((x) => r.text.includes(x) || when(r.date).includes(x))); };
 const words = () => find.toLowerCase().split(/\s+/).filter(Boolean);
 const filtered = () => {
-  const w = words();
-  const rows = value().rows.filter((r) => (!task || r.task === task) && w.every((x) => r.text.includes(x) || when(r.date).includes(x)));
+  const rows = matches().filter((r) => !task || r.task === task);
   const [key, way] = sort;
   return rows.sort((a, b) => { const x = cell(a, key), y = cell(b, key); if (x === y) return a.date < b.date ? 1 : -1; if (x === null) return 1; if (y === null) return -1; return (x < y ? -1 : 1) * way; });
 };
@@ -43,12 +43,28 @@ const head = () => {
   }).join("")}</tr>`;
 };
 const more = () => { const next = shown.slice(drawn, drawn + STEP); drawn += next.length; root.querySelector("tbody")?.insertAdjacentHTML("beforeend", next.map(rowHtml).join("")); };
-const count = () => { const e = root.querySelector(".count"), v = value(); if (e) e.textContent = chosen.size ? L.t("ui.hist.chosen", { n: L.int(chosen.size), m: L.int(shown.length) }) : shown.length === v.rows.length ? L.t("ui.hist.count", { n: L.int(shown.length) }) : L.t("ui.hist.found", { n: L.int(shown.length), m: L.int(v.rows.length) }); };
+// What is chosen stays so across searches; how many of it are not shown is said, and why a button is grey.
+const count = () => {
+  const e = root.querySelector(".count"), v = value();
+  if (!e) return;
+  const hidden = chosen.size - shown.filter((r) => chosen.has(r.id)).length;
+  e.textContent = hidden ? L.t("ui.hist.chosen.hidden", { n: L.int(chosen.size), m: L.int(hidden) }) : chosen.size ? L.t("ui.hist.chosen", { n: L.int(chosen.size), m: L.int(shown.length) }) : shown.length === v.rows.length ? L.t("ui.hist.count", { n: L.int(shown.length) }) : L.t("ui.hist.found", { n: L.int(shown.length), m: L.int(v.rows.length) });
+  const rows = v.rows.filter((r) => chosen.has(r.id)), runs = rows.filter((r) => !r.watched), kinds = new Set(runs.map((r) => r.task));
+  const why = rows.some((r) => r.others) ? "others" : kinds.size > 1 ? "mixed" : runs.length > v.most ? "many" : rows.length && !runs.length ? "watched" : "";
+  root.querySelector(".why").textContent = why ? L.t(`ui.hist.why.${why}`, { n: L.int(v.most), tasks: [...kinds].map(names).join(", ") }) : "";
+};
+const chips = () => {
+  const v = value(), there = new Set(v.rows.map((r) => r.task)), left = matches(), tally = {};
+  left.forEach((r) => { tally[r.task] = (tally[r.task] ?? 0) + 1; });
+  const tasks = (v.tasks || []).filter((k) => there.has(k));
+  root.querySelector(".tasks").innerHTML = tasks.length < 2 ? "" : ["", ...tasks].map((k) => `<button type="button" data-task="${L.esc(k)}" aria-pressed="${k === task}">${L.esc(k ? names(k) : L.t("ui.hist.every"))} <small>${L.int(k ? tally[k] ?? 0 : left.length)}</small></button>`).join("");
+};
 // The rows alone: the search field and its caret stay as they are.
 const list = (keep) => {
   const box = root.querySelector(".scroll"), top = keep ? box.scrollTop : 0, least = keep ? drawn : STEP;
   shown = filtered();
   if (!shown.some((r) => r.id === at)) at = shown[0]?.id ?? null;
+  chips();
   root.querySelector("thead").innerHTML = head();
   root.querySelector("tbody").innerHTML = "";
   drawn = 0;
@@ -67,29 +83,23 @@ const choose = (id, add, extend) => {
 };
 // Another order or other rows: the keys begin at the top again, wherever they were.
 const anew = () => { at = null; list(); };
-// What is out of sight is not chosen: nobody deletes what he does not see.
-const narrow = () => { anew(); const before = chosen.size, seen = new Set(shown.map((r) => r.id)); chosen = new Set([...chosen].filter((x) => seen.has(x))); if (chosen.size !== before) { mark(); tell(); } };
 const draw = (keep) => {
-  const v = value(), tally = {};
-  v.rows.forEach((r) => { tally[r.task] = (tally[r.task] ?? 0) + 1; });
-  const tasks = (v.tasks || []).filter((k) => tally[k]);
-  if (task && !tally[task]) task = "";
+  if (task && !value().rows.some((r) => r.task === task)) task = "";
   const focus = document.activeElement, hold = root.contains(focus) ? (focus.matches(".find") ? ".find" : focus.closest("tr[data-id]") ? "row" : null) : null;
   if (!keep || !root.querySelector(".find")) {
-    root.innerHTML = `<div class="bar"><input type="search" class="find" placeholder="${L.esc(L.t("ui.hist.find"))}" aria-label="${L.esc(L.t("ui.hist.find"))}"><span class="count" aria-live="polite"></span><div class="tasks" role="group" aria-label="${L.esc(L.t("ui.hist.task"))}"></div></div><div class="scroll"><table role="grid" aria-multiselectable="true"><thead></thead><tbody></tbody></table><div class="none" hidden></div></div>`;
+    root.innerHTML = `<div class="bar"><input type="search" class="find" placeholder="${L.esc(L.t("ui.hist.find"))}" aria-label="${L.esc(L.t("ui.hist.find"))}"><span class="count" aria-live="polite"></span><div class="tasks" role="group" aria-label="${L.esc(L.t("ui.hist.task"))}"></div><span class="why" aria-live="polite"></span></div><div class="scroll"><table role="grid" aria-multiselectable="true"><thead></thead><tbody></tbody></table><div class="none" hidden></div></div>`;
     root.querySelector(".find").value = find;
     root.querySelector(".scroll").addEventListener("scroll", (e) => { const b = e.target; if (drawn < shown.length && b.scrollTop + b.clientHeight > b.scrollHeight - 400) more(); }, { passive: true });
   }
-  root.querySelector(".tasks").innerHTML = tasks.length < 2 ? "" : ["", ...tasks].map((k) => `<button type="button" data-task="${L.esc(k)}" aria-pressed="${k === task}">${L.esc(k ? names(k) : L.t("ui.hist.every"))} <small>${L.int(k ? tally[k] : v.rows.length)}</small></button>`).join("");
   list(keep);
   if (hold === ".find") root.querySelector(".find").focus(); else if (hold === "row") root.querySelector('tbody tr[tabindex="0"]')?.focus();
 };
 root.addEventListener("click", (e) => {
   const sorter = e.target.closest("[data-sort]"), filter = e.target.closest("[data-task]"), tag = e.target.closest("[data-tag]"), tr = e.target.closest("tr[data-id]");
   if (sorter) { const k = sorter.dataset.sort; sort = sort[0] === k ? [k, -sort[1]] : [k, ["name", "task", "data"].includes(k) ? 1 : -1]; anew(); root.querySelector(`[data-sort="${CSS.escape(k)}"]`)?.focus(); }
-  else if (filter) { task = filter.dataset.task; if (!["name", "data", "n", "size", "date"].includes(sort[0])) sort = ["date", -1]; draw(true); narrow(); root.querySelector(`[data-task="${CSS.escape(task)}"]`)?.focus(); }
-  else if (tag) { find = `#${tag.dataset.tag}`; root.querySelector(".find").value = find; narrow(); }
-  else if (e.target.matches(".all")) { chosen = new Set(e.target.checked ? shown.map((r) => r.id) : []); mark(); tell(); }
+  else if (filter) { task = filter.dataset.task; if (!["name", "data", "n", "size", "date"].includes(sort[0])) sort = ["date", -1]; at = null; draw(true); root.querySelector(`[data-task="${CSS.escape(task)}"]`)?.focus(); }
+  else if (tag) { find = `#${tag.dataset.tag}`; root.querySelector(".find").value = find; anew(); }
+  else if (e.target.matches(".all")) { shown.forEach((r) => (e.target.checked ? chosen.add(r.id) : chosen.delete(r.id))); mark(); tell(); }
   else if (tr) { if (e.target.closest("a")) { if (e.ctrlKey || e.metaKey) return; e.preventDefault(); } choose(tr.dataset.id, e.target.matches("input") || e.ctrlKey || e.metaKey, e.shiftKey); tr.focus({ preventScroll: true }); }
 });
 root.addEventListener("dblclick", (e) => { const tr = e.target.closest("tr[data-id]"); if (tr && !e.target.matches("input, .tag")) { chosen = new Set([tr.dataset.id]); mark(); tell(); trigger("submit", { value: { ids: [tr.dataset.id] } }); } });
@@ -104,7 +114,7 @@ root.addEventListener("keydown", (e) => {
   else if (e.key === "Enter") { e.preventDefault(); chosen = new Set([tr.dataset.id]); mark(); tell(); trigger("submit", { value: { ids: [tr.dataset.id] } }); }
   else if (e.key === "Escape") { chosen.clear(); mark(); tell(); }
 });
-root.addEventListener("input", (e) => { if (e.target.matches(".find")) { find = e.target.value; narrow(); } });
+root.addEventListener("input", (e) => { if (e.target.matches(".find")) { find = e.target.value; anew(); } });
 // New rows keep search, order and place; who is gone is no longer chosen.
 const renew = () => { const there = new Set(value().rows.map((r) => r.id)); chosen = new Set(value().chosen ? value().chosen.filter((x) => there.has(x)) : [...chosen].filter((x) => there.has(x))); draw(true); };
 L.onLook(() => draw());
