@@ -196,6 +196,54 @@ def test_a_sector_leads_to_its_layer_and_a_module_to_its_largest():
     assert trace["labels"][0] == "550 k"
 
 
+def conv(path: str, macs: int, **terms: int) -> Layer:
+    return replace(CONV, path=path, macs=macs, terms={**CONV.terms, **terms})
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind"),
+    [
+        (CONV, "conv"),
+        (conv("c", 1, kh=1, kw=1), "pointwise"),
+        (conv("c", 1, groups=64), "grouped"),
+        (replace(CONV, terms={}), "conv"),
+        (FC, "linear"),
+        (NORM, "norm"),
+        (replace(RELU, kind="LayerNorm"), "norm"),
+        (POOL, "pool"),
+        (replace(RELU, kind="Attention", rule="attention"), "attention"),
+        (RELU, "other"),
+    ],
+)
+def test_layers_are_coloured_by_their_kind(layer, kind):
+    drawn = explore.tree([replace(layer, ms=1.0)], "ms")
+    sectors, *keys = drawn["data"]
+    assert [key["name"] for key in keys] == [f"ui.prf.kind.{kind}"]
+    assert sectors["marker"]["colors"][-1] == keys[0]["marker"]["color"]
+    assert f"ui.prf.kind.{kind}" in STRINGS
+
+
+def test_a_module_has_a_shade_of_what_most_of_it_is():
+    layers = [conv("0.a", 5), conv("0.b", 3, kh=1, kw=1), conv("1.a", 1, kh=1, kw=1)]
+    sectors, *keys = explore.tree(layers, "macs")["data"]
+    colour = dict(zip(sectors["ids"], sectors["marker"]["colors"], strict=True))
+    assert [key["name"] for key in keys] == ["ui.prf.kind.conv", "ui.prf.kind.pointwise"]
+    assert colour["·.0.b"] == colour["·.1.a"] == keys[1]["marker"]["color"]
+    assert len({colour[node] for node in ("·.0", "·.1", "·.0.a", "·.0.b")}) == 4
+    assert explore.tree([layers[0], RELU], "macs")["data"][2:] == []  # a key for what is seen alone
+
+
+def test_numbered_modules_are_named_by_what_they_are():
+    layers = [conv("0", 1), conv("blocks.1.2.conv", 1), conv("blocks.1.3", 1), conv("net/4/dw", 1)]
+    sectors = explore.tree(layers, "macs")["data"][0]
+    assert dict(zip(sectors["ids"], sectors["labels"], strict=True)) == {
+        "·": "4 MACs", "·.0": "0 · Conv2d", "·.blocks": "blocks", "·.blocks.1": "blocks.1", "·.blocks.1.2": "1.2",
+        "·.blocks.1.2.conv": "conv", "·.blocks.1.3": "3 · Conv2d", "·.net": "net", "·.net.4": "net.4",
+        "·.net.4.dw": "dw",
+    }  # fmt: skip
+    assert sectors["text"][sectors["ids"].index("·.blocks.1.3")] == "blocks.1.3 · Conv2d"
+
+
 def test_layers_without_time_cannot_be_sized_by_it():
     assert explore.sizes([replace(layer, ms=None) for layer in LAYERS]) == ["macs", "params"]
     assert explore.sizes([RELU, replace(RELU, ms=None)]) == ["ms"]
@@ -590,7 +638,13 @@ def test_a_job_measures_each_model_on_its_own_data(engine, monkeypatch):
     assert runs.value == job.run_ids
     *_, again = do.poll(job.run_ids, job_id)
     assert again == gr.skip()
-    assert gauge_data(job)["on"] is False
+    ended = gauge_data(job, engine.store)
+    assert ended == {
+        "on": False, "ended": True, "key": f"{job_id} 1", "name": "efficientnet_lite0", "fps": 93.75, "latency_ms": 16.0
+    }  # fmt: skip
+    assert do.status(job_id)[1] == ended
+    engine.store.delete(job.run_ids[-1])
+    assert "ended" not in gauge_data(job, engine.store)
 
 
 @pytest.mark.parametrize(
