@@ -12,7 +12,7 @@ import pytest
 from dashboard import perceptual
 from dashboard.engine import Engine
 from dashboard.errors import InputError
-from dashboard.tabs import enhancement_panel
+from dashboard.tabs import common, enhancement_panel
 from dashboard.tabs.enhancement_results import OUTPUTS, Controls, EnhancementResults
 from dashboard.tabs.explorer import START
 from tests.enhancement_store import COUNT, runs_in
@@ -105,7 +105,9 @@ def test_perceptual_distances_are_measured_once(do: EnhancementResults, tmp_path
 
 
 def test_the_list_as_a_file(do: EnhancementResults) -> None:
-    lines = Path(do.csv(state_of(do), LIVE)).read_text("utf-8").splitlines()
+    file = Path(do.csv(state_of(do), LIVE))
+    assert file.parent.parent == common.new_file("x").parent.parent  # where old ones go
+    lines = file.read_text("utf-8").splitlines()
     assert lines[0].startswith("image,border,psnr,ssim,ms_ssim,mse,mae,psnr_y,ssim_y")
     assert len(lines) == COUNT + 1
 

@@ -40,7 +40,7 @@ from dashboard.reporting.tables import (
 )
 from dashboard.scoring import score
 from dashboard.store import Store
-from dashboard.tabs import compare_share
+from dashboard.tabs import common, compare_share
 from tests.report_runs import HOSTILE, MAKERS, classification
 
 
@@ -379,13 +379,13 @@ class TestPanel:
 
     def test_a_report_under_way_is_left_alone(self, monkeypatch, tmp_path):
         """While another file is saved: the place of the first is there, however little the disk holds."""
-        monkeypatch.setattr(compare_share.tempfile, "gettempdir", lambda: str(tmp_path))
-        monkeypatch.setattr(compare_share, "MOST_BYTES", 10)
-        slow = compare_share.new_file("slow.html")
+        monkeypatch.setattr(common.tempfile, "gettempdir", lambda: str(tmp_path))
+        monkeypatch.setattr(common, "MOST_BYTES", 10)
+        slow = common.new_file("slow.html")
         with writing.whole(slow) as part:
             part.write_bytes(b"x" * 100)
-            other = writing.write_whole(compare_share.new_file("other.html"), b"y" * 100)
-            assert compare_share.new_file("third.html").parent.is_dir()
+            other = writing.write_whole(common.new_file("other.html"), b"y" * 100)
+            assert common.new_file("third.html").parent.is_dir()
             part.write_bytes(part.read_bytes() + b"z")
         assert slow.read_bytes() == b"x" * 100 + b"z"
         assert not other.exists(), "what is finished yields"
@@ -399,10 +399,10 @@ class TestPanel:
         assert name.endswith("-predictions.parquet")
 
     def test_old_files_go(self, do, monkeypatch, tmp_path):
-        monkeypatch.setattr(compare_share.tempfile, "gettempdir", lambda: str(tmp_path))
-        old = compare_share.new_file("old.html")
+        monkeypatch.setattr(common.tempfile, "gettempdir", lambda: str(tmp_path))
+        old = common.new_file("old.html")
         old.write_text("x")
         os.utime(old, (0, 0))
-        new = compare_share.new_file("new.html")
+        new = common.new_file("new.html")
         assert not old.exists()
         assert new.parent.is_dir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +26,7 @@ from dashboard.predictions import ClassificationPart, write_part
 from dashboard.reporting.tables import harmless
 from dashboard.selection import ALL
 from dashboard.store import Run, Store
+from dashboard.tabs import common
 from dashboard.tabs.common import Choice, Choices, own, shown, toast, visible
 from dashboard.tabs.evaluate_panel import Evaluate, refuse_paths
 from dashboard.tabs.results import OUTPUTS, Results, sane
@@ -138,16 +140,20 @@ def test_gamma_as_left_in_the_field(given: float | None, used: float) -> None:
     assert sane(given) == used
 
 
-def test_csv_cells_are_no_formulas(engine: Engine, tmp_path: Path) -> None:
+def test_csv_cells_are_no_formulas(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(common.tempfile, "gettempdir", lambda: str(tmp_path))
     assert harmless('=HYPERLINK("http://x")') == '\'=HYPERLINK("http://x")'
     assert harmless("cat") == "cat"
     assert harmless(-1.5) == -1.5
     one_hot = np.eye(2, dtype=np.float32)
     run = stored(engine.store, "formulas", one_hot, np.array([0, 1]), ["=1+1", "dog"])
     do = Results(engine, "classification")
-    text = Path(do.csv(state_of(do, [run.id]), *ORDER)).read_text()
+    first, second = (Path(do.csv(state_of(do, [run.id]), *ORDER)) for _ in range(2))
+    assert "'=1+1" in first.read_text()
+    os.utime(first, (0, 0))
+    do.csv(state_of(do, [run.id]), *ORDER)
     engine.store.delete(run.id)
-    assert "'=1+1" in text
+    assert (first.exists(), second.exists()) == (False, True)  # an hour later it is gone from the disk
 
 
 def test_strangers_see_built_in_runs_and_delete_nothing(strangers: Engine) -> None:

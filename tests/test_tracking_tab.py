@@ -18,6 +18,7 @@ from dashboard.errors import InputError
 from dashboard.films import Films, Making
 from dashboard.scoring import score
 from dashboard.store import Store
+from dashboard.tabs import common
 from dashboard.tabs.tracking_player import film_said
 from dashboard.tabs.tracking_results import OUTPUTS, START, Controls, TrackingResults
 from dashboard.tabs.tracking_tuning import CHOICES, NUMBERS, Tuning, parted
@@ -272,7 +273,8 @@ def test_pictures_that_are_gone_leave_the_boxes(tmp_path: Path) -> None:
 # ---- files ----
 
 
-def test_tracks_to_take_along(do: TrackingResults) -> None:
+def test_tracks_to_take_along(do: TrackingResults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(common.tempfile, "gettempdir", lambda: str(tmp_path))
     state = state_of(do, "swapped", "mistaken")
     with ZipFile(do.save_mot(state, LIVE)) as archive:
         assert archive.namelist() == ["A.txt", "B.txt", "classes.txt"]
@@ -280,6 +282,7 @@ def test_tracks_to_take_along(do: TrackingResults) -> None:
     rows = list(csv.DictReader(io.StringIO(Path(do.save_csv(state, LIVE)).read_text("utf-8"))))
     assert len(rows) == 31
     assert {r["class"] for r in rows} == {"cat", "'=dog <b>"}  # no formula to a spreadsheet
+    assert Path(do.save_csv(state, LIVE)).parent.parent == common.new_file("x").parent.parent  # where old ones go
     events = list(csv.DictReader(io.StringIO(Path(do.save_events(state, LIVE)).read_text("utf-8"))))
     assert [e["kind"] for e in events] == ["switch", "switch", "lost", "fragment"]
     assert {e["class"] for e in events} == {"cat", "'=dog <b>"}

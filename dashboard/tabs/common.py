@@ -1,18 +1,24 @@
-"""What every tab's handlers need: private, quiet events, and errors as toasts."""
+"""What every tab's handlers need: private, quiet events, errors as toasts, and places for files to download."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import html
 import os
 import re
+import secrets
+import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from dashboard.disk import friendly_os_errors, prune_files
 from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.naming import BY_PROFILE, label_of
@@ -22,6 +28,10 @@ from dashboard.visitors import VisitorStore
 _UPLOADS = os.environ.get("GRADIO_TEMP_DIR") or os.path.join(tempfile.gettempdir(), "gradio")
 _UPLOADED = re.compile(re.escape(_UPLOADS) + r"/[0-9A-Za-z]{16,}/")
 _KEPT = re.compile(r"(?:[A-Za-z]:)?[/\\][^\n]*?[/\\]videos[/\\][0-9a-f]{16}[/\\]")  # see ``Engine.keep``
+KEEP_S = 3600.0
+"""How long a file waits to be downloaded."""
+MOST_BYTES = 2 << 30
+"""Of all files that wait to be downloaded."""
 
 EVENT: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """Keyword arguments of an internal event."""
@@ -45,6 +55,24 @@ def toast(function: Callable[..., Any]) -> Callable[..., Any]:
 def shown(message: object) -> str:
     """A message for the page: an uploaded file by its name, not by where the server has put it."""
     return _KEPT.sub("", _UPLOADED.sub("", str(message)))
+
+
+def new_file(name: str) -> Path:
+    """A place for a file to be downloaded; those of an hour ago go."""
+    base = Path(tempfile.gettempdir()) / f"loupe-share-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+    folder = base / secrets.token_hex(8)
+    path = folder / name
+    with friendly_os_errors(base):
+        base.mkdir(mode=0o700, exist_ok=True)
+        files = [f for f in base.rglob("*") if f.is_file()]
+        prune_files([f for f in files if not f.name.startswith(".")], MOST_BYTES, path, KEEP_S)
+        prune_files([f for f in files if f.name.startswith(".")], sys.maxsize, path, KEEP_S)  # others are under way
+        for old in base.iterdir():
+            with contextlib.suppress(OSError):  # one that is not empty stays; a new one waits for its file
+                if old.stat().st_mtime < time.time() - KEEP_S:
+                    old.rmdir()
+        folder.mkdir(mode=0o700)
+    return path
 
 
 def visible(engine: Engine, task: str | None = None) -> list[Run]:

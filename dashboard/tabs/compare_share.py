@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import secrets
-import sys
-import tempfile
-import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
 
 from dashboard.comparing.shapes import MOST_RUNS
-from dashboard.disk import friendly_os_errors, prune_files
 from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.reporting.pages import labels
@@ -28,11 +20,9 @@ from dashboard.reporting.tables import SPREADS, SUFFIXES, class_table_of, table_
 from dashboard.reporting.words import LANGUAGES
 from dashboard.store import Run
 from dashboard.tabs import App, Compared
-from dashboard.tabs.common import EVENT, Choices, Slider, shown, toast
+from dashboard.tabs.common import EVENT, Choices, Slider, new_file, shown, toast
 from dashboard.views.strings import t
 
-KEEP_S = 3600.0
-MOST_BYTES = 2 << 30
 MOST_NAME = 120
 """Bytes of a file's name before its suffix: a disk takes 255 of all of it."""
 WHATS = ("metrics", "classes")
@@ -45,24 +35,6 @@ def linked(ids: Sequence[str] | None, baseline: str | None) -> str:
     names = list(ids or [])
     first = [baseline] if baseline in names else []
     return ",".join(quote(n, safe="") for n in [*first, *(n for n in names if n not in first)])
-
-
-def new_file(name: str) -> Path:
-    """A place for a file to be downloaded; those of an hour ago go."""
-    base = Path(tempfile.gettempdir()) / f"loupe-share-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
-    folder = base / secrets.token_hex(8)
-    path = folder / name
-    with friendly_os_errors(base):
-        base.mkdir(mode=0o700, exist_ok=True)
-        files = [f for f in base.rglob("*") if f.is_file()]
-        prune_files([f for f in files if not f.name.startswith(".")], MOST_BYTES, path, KEEP_S)
-        prune_files([f for f in files if f.name.startswith(".")], sys.maxsize, path, KEEP_S)  # others are under way
-        for old in base.iterdir():
-            with contextlib.suppress(OSError):  # one that is not empty stays; a new one waits for its file
-                if old.stat().st_mtime < time.time() - KEEP_S:
-                    old.rmdir()
-        folder.mkdir(mode=0o700)
-    return path
 
 
 def named(runs: Sequence[Run], suffix: str) -> str:

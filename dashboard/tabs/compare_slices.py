@@ -24,9 +24,9 @@ from dashboard.slicing.measuring import Making, Measurings
 from dashboard.slicing.sliced import Sliced, sliced
 from dashboard.slicing.tags import Tags, read_tags
 from dashboard.tabs import App, Compared
-from dashboard.tabs.common import EVENT, Choice, Choices, Slider, toast
+from dashboard.tabs.common import EVENT, Choice, Choices, Slider, new_file, toast
 from dashboard.tabs.compare import comparison_of
-from dashboard.tabs.compare_share import named, new_file
+from dashboard.tabs.compare_share import named
 from dashboard.tabs.compare_slices_shown import Shown, attribute_name, names_of, place_of, progress, telling
 from dashboard.views import ChartView, CompareView, DetailView, EnhanceView, GalleryView, ProgressView
 from dashboard.views.said import SaidView, WideTable

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import tempfile
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -18,6 +16,7 @@ from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.explore.small import small_picture
 from dashboard.reporting.tables import harmless
+from dashboard.tabs.common import new_file
 from dashboard.tabs.runs_shown import C, RunsPanel, V
 from dashboard.types import Image
 
@@ -138,7 +137,7 @@ class Explorer(RunsPanel[V, C]):
         for column in self.text_columns:
             if column in frame:
                 frame[column] = [harmless(v) for v in frame[column]]
-        path = Path(tempfile.mkdtemp(prefix="loupe-")) / f"{view.run.id}-{state['selection']['kind']}.csv"
+        path = new_file(f"{view.run.id}-{state['selection']['kind']}.csv")
         frame.to_csv(path, index=False)
         return str(path)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import tempfile
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +20,7 @@ from dashboard.finishing import out_of_date, refresh
 from dashboard.reporting.tables import harmless
 from dashboard.selection import ALL, checked, select, usable_sort
 from dashboard.store import Run
-from dashboard.tabs.common import own, run_choices, shown, visible
+from dashboard.tabs.common import new_file, own, run_choices, shown, visible
 from dashboard.views.strings import I18N, t
 
 PAGE = 24
@@ -219,9 +218,7 @@ class Results:
                 frame.insert(
                     int(frame.columns.get_loc(column)) + 1, f"{column}_name", [names[i] for i in frame[column]]
                 )  # type: ignore[arg-type]
-        path = (
-            Path(tempfile.mkdtemp(prefix="loupe-")) / f"{run.id}-{state['selection']['kind']}{'-errors' * errors}.csv"
-        )
+        path = new_file(f"{run.id}-{state['selection']['kind']}{'-errors' * errors}.csv")
         for column in frame.columns:
             if frame[column].dtype == object or str(frame[column].dtype).startswith("str"):
                 frame[column] = [harmless(v) for v in frame[column]]

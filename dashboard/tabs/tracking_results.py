@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -17,6 +15,7 @@ from dashboard.explore.tracking.export import table_csv
 from dashboard.explore.tracking.opened import Opened, opened
 from dashboard.reporting.tables import harmless
 from dashboard.store import Run
+from dashboard.tabs.common import new_file
 from dashboard.tabs.results import how_measured
 from dashboard.tabs.runs_shown import RunsPanel, names_of
 from dashboard.tabs.tracking_player import Player, film_said
@@ -216,7 +215,7 @@ class TrackingResults(RunsPanel[Opened, Controls]):
     def save_mot(self, state: dict[str, Any], controls: Controls) -> str:
         """Tracks of all sequences as a zip of MOT txt."""
         view = self._focused(state, controls)
-        return str(explore.mot_zip(view, _file(f"{view.run.id}-mot.zip")))
+        return str(explore.mot_zip(view, new_file(f"{view.run.id}-mot.zip")))
 
     def save_csv(self, state: dict[str, Any], controls: Controls) -> str:
         """Tracks as CSV."""
@@ -234,18 +233,13 @@ class TrackingResults(RunsPanel[Opened, Controls]):
         """The sequence that plays, with boxes and identities drawn."""
         view = self._focused(state, controls)
         name = "".join(c if c.isalnum() or c in "-_." else "-" for c in str(state["sequence"]))
-        return str(self.player.annotated(view, state["sequence"], _file(f"{view.run.id}-{name}.mp4")))
-
-
-def _file(name: str) -> Path:
-    """A new file to be downloaded."""
-    return Path(tempfile.mkdtemp(prefix="loupe-")) / name
+        return str(self.player.annotated(view, state["sequence"], new_file(f"{view.run.id}-{name}.mp4")))
 
 
 def _csv(frame: Any, name: str) -> str:
     """A table as a file; names from data cannot be formulas of a spreadsheet."""
     for column in ("sequence", "class"):
         frame[column] = [harmless(v) for v in frame[column]]
-    path = _file(name)
+    path = new_file(name)
     path.write_text(table_csv(frame), "utf-8")
     return str(path)
