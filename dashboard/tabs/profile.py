@@ -81,7 +81,7 @@ def _left(engine: Engine) -> tuple[list[Any], list[Any], Any, Any]:
             label=t("ui.prf.models"), info=t("ui.models.hint"), elem_id="prf-models",
         )  # fmt: skip
         weights = gr.File(
-            label=t("ui.models.file"), file_count="multiple", elem_id="prf-weights", elem_classes="lp-drop", height=104
+            label=t("ui.models.file"), file_count="multiple", elem_id="prf-weights", elem_classes="lp-drop", height=84
         )
         size = gr.Textbox(
             label=t("ui.prf.size"), placeholder="224x224", max_lines=1, elem_id="prf-size", info=t("ui.prf.size.hint")

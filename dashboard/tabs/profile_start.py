@@ -15,6 +15,7 @@ from dashboard.jobs import ACTIVE, Job, Work
 from dashboard.profiling.kept import write_profile
 from dashboard.profiling.profile import profile
 from dashboard.settings import size_of
+from dashboard.store import Store
 from dashboard.tabs.common import owner_of, run_choices, visible
 from dashboard.tabs.evaluate_panel import job_data, refuse_paths
 from models.load import as_file, check_loadable, find_spec, model_rows
@@ -134,8 +135,8 @@ class ProfileStart:
         """Bars, gauges, clock and buttons."""
         job = self.engine.jobs.get(job_id)
         active = job is not None and job.state in ACTIVE
-        clock = gr.Timer(active=active)
-        return job_data(job), gauge_data(job), clock, gr.Button(interactive=not active), gr.Button(interactive=active)
+        clock, gauges = gr.Timer(active=active), gauge_data(job, self.engine.store)
+        return job_data(job), gauges, clock, gr.Button(interactive=not active), gr.Button(interactive=active)
 
     def poll(self, shown: Sequence[str] | None, job_id: str | None) -> tuple[Any, ...]:
         """How far it is; each profile is shown as soon as it is there, beside the job's other ones."""
@@ -153,16 +154,14 @@ class ProfileStart:
         return self.engine.store.get(run_id).model if self.engine.store.has(run_id) else None
 
 
-def gauge_data(job: Job | None) -> dict[str, Any]:
-    """The newest readings of what is being measured, as the gauges take them."""
+def gauge_data(job: Job | None, store: Store | None = None) -> dict[str, Any]:
+    """The newest readings of what is being measured, as the gauges take them; in the end what was found, if kept."""
     if job is None:
         return {"on": False}
     step = next((s for s in job.steps if s.run_id is None and s.progress.stage != "queued"), job.steps[-1])
     live = step.progress.live
-    return {
-        "on": job.state == "running",
-        "key": f"{job.id} {job.steps.index(step)}",
-        "name": step.name,
-        "fps": live.get("fps"),
-        "latency_ms": live.get("latency_ms"),
-    }
+    shown = {"on": job.state == "running", "key": f"{job.id} {job.steps.index(step)}", "name": step.name}
+    if job.state not in ACTIVE and store is not None and step.run_id is not None and store.has(step.run_id):
+        found = store.get(step.run_id).metrics  # medians and the best batch, as the cards tell
+        return shown | {"ended": True, "fps": found["throughput_per_s"], "latency_ms": found["latency_ms"]}
+    return shown | {"fps": live.get("fps"), "latency_ms": live.get("latency_ms")}
