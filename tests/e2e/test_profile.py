@@ -46,6 +46,11 @@ def measured(page: Page, store: Path) -> Opened:
         page.wait_for_selector("#cls-gallery .pic")
         open_tab(page)
         expect(state).to_have_attribute("data-state", "done", timeout=LONG)
+        found = newest(store).run.metrics  # gauges end at what the cards say
+        for kind, metric in (("latency_ms", "latency_ms"), ("fps", "throughput_per_s")):
+            gauge = page.locator(f"#prf-gauge [data-gauge={kind}]")
+            expect(gauge).to_have_attribute("data-value", str(found[metric]))
+            expect(gauge).to_contain_text("digits_cnn")
     expect(page.locator("#prf-figures .models b")).to_have_text(["digits_cnn"])
     return newest(store)
 
@@ -62,6 +67,10 @@ def test_a_model_is_measured_while_gauges_follow(measured: Opened, page: Page) -
         expect(page.locator(f"#prf-{chart} .js-plotly-plot .plot-container").first).to_be_visible()
     params.locator("[data-explain]").click()
     expect(page.locator(".lp-pop")).to_contain_text("BN: 2·C")
+    label, zone = (page.locator(f"#prf-weights {part}").bounding_box() for part in ("label", "button"))
+    assert label is not None
+    assert zone is not None
+    assert label["y"] + label["height"] <= zone["y"] + 1  # it lies over nothing
 
 
 def test_rings_and_rows_lead_to_a_layers_formula(measured: Opened, page: Page) -> None:
@@ -78,8 +87,11 @@ def test_rings_and_rows_lead_to_a_layers_formula(measured: Opened, page: Page) -
     expect(formula).to_contain_text(f"{kh}·{kw}·{cin}·{cout}·{first.terms['hout']}·{first.terms['wout']}")
     expect(formula).to_contain_text(f"{first.macs:,}")
     linear = next(k for k, layer in enumerate(layers) if layer.rule == "linear")
+    legend = page.locator("#prf-tree .legendtext")
+    expect(legend.first).to_have_text("convolution")
     page.get_by_role("radio", name="by parameters").click()
-    sector = page.locator("#prf-tree .sunburstlayer g.slice", has_text=layers[linear].path).last
+    expect(legend.filter(has_text="normalisation")).to_have_count(1)
+    sector = page.locator("#prf-tree .sunburstlayer g.slice", has_text=f"{layers[linear].path} · Linear").last
     sector.locator("path").click(force=True)
     expect(rows.nth(linear)).to_have_class("on")
     expect(formula).to_contain_text(f"{layers[linear].terms['nin']}·{layers[linear].terms['nout']}")
