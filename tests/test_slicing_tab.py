@@ -20,6 +20,7 @@ from dashboard.slicing.attributes import attributes_of
 from dashboard.slicing.measuring import Making
 from dashboard.slicing.sliced import sliced
 from dashboard.store import Store
+from dashboard.tabs.common import Slider
 from dashboard.tabs.compare_slices import OUTPUTS, START, Slices
 from tests.fake_detector import FakeDetector, FakeObjects
 from tests.fakes import FakeAdapter, FakeDataset
@@ -215,6 +216,32 @@ def test_what_pictures_have_is_one_attribute_to_chart(tmp_path, monkeypatch) -> 
     shown = Slices(engine).opened(dict(START), ids, ids[0], *PLAIN)
     assert [value for _, value in shown[5].choices] == ["has"]
     assert len(shown[9]["data"][0]["x"]) == 5
+
+
+def test_events_made_by_hand(do) -> None:
+    ids = ids_of(do)
+    state = do.opened(dict(START), ids, ids[0], *PLAIN)[0]
+    told = (True, 20, None, "rest", ids[1], "class")
+    for call, event in (
+        (do.on_picture, click({"index": True})),
+        (do.on_row, click(index=True)),
+        (do.on_row, click(index=[0, 1])),
+        (do.on_dot, click({"data": ["0", 0]})),
+        (do.on_dot, click({"data": [True, 0]})),
+        (do.on_dot, click({"data": [0.5, 0]})),
+    ):
+        with pytest.raises(InputError, match="reload the page"):
+            call(state, event, *told)
+    assert len(do.asked(state, ids, ids[0], [], 20, None, "rest", ids[1], "class")) == OUTPUTS
+    state = do.on_row(state, click(index=5), *told)[0]
+    larger = (True, 100, *told[2:])  # asked for, but its answer is still under way
+    assert do.on_more(state, *larger)[1]["cards"] == do.on_more(state, *told)[1]["cards"]
+    assert len(do.on_picture(state, click({"index": 0, "step": []}), *told)) == 4  # no step at all
+
+
+@pytest.mark.parametrize("given", ["a", None, [], {}, float("nan"), True, "7"])
+def test_a_slider_takes_what_is_no_number_for_its_least(given) -> None:
+    assert Slider(5, 200, 20).preprocess(given) == (7 if given == "7" else 5)
 
 
 def test_a_single_run_and_another_panel(do) -> None:

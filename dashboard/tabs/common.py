@@ -123,10 +123,13 @@ class Slider(gr.Slider):
 
     is_template = True  # drawn as Gradio's own
 
-    def preprocess(self, payload: float | None) -> float:
-        """The value, brought into range; the smallest for an empty field."""
+    def preprocess(self, payload: Any) -> float:
+        """The value, brought into range; the smallest for an empty field, or for what is no number."""
         low, high = float(self.minimum), float(self.maximum)
-        return low if payload is None else min(high, max(low, float(payload)))
+        try:
+            return min(high, max(low, float(payload)))
+        except (TypeError, ValueError, OverflowError):
+            return low
 
 
 class Choice(gr.Radio):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -36,7 +36,7 @@ NAME = "slices"
 PAGE = 24
 OUTPUTS = 17  # of ``Slices.show``
 BARS = 6  # the place of the progress among them
-START: dict[str, Any] = {"for": None, "slice": None, "most": PAGE, "sample": None, "measured": True}
+START: dict[str, Any] = {"for": None, "slice": None, "most": PAGE, "sample": None, "measured": True, "by": None}
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,9 @@ class Controls:
 class Slices(Shown):
     """Handlers of the panel.
 
-    State: what it was made ``for``, the picked ``slice``, how many pictures are shown, and whether the slices on the
-    page are by what was ``measured``, too: until all pictures are, they are not, so that rows stay where they are.
+    State: what it was made ``for`` and ``by`` which settings, the picked ``slice``, how many pictures are shown, and
+    whether the slices on the page are by what was ``measured``, too: until all pictures are, they are not, so that
+    rows stay where they are.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -90,24 +91,22 @@ class Slices(Shown):
             known, making = self.measurings.ask(pictures, np.unique(c.index[c.baseline]))
             measured = known if making is None else None
         tags = self.tags(controls.tags, c) if controls.tags else None
-        smallest = int(np.clip(controls.smallest, 5, 1000))
+        smallest, pairs = int(np.clip(controls.smallest, 5, 1000)), bool(controls.pairs)
         stamps = tuple((r.id, r.rows_path.stat().st_mtime_ns) for r in c.runs)
         data = (pictures.fingerprint if pictures else None, measured is not None)
-        key = (stamps, c.baseline, data, controls.tags, smallest, controls.pairs)
+        key = (stamps, c.baseline, data, controls.tags, smallest, pairs)
         found = self._made.pop(key, None)
         if found is None:
-            found = sliced(
-                c, attributes_of(c, measured, pictures, tags.columns if tags else None), smallest, controls.pairs
-            )
+            found = sliced(c, attributes_of(c, measured, pictures, tags.columns if tags else None), smallest, pairs)
         self._made[key] = found
         while len(self._made) > 6:
             self._made.pop(next(iter(self._made)), None)
         return found, making, notes
 
     def again(self, state: dict[str, Any], controls: Controls) -> tuple[Sliced, Making | None, list[str]]:
-        """What the page shows. Raises InputError before there is anything."""
+        """What the page shows, whatever else is asked for meanwhile. Raises InputError before there is anything."""
         ids, baseline = state["for"] or ([], None)
-        return self.view(ids, baseline, controls, state["measured"])
+        return self.view(ids, baseline, replace(controls, **(state["by"] or {})), state["measured"])
 
     def tags(self, file: str, comparison: Comparison) -> Tags:
         """A person's tags, read once. Raises InputError naming the file and line."""
@@ -168,6 +167,7 @@ class Slices(Shown):
         names = names_of(view)
         first = next(iter(view.findings(run) or view.order(run)), None)
         state |= {"slice": first, "measured": making is None}
+        state["by"] = {"pairs": controls.pairs, "smallest": controls.smallest, "tags": controls.tags}
         attribute = controls.attribute if controls.attribute in names else telling(view, first, names)
         choices = list(zip(run_names(c.runs), (r.id for r in c.runs), strict=True))
         rivals = [(t("ui.slice.rest"), "rest"), (t("ui.slice.baseline"), "baseline")]
@@ -242,7 +242,7 @@ class Slices(Shown):
         run = place_of(view.comparison, controls.focus)
         against = "rest" if run == view.comparison.baseline else controls.against
         places = explore.table_data(view, run, against)["slices"]
-        if not (isinstance(event.index, int) and 0 <= event.index < len(places)):
+        if type(event.index) is not int or not 0 <= event.index < len(places):
             raise InputError("There is no such row: reload the page and click again.")
         place = places[event.index]
         attribute = telling(view, place, names_of(view))
@@ -254,7 +254,7 @@ class Slices(Shown):
         """A dot of the chart: the pictures of its slice, by the scores of its run."""
         view, _, _ = self.again(state, Controls(*told))
         data = event.value.get("data") if isinstance(event.value, dict) else None
-        if not (isinstance(data, list) and len(data) == 2 and 0 <= data[0] < len(view.slices)):
+        if not (isinstance(data, list) and data and type(data[0]) is int and 0 <= data[0] < len(view.slices)):
             raise InputError("There is no such dot: reload the page and click again.")
         state = {**state, "slice": int(data[0]), "most": PAGE}
         return state, self.gallery(view, state["slice"], place_of(view.comparison, Controls(*told).focus), 0, PAGE)

@@ -56,11 +56,11 @@ class Shown:
         """Which sample a click means: that of a card, or the one ``step`` further than the large one."""
         value = value if isinstance(value, dict) else {}
         sample, step = value.get("index"), value.get("step", 0)
-        if step in (-1, 1) and state["slice"] is not None:
+        if type(step) is int and step in (-1, 1) and state["slice"] is not None:
             order = explore.in_order(view, state["slice"], run)
             if state["sample"] in order:
                 sample = order[(order.index(state["sample"]) + step) % len(order)]
-        if not isinstance(sample, int) or not 0 <= sample < len(view.comparison.ids):
+        if type(sample) is not int or not 0 <= sample < len(view.comparison.ids):
             raise InputError("There is no such picture: reload the page and click again.")
         return sample
 
