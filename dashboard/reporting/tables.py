@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dashboard.comparing.shapes import Comparison
 from dashboard.errors import InputError
 from dashboard.explore import overview
 from dashboard.explore.tracking.tables import result_table
 from dashboard.reporting.pages import labels
+from dashboard.reporting.printed import GAPS, SPREADS, latex, markdown, number, said_below
 from dashboard.reporting.writing import write_whole
 from dashboard.results import Scalars
 from dashboard.store import Run
 
+__all__ = ["SPREADS", "SUFFIXES", "csv_text", "harmless", "latex", "markdown", "number", "table_of", "write_table"]
 SUFFIXES = (".csv", ".parquet", ".tex", ".md")
-SPREADS = ("interval", "plus_minus", "none")
 FACTS = ["model", "dataset", "samples", "metric", "value", "low", "high", "higher_is_better"]
 DIFFERENCES = ["difference", "difference_low", "difference_high", "p", "p_holm", "method"]
 LOWER_COSTS = ("params", "macs", "flops", "latency_ms", "peak_memory_mb", "cold_start_s")
-MOST_COLUMNS = 8
-"""Metrics beside each other in a table for people; of more, models stand beside each other."""
 
 
 def table_of(source: Sequence[Run] | Comparison, metrics: Sequence[str] | None = None) -> pd.DataFrame:
@@ -46,6 +45,7 @@ def table_of(source: Sequence[Run] | Comparison, metrics: Sequence[str] | None =
         place = {name: k for k, name in enumerate(metrics)}
         frame = frame[frame["metric"].isin(place)]
         frame = frame.sort_values("metric", key=lambda c: c.map(place), kind="stable").reset_index(drop=True)
+    frame.attrs = {"task": source.task if isinstance(source, Comparison) else source[0].task}
     return frame
 
 
@@ -83,20 +83,27 @@ def _compared(found: Comparison) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*FACTS, *DIFFERENCES, "run"]).astype({"higher_is_better": "boolean"})
 
 
-def class_table_of(runs: Sequence[Run], what: str = "per_class") -> pd.DataFrame:
+def class_table_of(source: Sequence[Run] | Comparison, what: str = "per_class") -> pd.DataFrame:
     """One row a class of each run: ``model``, ``class`` and every metric by class; of tracking ``per_sequence``, too.
+
+    Of a comparison also, of each metric that has it, ``METRIC_difference`` to the baseline on the common samples with
+    ``METRIC_low`` and ``METRIC_high``, empty for the baseline.
 
     Raises:
         InputError: the runs have no such table.
     """
+    found = source if isinstance(source, Comparison) else None
+    runs = source.runs if isinstance(source, Comparison) else source
     frames = []
-    for name, run in zip(labels(runs), runs, strict=True):
+    for place, (name, run) in enumerate(zip(labels(runs), runs, strict=True)):
         if run.task == "tracking":
             rows, columns = result_table(run, what, False)
         else:
             rows, columns = overview.class_columns(run) if run.task not in ("profile", "enhancement") else ([], {})
         if rows:
             columns = {k: v for k, v in columns.items() if len(v) == len(rows)}
+            if found is not None and what == "per_class":
+                columns |= _differences(found, place, rows, columns)
             frame = pd.DataFrame({"model": name, what.removeprefix("per_"): rows, **columns})
             if "support" in frame and run.task != "tracking":
                 seen = frame["support"] > 0
@@ -104,15 +111,32 @@ def class_table_of(runs: Sequence[Run], what: str = "per_class") -> pd.DataFrame
             frames.append(frame)
     if not frames:
         raise InputError(f"Runs of {runs[0].task} have no table {what.replace('_', ' ')}: export their metrics.")
-    return pd.concat(frames, ignore_index=True)
+    table = pd.concat(frames, ignore_index=True)
+    table.attrs = {"task": runs[0].task} | ({} if found is None else {"baseline": labels(runs)[found.baseline]})
+    return table
+
+
+def _differences(
+    found: Comparison, run: int, rows: Sequence[str], columns: Mapping[str, Any]
+) -> dict[str, NDArray[np.float64]]:
+    """A run's differences by class, a value for each of ``rows``; NaN where there is none."""
+    out: dict[str, NDArray[np.float64]] = {}
+    for c in found.classes:
+        if c.metric in columns:
+            place = {name: k for k, name in enumerate(c.classes)}
+            at = np.array([place.get(name, -1) for name in rows])
+            gap = c.values[run] - c.values[found.baseline]
+            own = (gap, c.low[run], c.high[run]) if run != found.baseline else (np.full(len(gap), np.nan),) * 3
+            for name, values in zip(GAPS, own, strict=True):
+                out[c.metric + name] = np.where(at < 0, np.nan, np.append(values, np.nan)[at])
+    return out
 
 
 def write_table(frame: pd.DataFrame, path: Path, spread: str = "interval") -> Path:
     """Write a table by its suffix, whole or not at all.
 
     CSV and Parquet hold every column; Parquet is exact, while in CSV a text that a spreadsheet would take for a formula
-    gets an apostrophe before it. LaTeX and Markdown are for people: what ``table_of`` gives becomes models by metrics,
-    the best bold.
+    gets an apostrophe before it. LaTeX and Markdown are for people, see ``dashboard.reporting.printed``.
 
     Args:
         frame: any table.
@@ -130,7 +154,8 @@ def write_table(frame: pd.DataFrame, path: Path, spread: str = "interval") -> Pa
         frame.to_parquet(out, index=False)
         return write_whole(path, out.getvalue())
     if suffix in (".tex", ".md"):
-        return write_whole(path, (latex if suffix == ".tex" else markdown)(frame, spread).encode())
+        text = latex(frame, spread) if suffix == ".tex" else markdown(frame, spread)
+        return write_whole(path, (text + said_below(frame, spread, suffix == ".tex")).encode())
     raise InputError(f"{path} is of no known kind: end the name in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
 
 
@@ -147,135 +172,3 @@ def csv_text(frame: pd.DataFrame) -> str:
         if column.dtype == object or isinstance(column.dtype, pd.StringDtype):
             safe.isetitem(place, column.map(harmless))
     return str(safe.to_csv(index=False, lineterminator="\n"))
-
-
-Cell = Callable[[str, bool], str]
-
-
-def latex(frame: pd.DataFrame, spread: str = "interval") -> str:
-    """A table for LaTeX; needs ``\\usepackage{booktabs}``."""
-    heads, rows, wide = for_people(frame, spread, pm="$\\pm$", minus="$-$")
-
-    def written(text: str, bold: bool) -> str:
-        kept = [_latex_text(part) for part in re.split(r"(\$\\pm\$|\$-\$)", text)]
-        return f"\\textbf{{{''.join(kept)}}}" if bold else "".join(kept)
-
-    lines = [" & ".join(written(t, b) for t, b in row) + r" \\" for row in rows]
-    head = " & ".join(_latex_text(h) for h in heads) + r" \\"
-    columns = "l" * (len(heads) - wide) + "r" * wide
-    note = "% \\usepackage{booktabs}"
-    body = [note, f"\\begin{{tabular}}{{{columns}}}", "\\toprule", head, "\\midrule", *lines, "\\bottomrule"]
-    return "\n".join([*body, "\\end{tabular}", ""])
-
-
-def _latex_text(text: str) -> str:
-    """Letter for letter, but for the two signs that are LaTeX already."""
-    if text in ("$\\pm$", "$-$"):
-        return text
-    special: Mapping[str, str] = {
-        **{c: f"\\{c}" for c in "&%$#_{}"},
-        "~": "\\textasciitilde{}",
-        "^": "\\textasciicircum{}",
-        "\\": "\\textbackslash{}",
-        "<": "\\textless{}",
-        ">": "\\textgreater{}",
-        "|": "\\textbar{}",
-        "↑": "$\\uparrow$",
-        "↓": "$\\downarrow$",
-        "·": "$\\cdot$",
-        "\n": " ",
-        "\r": " ",
-    }
-    return "".join(special.get(c, c) for c in text)
-
-
-def markdown(frame: pd.DataFrame, spread: str = "interval") -> str:
-    """A table for Markdown."""
-    heads, rows, wide = for_people(frame, spread, pm="±", minus="−")
-    lines = ["| " + " | ".join(_markdown_text(h) for h in heads) + " |"]
-    lines.append("|" + " :-- |" * (len(heads) - wide) + " --: |" * wide)
-    for row in rows:
-        cells = [f"**{_markdown_text(t)}**" if bold else _markdown_text(t) for t, bold in row]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join([*lines, ""])
-
-
-def _markdown_text(text: str) -> str:
-    """Letter for letter: no bars, line ends, tags, links or emphasis."""
-    text = re.sub(r"([\\`*_{}\[\]<>|#~])", r"\\\1", text)
-    return re.sub(r"\s+", " ", text)
-
-
-def for_people(
-    frame: pd.DataFrame, spread: str, pm: str, minus: str
-) -> tuple[list[str], list[list[tuple[str, bool]]], int]:
-    """Headings, rows of (text, bold), and how many columns at the end are numbers.
-
-    Raises:
-        ValueError: ``spread`` is none of ``SPREADS``.
-    """
-    if spread not in SPREADS:
-        raise ValueError(f"spread must be one of {', '.join(SPREADS)}, got {spread!r}")
-    if not {"model", "metric", "value", "low", "high", "higher_is_better"} <= set(frame.columns):
-        numeric = [pd.api.types.is_numeric_dtype(frame[c]) for c in frame.columns]
-        wide = len(numeric) - next((k for k in range(len(numeric), 0, -1) if not numeric[k - 1]), 0)
-        cells = [[(number(v, minus), False) for v in row] for row in frame.itertuples(index=False)]
-        return [str(c) for c in frame.columns], cells, wide
-    models, metrics = (list(dict.fromkeys(frame[c])) for c in ("model", "metric"))
-    by = {(r.model, r.metric): r for r in frame.itertuples(index=False)}
-    best = {m: _best([by.get((k, m)) for k in models]) for m in metrics}
-
-    def cell(model: str, metric: str) -> tuple[str, bool]:
-        row: Any = by.get((model, metric))
-        if row is None:
-            return "", False
-        return spread_text(row, spread, pm, minus), model in best[metric]
-
-    arrows = {m: _arrow(frame[frame["metric"] == m]["higher_is_better"].iloc[0]) for m in metrics}
-    if len(metrics) <= MOST_COLUMNS:
-        rows = [[(k, False), *(cell(k, m) for m in metrics)] for k in models]
-        return ["model", *(m + arrows[m] for m in metrics)], rows, len(metrics)
-    rows = [[(m + arrows[m], False), *(cell(k, m) for k in models)] for m in metrics]
-    return ["metric", *models], rows, len(models)
-
-
-def _arrow(higher: Any) -> str:
-    """Which way is better."""
-    return "" if pd.isna(higher) else " ↑" if higher else " ↓"
-
-
-def _best(rows: Sequence[Any]) -> set[str]:
-    """Models with the best value, as it is written; none if all are the same or neither way is better."""
-    known = [r for r in rows if r is not None and not pd.isna(r.value)]
-    if len(known) < 2 or pd.isna(known[0].higher_is_better):
-        return set()
-    values = [float(number(r.value, "-").replace(",", "")) for r in known]
-    top = max(values) if known[0].higher_is_better else min(values)
-    return set() if min(values) == max(values) else {r.model for r, v in zip(known, values, strict=True) if v == top}
-
-
-def spread_text(row: Any, spread: str, pm: str, minus: str) -> str:
-    """A value with its interval."""
-    value = number(row.value, minus)
-    if spread == "none" or pd.isna(row.low) or pd.isna(row.value):
-        return value
-    if spread == "plus_minus":
-        return f"{value} {pm} {number(max(row.high - row.value, row.value - row.low), minus)}"
-    return f"{value} [{number(row.low, minus)}, {number(row.high, minus)}]"
-
-
-def number(value: Any, minus: str) -> str:
-    """A cell: whole numbers as they are, three decimals below ten, fewer above; texts as they are."""
-    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
-        return "n/a"
-    if isinstance(value, (bool, np.bool_, str)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        return str(value)
-    whole_one, value = isinstance(value, (int, np.integer)), float(value)
-    if whole_one or (value.is_integer() and abs(value) >= 10):
-        text = f"{int(value):,}"
-    elif np.isinf(value):
-        text = "inf" if value > 0 else "-inf"
-    else:
-        size = abs(value)
-        text = f"{value:.1e}" if 0 < size < 5e-4 else f"{value:.3f}" if size < 10 else f"{value:.2f}"
-    return text.replace("-", minus, 1) if text.startswith("-") else text

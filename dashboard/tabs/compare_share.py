@@ -125,14 +125,13 @@ class Share:
         if suffix not in SUFFIXES or spread not in SPREADS:
             raise InputError("There is no such format: reload the page and choose again.")
         path = new_file(named(runs, f"-{'classes' if what == 'classes' else 'metrics'}{suffix}"))
-        if what == "classes":
-            return str(write_table(class_table_of(runs), path, spread))
+        made = class_table_of if what == "classes" else table_of
         if len(runs) == 1 or runs[0].task == "profile":
-            return str(write_table(table_of(runs), path, spread))
+            return str(write_table(made(runs), path, spread))
         from dashboard.comparing.compare import compare
 
         place = next((k for k, r in enumerate(runs) if r.id == baseline), 0)
-        return str(write_table(table_of(compare(runs, place)), path, spread))
+        return str(write_table(made(compare(runs, place)), path, spread))
 
     def predictions(self, run_id: str | None, suffix: str | None) -> str:
         """Everything a run answered."""
