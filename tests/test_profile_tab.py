@@ -306,9 +306,11 @@ def test_the_cheaper_model_is_marked_and_unequal_terms_are_said():
 def test_a_busy_machine_is_told_where_its_times_are_shown():
     calm, busy = view("calm"), view("busy", variants=(way("fp32", 65.0), way("bf16", 24.0, speedup=0.985)))
     assert explore.busy([calm]) == []
-    told = [{"key": "ui.prf.warn.busy", "vars": {"model": "busy"}}]
-    assert explore.busy([calm, busy]) == told
-    assert explore.figures_data([busy])["warnings"] == told
+    assert explore.busy([calm, busy]) == [{"key": "ui.prf.warn.busy", "vars": {"models": "busy"}}]
+    assert explore.busy([busy, calm, busy])[0]["vars"] == {"models": "busy, busy"}  # one sentence
+    assert explore.figures_data([calm, busy])["warnings"] == []  # key figures are those of the plain way
+    late = view("late", variants=(way("fp32", 65.0), way("default", 24.0, speedup=0.985)))
+    assert explore.figures_data([late])["warnings"] == explore.busy([late])
 
 
 def test_throughput_is_best_where_it_is_most_not_where_the_batch_is_largest():

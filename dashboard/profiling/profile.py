@@ -104,9 +104,9 @@ def _finished(found: Profile, done: Sequence[Measured], data: Dataset | None) ->
     ways = tuple(one.variant for one in done)
     if busy := unsteady(ways):
         notes.append(
-            f"The machine had other work while this was measured (seen in {', '.join(busy)}): times of different ways "
-            "are of different moments and do not compare; speed-ups do, for which both ways answered in turn. Measure "
-            "again when nothing else runs."
+            f"The machine had other work while this was measured (seen in {', '.join(busy)}): times are longer than on "
+            "an idle machine, and those of different ways, taken one after the other, do not compare. Speed-ups "
+            "compare better: both ways answered in turn."
         )
     memory = dict(usual.fresh.memory_mb)
     gpu = dict(usual.gpu or {})

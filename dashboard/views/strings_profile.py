@@ -81,8 +81,8 @@ PROFILE: dict[str, tuple[str, str]] = {
     "ui.prf.memory.gpu_steady": ("GPU steady", "GPU 穩定時"),
     "ui.prf.memory.gpu_peak": ("GPU peak", "GPU 尖峰"),
     "ui.prf.warn.busy": (
-        "The machine had other work while {model} was measured. Times of different ways are of different moments and do not compare; speed-ups do, for which both ways answered in turn.",
-        "量測 {model} 時機器還有其他工作。各執行方式的時間是不同時刻量的，不可直接比較；加速倍數是輪流量測的，可以比較。",
+        "The machine had other work while this was measured: {models}. Times are longer than on an idle machine, and those of different ways, taken one after the other, do not compare. Speed-ups compare better: both ways answered in turn.",
+        "量測時機器還有其他工作：{models}。時間比機器閒置時長；各執行方式是先後量測的，彼此不可直接比較。加速倍數是輪流量測的，較可比較。",
     ),
     "ui.prf.warn.device": (
         "These models were measured on different devices: their times do not compare.",

@@ -109,7 +109,8 @@ def best_throughput(way: Variant | None) -> tuple[int, float] | None:
 
 def _warnings(views: Sequence[Opened]) -> list[Data]:
     """Why some of these numbers do not compare."""
-    found = busy(views)
+    named = zip(names_of(views), views, strict=True)
+    found = _busy([n for n, v in named if v.usual and v.usual.name in unsteady(v.profile.variants)])
     if len({v.profile.device for v in views}) > 1:
         found.append({"key": "ui.prf.warn.device"})
     if len({v.profile.input_size for v in views}) > 1:
@@ -118,9 +119,12 @@ def _warnings(views: Sequence[Opened]) -> list[Data]:
 
 
 def busy(views: Sequence[Opened]) -> list[Data]:
-    """Of which models the times show that the machine had other work."""
-    models = [n for n, v in zip(names_of(views), views, strict=True) if unsteady(v.profile.variants)]
-    return [{"key": "ui.prf.warn.busy", "vars": {"model": model}} for model in models]
+    """Of which models some way's times show that the machine had other work."""
+    return _busy([n for n, v in zip(names_of(views), views, strict=True) if unsteady(v.profile.variants)])
+
+
+def _busy(models: Sequence[str]) -> list[Data]:
+    return [{"key": "ui.prf.warn.busy", "vars": {"models": ", ".join(models)}}] if models else []
 
 
 def layers_table(view: Opened, selected: int | None = None) -> Data:
