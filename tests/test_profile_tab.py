@@ -304,12 +304,12 @@ def test_the_cheaper_model_is_marked_and_unequal_terms_are_said():
 
 
 def test_a_busy_machine_is_told_where_its_times_are_shown():
-    calm, busy = view("calm"), view("busy", variants=(way("fp32", 65.0), way("bf16", 24.0, speedup=0.985)))
+    calm, busy = view("calm"), view("busy", variants=(way("fp32", 65.0, speedup=1.0), way("bf16", 24.0, speedup=0.985)))
     assert explore.busy([calm]) == []
     assert explore.busy([calm, busy]) == [{"key": "ui.prf.warn.busy", "vars": {"models": "busy"}}]
     assert explore.busy([busy, calm, busy])[0]["vars"] == {"models": "busy, busy"}  # one sentence
     assert explore.figures_data([calm, busy])["warnings"] == []  # key figures are those of the plain way
-    late = view("late", variants=(way("fp32", 65.0), way("default", 24.0, speedup=0.985)))
+    late = view("late", variants=(way("fp32", 65.0, speedup=1.0), way("default", 24.0, speedup=0.985)))
     assert explore.figures_data([late])["warnings"] == explore.busy([late])
 
 
