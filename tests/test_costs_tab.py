@@ -196,6 +196,36 @@ def test_runs_of_one_model_are_told_apart(tmp_path) -> None:
     assert [label for label, _ in shown[-2].choices] == ["hasher · set 0", "hasher · set 1"]
 
 
+def test_no_class_costs_more_at_the_best_than_now(runs) -> None:
+    for view in decisions(runs):
+        for prices in (prices_of(view.common.names, 1, 1), prices_of(view.common.names, 9, 1)):
+            found = class_points(view, prices)
+            assert (found.choice.cost <= found.choice.now + 1e-12).all()
+            for k, label in enumerate(found.labels.tolist()):
+                point = operating_points([view], prices, label)[0]
+                assert float(point.choice.gain) >= -1e-12
+                if np.isnan(found.choice.threshold[k]):
+                    assert point.verdict == "none"
+
+
+def test_of_a_few_images_no_threshold_is_chosen(tmp_path) -> None:
+    store, how = Store(tmp_path), Settings(latency=False)
+    runs = [evaluate(FakeAdapter(fingerprint=f"m{k}"), FakeDataset(50), store, how) for k in range(2)]
+    view = decisions(runs)[0]
+    prices = prices_of(view.common.names, 1, 5)
+    found = class_points(view, prices)
+    assert found.few.tolist() == (found.support < 10).tolist()
+    assert set(found.few.tolist()) == {True, False}
+    assert (found.choice.cost == found.choice.now)[found.few].all()
+    rows = explore.class_table(found)["rows"]
+    for k, few in enumerate(found.few.tolist()):
+        assert (rows[k][2] == {"key": "ui.cost.few"}, rows[k][4:] == [None] * 3) == (few, few)
+        point = operating_points([view], prices, int(found.labels[k]))[0]
+        assert (point.few, point.verdict == "few") == (few, few)
+        row = explore.points_table([point], ["a"])["rows"][0]
+        assert (row[2] == {"key": "ui.cost.few"}, row[4] is None) == (few, few)
+
+
 def test_another_truth_is_said(runs, tmp_path) -> None:
     do, ids = panel(Store(tmp_path), runs)
     other = FakeDataset(100, fingerprint="data-3")

@@ -170,7 +170,8 @@ class Choice:
     """The best threshold, in costs a sample; arrays of the shape that was asked for.
 
     Attributes:
-        threshold: the best on all samples; infinite where it is best to answer nothing.
+        threshold: the best on all samples; infinite where it is best to answer nothing; where nothing is cheaper than
+            the present operating point, the present threshold, or NaN if that is none.
         cost: there, on the samples it was chosen by: optimistic.
         now: at the present operating point.
         fitted: cross-fitted: chosen on each half, judged on the other; NaN with fewer than ``FEW`` samples in a half.
@@ -194,22 +195,29 @@ class Choice:
         return self.now - self.fitted
 
 
-def choose(curve: Floats, now: Floats, samples: Ints, present: Floats | float) -> Choice:
-    """The cheapest threshold; of equally cheap ones that nearest the present one.
+def choose(curve: Floats, now: Floats, samples: Ints, present: Floats | float, rule: bool = False) -> Choice:
+    """The cheapest threshold; of equally cheap ones that nearest the present one, which stays where none is cheaper.
 
     Args:
         curve: (H, ..., G) total cost of each half at each threshold.
         now: (H, ...) total cost of each half at the present operating point.
         samples: (H,) in each half.
-        present: (...) the present threshold.
+        present: (...) the present threshold, or one to compare with where there is a rule.
+        rule: whether what is done at present is no threshold but another rule: the most probable class.
     """
     count = max(1, int(samples.sum()))
-    whole = curve.sum(axis=0)
+    offered = np.append(curve, now[..., None], axis=-1)
+    whole = offered.sum(axis=0)
     best = _cheapest(whole, present)
-    halves = np.stack([_cheapest(curve[1 - h], present) for h in range(HALVES)])
-    judged = np.stack([_at(curve[h], halves[h]) for h in range(HALVES)])
+    halves = np.stack([_cheapest(offered[1 - h], present) for h in range(HALVES)])
+    judged = np.stack([_at(offered[h], halves[h]) for h in range(HALVES)])
     fitted = judged.sum(axis=0) / count if samples.min() >= FEW else np.full(whole.shape[:-1], np.nan)
-    return Choice(THRESHOLDS[best], _at(whole, best) / count, now.sum(axis=0) / count, fitted, THRESHOLDS[halves])
+    kept = np.nan if rule else present
+
+    def named(places: Ints) -> Floats:
+        return np.where(places == G, kept, THRESHOLDS[np.minimum(places, G - 1)])
+
+    return Choice(named(best), _at(whole, best) / count, now.sum(axis=0) / count, fitted, named(halves))
 
 
 def _at(curve: Floats, places: Ints) -> Floats:
@@ -217,9 +225,10 @@ def _at(curve: Floats, places: Ints) -> Floats:
 
 
 def _cheapest(curve: Floats, present: Floats | float) -> Ints:
-    """(...) places of the least cost, nearest the present threshold among equals."""
+    """(...) places of the least cost; among equals what there is now, which is the last, or nearest its threshold."""
     least = curve.min(axis=-1, keepdims=True)
     far = np.abs(np.minimum(THRESHOLDS, 2.0) - np.asarray(present, np.float64)[..., None])
+    far = np.append(far, np.full((*far.shape[:-1], 1), -1.0), axis=-1)
     return np.where(curve <= least * (1 + ROUNDING), far, np.inf).argmin(axis=-1)
 
 

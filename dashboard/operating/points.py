@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.errors import InputError
-from dashboard.metrics.costs import ROUNDING, Choice, Prices, choose, mean_interval, sample_costs
+from dashboard.metrics.costs import ROUNDING, Choice, Ladder, Prices, choose, mean_interval, sample_costs
 from dashboard.operating.decisions import Answers, Decisions
 from dashboard.operating.samples import Common
 
 Floats = NDArray[np.float64]
+FEW_OF_CLASS = 10
+"""Images or objects of a class without which no threshold is chosen for it: it stays as it is."""
 ARGMAX = 0.5
 """What a threshold of one class against the rest is compared with where the most probable class is answered."""
 
@@ -28,6 +30,7 @@ class OperatingPoint:
         choice: the best threshold, and what it costs.
         low, high: 95 % interval of the cross-fitted saving; NaN where there is none.
         curve: (G,) cost at each of ``THRESHOLDS``.
+        few: whether it is for a class of which there are too few to choose by, so that nothing changes.
     """
 
     present: float
@@ -35,10 +38,13 @@ class OperatingPoint:
     low: float
     high: float
     curve: Floats
+    few: bool = False
 
     @property
     def verdict(self) -> str:
-        """ "gain" or "loss" where the interval of the saving is on one side of 0, else "unsure" or "none"."""
+        """ "gain" or "loss" where the interval of the saving is on one side of 0, else "unsure", "none" or "few"."""
+        if self.few:
+            return "few"
         if float(self.choice.gain) <= ROUNDING * float(self.choice.now):
             return "none"
         return "gain" if self.low > 0 else "loss" if self.high < 0 else "unsure"
@@ -91,9 +97,16 @@ def _point(view: Decisions, prices: Prices, label: int | None) -> OperatingPoint
     now = view.now(label, prices)
     argmax = label is not None and isinstance(view, Answers)
     present = ARGMAX if argmax else view.present
-    choice = choose(curve, np.bincount(half, now, 2).astype(np.float64), ladder.samples, present)
+    few = label is not None and int(_support(ladder)[0]) < FEW_OF_CLASS
+    offered = np.full_like(curve, np.inf) if few else curve
+    choice = choose(offered, np.bincount(half, now, 2).astype(np.float64), ladder.samples, present, argmax)
     low, high = _interval(view, prices, label, now, choice) if np.isfinite(choice.fitted) else (np.nan, np.nan)
-    return OperatingPoint(np.nan if argmax else present, choice, low, high, curve.sum(axis=0) / max(1, count))
+    return OperatingPoint(np.nan if argmax else present, choice, low, high, curve.sum(axis=0) / max(1, count), few)
+
+
+def _support(ladder: Ladder) -> NDArray[np.int64]:
+    """(C,) how many of the truth."""
+    return (ladder.missed[..., -1].astype(np.int64) + ladder.dropped[..., -1]).sum(axis=0)
 
 
 def _interval(view: Decisions, prices: Prices, label: int | None, now: Floats, choice: Choice) -> tuple[float, float]:
@@ -103,7 +116,7 @@ def _interval(view: Decisions, prices: Prices, label: int | None, now: Floats, c
         after = view.sample_costs(prices, threshold)
     else:
         after = sample_costs(view.one(label), prices.of(label), threshold)
-    return mean_interval(now - after)
+    return mean_interval(now - np.where(np.isnan(threshold), now, after))
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +127,7 @@ class ClassPoints:
         names: (K,) classes that occur or were answered.
         labels: (K,) their common numbers.
         support: (K,) how many of the truth.
+        few: (K,) whether these are too few to choose a threshold by, so that the class stays as it is.
         choice: arrays of (K,).
         together: all classes at one common threshold, if that is a thing to do (not for the most probable class).
     """
@@ -121,6 +135,7 @@ class ClassPoints:
     names: Sequence[str]
     labels: NDArray[np.int64]
     support: NDArray[np.int64]
+    few: NDArray[np.bool_]
     choice: Choice
     together: Choice | None
 
@@ -131,14 +146,16 @@ def class_points(view: Decisions, prices: Prices) -> ClassPoints:
     ladder = view.each()
     wrong, missed = view.each_now()
     now = prices.false_positive * wrong + prices.miss * missed
-    support = (ladder.missed[..., -1].astype(np.int64) + ladder.dropped[..., -1]).sum(axis=0)
+    support = _support(ladder)
     shown = np.flatnonzero((support > 0) | (wrong.sum(axis=0) > 0))
     curve = ladder.costs(prices)[:, shown]
     answers = isinstance(view, Answers)
     present = ARGMAX if answers else view.present
-    choice = choose(curve, now[:, shown], ladder.samples, np.full(len(shown), present))
+    few = support[shown] < FEW_OF_CLASS
+    offered = np.where(few[:, None], np.inf, curve)
+    choice = choose(offered, now[:, shown], ladder.samples, np.full(len(shown), present), answers)
     together = None
     if not answers:
         together = choose(curve.sum(axis=1), now[:, shown].sum(axis=1), ladder.samples, present)
     shared: Common = view.common
-    return ClassPoints([shared.names[int(i)] for i in shown], shown, support[shown], choice, together)
+    return ClassPoints([shared.names[int(i)] for i in shown], shown, support[shown], few, choice, together)

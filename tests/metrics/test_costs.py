@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
 from dashboard.metrics import costs
-from dashboard.metrics.costs import FEW, THRESHOLDS, Prices, choose, ladder, of_answers, of_class, sample_costs
+from dashboard.metrics.costs import FEW, THRESHOLDS, G, Prices, choose, ladder, of_answers, of_class, sample_costs
 from dashboard.metrics.detection.columns import DetectionBatch
 from dashboard.metrics.detection.matching import match
 from dashboard.metrics.detection.operating import Point, counts
@@ -119,12 +119,27 @@ def test_of_equal_costs_the_nearest_to_the_present_is_taken() -> None:
     assert float(choose(curve, np.ones(2), samples, 0.0).threshold) == 0.2
 
 
+@pytest.mark.parametrize(("now", "threshold", "cost"), [(2, np.nan, 4 / 60), (3, 0.4, 5 / 60)])
+def test_what_there_is_now_stays_where_no_threshold_is_cheaper(now: float, threshold: float, cost: float) -> None:
+    curve = np.full((2, G), 9.0)
+    curve[:, 400] = 2.5
+    found = choose(curve, np.full(2, now), np.array([30, 30]), 0.5, rule=True)
+    np.testing.assert_array_equal(found.threshold, threshold)
+    np.testing.assert_array_equal(found.halves, [threshold] * 2)
+    assert float(found.cost) == float(found.fitted) == pytest.approx(cost)
+    assert float(found.gain) >= 0
+    kept = choose(curve, np.full(2, 2.0), np.array([30, 30]), np.array(0.123456))
+    assert float(kept.threshold) == 0.123456  # between the steps
+
+
 @pytest.mark.parametrize("unit", [1e-12, 1.0, 1e9])
 def test_the_unit_of_prices_does_not_matter(unit: float) -> None:
     rng = np.random.default_rng(0)
     events = of_class(rng.random(200), rng.random(200) < 0.3)
     counted = ladder(events, np.arange(200) % 2)
-    found, plain = (choose(counted.costs(one(p, 3 * p))[:, 0], np.ones(2), counted.samples, 0.5) for p in (unit, 1))
+    found, plain = (
+        choose(counted.costs(one(p, 3 * p))[:, 0], np.full(2, 100 * p), counted.samples, 0.5) for p in (unit, 1)
+    )
     assert float(found.threshold) == float(plain.threshold)
     assert found.halves.tolist() == plain.halves.tolist()
 

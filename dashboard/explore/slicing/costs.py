@@ -17,10 +17,19 @@ from dashboard.operating.points import ClassPoints, OperatingPoint
 COLUMNS = ("cost_threshold_now", "cost_threshold", "cost_now", "cost_best", "cost_fitted", "cost_gain")
 
 
+FEW: Data = {"key": "ui.cost.few"}
+KEEP: Data = {"key": "ui.cost.keep"}
+
+
 def threshold(value: Any) -> float | str | None:
     """For a table: infinite is its own text."""
     number = float(value)
     return "∞" if np.isinf(number) else json_number(number)
+
+
+def best(value: Any, few: Any = False) -> Any:
+    """The best threshold for a table: words where there is none."""
+    return FEW if few else KEEP if np.isnan(value) else threshold(value)
 
 
 def span(low: float, high: float) -> str:
@@ -33,13 +42,18 @@ def points_table(points: Sequence[OperatingPoint], names: Sequence[str], key: st
     rows = []
     for k, (point, name) in enumerate(zip(points, names, strict=True)):
         c = point.choice
-        numbers = [threshold(point.present), threshold(c.threshold)]
-        numbers += [json_number(float(x)) for x in (c.now, c.cost, c.fitted, c.fitted_gain)]
+        numbers = [threshold(point.present), best(c.threshold, point.few)]
+        numbers += [json_number(float(x)) for x in (c.now, *_unless(point.few, c.cost, c.fitted, c.fitted_gain))]
         verdict = {"key": f"ui.cost.{point.verdict}"}
         rows.append([marked(k, name), *numbers, span(point.low, point.high), verdict])
     most = max(float(x) for p in points for x in (p.choice.now, p.choice.cost)) or 1.0
     return {"key": key, "columns": [{"label": "ui.cost.run", "kind": "name"}, *_heads(most), *_ends()], "rows": rows,
             "still": True}  # fmt: skip
+
+
+def _unless(few: Any, *values: Any) -> tuple[Any, ...]:
+    """What a choice gives; nothing where there were too few to choose by."""
+    return tuple(np.nan for _ in values) if few else values
 
 
 def _heads(most: float) -> list[Data]:
@@ -67,10 +81,10 @@ def curve_chart(points: Sequence[OperatingPoint], names: Sequence[str], key: str
         name = figures.plain(called)
         line = figures.line(x, point.curve[finite], called, k, line={"color": color(k), "dash": DASHES[k], "width": 2})
         traces.append(line | {"hovertemplate": f"{name}<br>t %{{x:.3f}} · %{{y:.4g}}<extra></extra>"})
-        best = float(point.choice.threshold)
+        cheapest = float(point.choice.threshold)
         marks = [(point.present, float(point.choice.now), f"{SYMBOLS[k % 4]}-open", "ui.cost.now")]
-        if np.isfinite(best):
-            marks.append((best, float(point.choice.cost), SYMBOLS[k % 4], "ui.cost.best"))
+        if np.isfinite(cheapest) and not point.few:
+            marks.append((cheapest, float(point.choice.cost), SYMBOLS[k % 4], "ui.cost.best"))
         for at, cost, sign, said in marks:
             if np.isnan(at):
                 continue
@@ -124,7 +138,12 @@ def class_table(points: ClassPoints, key: str = "") -> Data:
     c = points.choice
     columns = (c.now, c.cost, c.fitted, c.fitted_gain)
     rows: list[list[Any]] = [
-        [name, int(n), threshold(t), *(json_number(float(x[i])) for x in columns)]
+        [
+            name,
+            int(n),
+            best(t, points.few[i]),
+            *map(json_number, (c.now[i], *_unless(points.few[i], *(x[i] for x in columns[1:])))),
+        ]
         for i, (name, n, t) in enumerate(zip(points.names, points.support, c.threshold, strict=True))
     ]
     labels = points.labels.tolist()
