@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,6 +29,7 @@ from dashboard.tabs.compare_decide import START as DECIDE
 from dashboard.tabs.compare_decide import Decide
 from dashboard.tabs.compare_pictures import START as PICTURES
 from dashboard.tabs.compare_pictures import Pictures, frame_of
+from dashboard.views.strings import t
 from models.load import load_model
 from tests.enhancement_store import runs_in
 from tests.fake_detector import FakeDetector, FakeObjects
@@ -261,12 +263,25 @@ def test_a_link_to_runs_of_two_tasks_says_which_are_left_out(tmp_path: Path, mon
     assert said == ["digits_linear left out: up to 1 runs can be compared."]
 
 
+def test_boxes_are_looked_for_where_they_are(engine: Engine, ids: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    do = Compare(engine)
+    assert do.tasked("detection")[2].value == str(t("ui.cmp.few"))
+    masked = [replace(engine.store.get(ids[0]), task="instance-segmentation")]
+    monkeypatch.setattr(do, "of", lambda task: masked if task == "instance-segmentation" else [])
+    assert do.tasked("detection")[2].value == str(t("ui.cmp.few.boxes"))
+    assert do.tasked("tracking")[2].value == str(t("ui.cmp.few"))
+
+
 def test_curves_of_more_than_the_common_samples_are_said_to_be(engine: Engine, ids: list[str]) -> None:
     do = Decide(engine)
     for chosen, said in ((ids[:2], False), (ids[1:], True)):
         state, *values = do.opened(dict(DECIDE), {}, chosen, chosen[0])
-        assert values[8].visible is said
-        assert do.drawn(state, chosen, chosen[0], "top1", None, "pr")[4].visible is said
+        assert bool(values[8].value) is said
+        _, table, *charts = do.drawn(state, chosen, chosen[0], "log_loss", None, "pr")
+        assert bool(charts[3].value) is said
+        assert charts[1].visible is False  # no cost is known: its chart leaves no hole, and a sentence says so
+        assert values[9].value
+        assert table["metric"] == "log_loss"  # the sentences follow the choice
 
 
 def test_runs_chosen_in_another_tab_bring_their_task_and_a_baseline(engine: Engine, ids: list[str]) -> None:

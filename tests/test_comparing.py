@@ -423,6 +423,8 @@ def test_few_samples_have_no_bootstrap_interval_but_an_exact_p(tmp_path):
     assert math.isnan(top.low)
     assert top.p == pytest.approx(2 / 2**8)
     assert math.isnan(difference(found, "f1_macro", 1).p)
+    assert difference(found, "f1_macro", 1).method == "no interval: too few images of a class"
+    assert difference(found, "mce", 1).method == "no interval"
 
 
 def test_several_labels(tmp_path):

@@ -148,6 +148,43 @@ def test_only_tests_that_were_made_are_told_and_resamples_only_where_there_are_a
     assert decide_data(replace(made, differences=by_t))["resamples"] is None
 
 
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (difference(0.2, 0.1, 0.3, 0.01), {"split": False}),
+        (difference(0.2, -0.1, 0.3, 0.4), {"split": False}),
+        (difference(-0.007, -0.015, -0.002, 0.125), {"split": True}),  # McNemar's exact p with few that differ
+        (difference(0.2, 0.1, 0.3, 0.04, p_holm=0.08), {"split": True}),
+        (difference(0.2, -0.1, 0.3, 0.01), {"split": True}),
+        (difference(0.0, p=1.0), {"split": False}),
+        (difference(0.2, 0.1, 0.3), {}),
+        (difference(0.2, method="no interval"), {"why": "none"}),
+        (difference(0.2, method="no interval: too few images, or no spread"), {"why": "few"}),
+        (difference(0.2, method="no interval: too few images of a class"), {"why": "class"}),
+        (difference(NAN), {"why": "value"}),
+    ],
+)
+def test_what_a_verdict_cannot_say_by_itself_is_said(found: Difference, said: dict[str, Any]) -> None:
+    data = decide_data(comparison_of([[1, 2], [2, 4]], differences=[found]))
+    cell = data["rows"][1][0]["diff"]
+    assert {k: cell[k] for k in ("why", "split") if k in cell} == said
+    if "why" in said:
+        assert f"ui.vs.why.{said['why']}" in STRINGS
+        assert cell["verdict"] == "unknown"
+
+
+def test_the_sentences_are_about_the_metric_that_was_chosen_and_masks_are_called_so() -> None:
+    made = comparison_of([[1, 2], [2, 4]], figures=[figure_of([1, 2]), figure_of([3, 4], name="ssim")])
+    assert decide_data(made)["metric"] is None
+    assert decide_data(made, "ssim")["metric"] == "ssim"
+    named = [figure_of([0.1, 0.2], name=n) for n in ("map_50", "box_map", "mar_100")]
+    for task, masks_ in (("instance-segmentation", [True, False, True]), ("detection", [False] * 3)):
+        columns = decide_data(comparison_of([[1], [2]], figures=named, task=task, score_name="f1"))["columns"]
+        assert [c["mask"] for c in columns] == masks_
+    counted = [figure_of([1e6, 2e6], name="params", unit="params"), figure_of([1, 2])]
+    assert [c["whole"] for c in decide_data(replace(made, figures=counted))["columns"]] == [True, False]
+
+
 def test_right_and_wrong_make_the_cells_of_mcnemar() -> None:
     made = comparison_of([[1, 1, 0, 0, 1], [1, 0, 1, 0, 0]], task="classification", score_name="correct")
     assert groups_of(made) == RIGHT_WRONG

@@ -87,8 +87,8 @@ def measure(runs: Sequence[Run], aligned: Aligned, how: Settings) -> Measured:
         found.append(_Answers(batch, of[c["predicted"]], c["predicted"] == c["label"]))
     figures = _figures(runs, found, aligned)
     draws, class_draws = _resample(labels, found, len(classes.names), how)
-    if not enough(np.bincount(labels)):  # too narrow with so few samples a class
-        draws = {k: v for k, v in draws.items() if k in (*LINEAR, "mcc", "cohen_kappa", "ece")}
+    thin = () if enough(np.bincount(labels)) else set(draws) - {*LINEAR, "mcc", "cohen_kappa", "ece"}
+    draws = {k: v for k, v in draws.items() if k not in thin}  # too narrow with so few samples a class
     return Measured(
         unit="image",
         units=len(labels),
@@ -104,6 +104,7 @@ def measure(runs: Sequence[Run], aligned: Aligned, how: Settings) -> Measured:
             "top5": np.stack([(f.batch.summary.rank >= 0) & (f.batch.summary.rank < 5) for f in found]),
         },
         binary=True,
+        sparse=thin,
     )
 
 

@@ -201,7 +201,8 @@ def _difference(figure: Figure, place: int, found: Measured, how: Settings) -> t
         return value, ends, p, f"jackknife over {len(left)} blocks of frames, Student's t"
     draws = found.draws.get(figure.name)
     if draws is None:
-        return value, (math.nan, math.nan), math.nan, "no interval"
+        few = figure.name in found.sparse
+        return value, (math.nan, math.nan), math.nan, f"no interval{': too few images of a class' if few else ''}"
     gap = draws[:, place] - draws[:, base]
     recentred = figure.name not in found.linear
     units = None if found.unit == "sequence" else found.units  # of sequences eight are enough, as for the runs' own

@@ -53,6 +53,7 @@ class Measured:
         notes: what a reader must know.
         hits: (R, N) right or wrong by metric, for metrics that are shares of right answers: their p is McNemar's.
         binary: whether scores are right or wrong, 1 or 0.
+        sparse: metrics over classes, which have no draws as there are too few images of a class.
     """
 
     unit: str
@@ -69,6 +70,7 @@ class Measured:
     notes: Sequence[str] = ()
     hits: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     binary: bool = False
+    sparse: Collection[str] = ()
 
     @property
     def nbytes(self) -> int:

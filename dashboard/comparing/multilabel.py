@@ -67,7 +67,8 @@ def measure(runs: Sequence[Run], aligned: Aligned, how: Settings) -> Measured:
     draws = {name: drawn[:, i * len(runs) : (i + 1) * len(runs)] for i, name in enumerate(columns)}
     sums, class_draws = _resample(found, count, samples, how)
     support = np.bincount(keys[how.baseline] % count, minlength=count)
-    draws |= {k: v for k, v in sums.items() if k.endswith("_micro") or enough(support)}
+    thin = () if enough(support) else {k for k in sums if not k.endswith("_micro")}
+    draws |= {k: v for k, v in sums.items() if k not in thin}
     totals = [np.stack([np.bincount(c, minlength=count) for _, c in f.sides]) for f in found]
     shown = np.flatnonzero(np.any([t[1:].any(axis=0) for t in totals], axis=0))
     rates = {name: np.stack([_rates(t)[name] for t in totals])[:, shown] for name in RATES}
@@ -94,6 +95,7 @@ def measure(runs: Sequence[Run], aligned: Aligned, how: Settings) -> Measured:
             for name in ("recall", "precision", "f1")
         ],
         hits={"subset_accuracy": np.stack([f.correct for f in found])},
+        sparse=thin,
         notes=[*joined.notes, *scores_note(aligned, figures, KEPT)],
     )
 

@@ -8,7 +8,7 @@ import html
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import Any
+from typing import Any, TypeGuard
 
 import gradio as gr
 
@@ -123,8 +123,13 @@ class Compare:
         return (
             Choices(choices=choices, value=kept),
             Choices(choices=[(labels[i], i) for i in kept], value=first, interactive=len(kept) > 1),
-            gr.Markdown(visible=len(kept) < 2),
+            gr.Markdown(t(self._few(task)), visible=len(kept) < 2),
         )
+
+    def _few(self, task: str | None) -> str:
+        """The key of what to say where there are not two runs to compare: boxes may be under another task."""
+        elsewhere = task == "detection" and len(self.of(task)) < 2 and self.of("instance-segmentation")
+        return "ui.cmp.few.boxes" if elsewhere else "ui.cmp.few"
 
     def tasked(self, task: str) -> Chosen:
         """Another task."""
@@ -135,7 +140,7 @@ class Compare:
         return self.choice(task, list(ids or [])[:MOST_RUNS], baseline)
 
 
-def is_place(value: Any, count: int) -> bool:
+def is_place(value: Any, count: int) -> TypeGuard[int]:
     """Whether what came with an event is a place among ``count`` things: a whole number, and no truth value."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < count
 

@@ -49,12 +49,12 @@ class Decide(Panel):
         named = [(I18N(f"explain.{entry(comparison.task, m)}.name"), m) for m in metrics]
         return (
             state,
-            explore.decide_data(comparison),
+            explore.decide_data(comparison, state["metric"]),
             gr.Dropdown(choices=named, value=state["metric"]),
             gr.Radio(choices=[(t(f"ui.vs.cost.{c}"), c) for c in costs], value=state["cost"], visible=len(costs) > 1),
             gr.Radio(choices=[(t(f"ui.vs.curve.{k}"), k) for k in kinds], value=state["kind"]),
             *self.charts(comparison, state),
-            gr.Markdown(visible=not costs),
+            gr.Markdown("" if costs else t("ui.vs.nocost")),
         )
 
     def _costs(self, comparison: Comparison) -> Any:
@@ -67,18 +67,24 @@ class Decide(Panel):
         scatter = explore.scatter(comparison, state["metric"], state["cost"], costs) if state["cost"] in costs else None
         curves = explore.curves(comparison, state["kind"]) if state["kind"] else None
         alone = curves is not None and state["kind"] != "spread" and any(comparison.left_out)
-        return explore.forest(comparison, state["metric"]), scatter, curves, gr.Markdown(visible=alone)
+        said = gr.Markdown(t("ui.vs.alone") if alone else "")
+        return (
+            explore.forest(comparison, state["metric"]),
+            ChartView(scatter, visible=scatter is not None),
+            curves,
+            said,
+        )
 
     def drawn(
         self, state: dict[str, Any], ids: Sequence[str], baseline: str, metric: str, cost: str | None, kind: str | None
     ) -> tuple[Any, ...]:
-        """Another metric, cost or kind of curve."""
+        """Another metric, cost or kind of curve: state, the table with its sentences, and the charts."""
         comparison = comparison_of(self.engine, ids, baseline)
         known = metric in [f.name for f in comparison.figures], cost in (None, *explore.COSTS)
         if not all(known) or kind not in (None, *explore.curve_kinds(comparison)):
             raise InputError("These runs have no such metric, cost or curve: reload the page and pick again.")
         state = {**state, "metric": metric, "cost": cost, "kind": kind}
-        return state, *self.charts(comparison, state)
+        return state, explore.decide_data(comparison, metric), *self.charts(comparison, state)
 
     def picked(self, ids: Sequence[str], event: gr.SelectData) -> tuple[Any, Any]:
         """A number of samples: their pictures."""
@@ -113,15 +119,15 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
                 forest = ChartView(elem_id="cmp-forest")
             with gr.Column(scale=1, min_width=320):
                 scatter = ChartView(elem_id="cmp-scatter")
-                nocost = gr.Markdown(t("ui.vs.nocost"), visible=False, elem_id="cmp-nocost", elem_classes="lp-help")
+                nocost = gr.Markdown(elem_id="cmp-nocost", elem_classes="lp-help")
             with gr.Column(scale=1, min_width=320):
                 kind = Choice([], show_label=False, container=False, elem_id="cmp-kind", interactive=True)
                 curves = ChartView(elem_id="cmp-curves")
-                alone = gr.Markdown(t("ui.vs.alone"), visible=False, elem_id="cmp-alone", elem_classes="lp-help")
+                alone = gr.Markdown(elem_id="cmp-alone", elem_classes="lp-help")
     do.connect(compared, state, problem, [table, metric, cost, kind, forest, scatter, curves, alone, nocost], body)
     inputs = [state, compared.runs, compared.baseline, metric, cost, kind]
     for control in (metric, cost, kind):
-        control.input(toast(do.drawn), inputs, [state, forest, scatter, curves, alone], **EVENT)
+        control.input(toast(do.drawn), inputs, [state, table, forest, scatter, curves, alone], **EVENT)
     to_pictures = [compared.asked, app.inner[NAME]]
     table.select(toast(do.picked), [compared.runs], to_pictures, **EVENT)
     for chart in (forest, scatter):

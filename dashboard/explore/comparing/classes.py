@@ -64,7 +64,7 @@ def class_table(comparison: Comparison, metric: str, run: int) -> Data:
     told_apart = bool(np.isfinite(found.low[run]).any())
     columns: list[Data] = [
         {"label": "ui.class", "kind": "name"},
-        SUPPORT.get(comparison.task, {"explain": "support"}) | {"kind": "count"},
+        SUPPORT.get(comparison.task, {"explain": "support", "short": "ui.short.support"}) | {"kind": "count"},
         {"text": breakable(names[comparison.baseline]), "kind": "rate"},
         {"text": breakable(names[run]), "kind": "rate"},
         {"explain": "vs_class_difference", "short": "ui.vs.difference", "kind": "rate", "range": NO_BAR},
@@ -87,6 +87,7 @@ SUPPORT: dict[str, Data] = {
     "detection": {"explain": "objects"},
     "instance-segmentation": {"explain": "objects"},
     "semantic-segmentation": {"explain": "pixels", "short": "ui.vs.pixels"},
+    "tracking": {"explain": "trk_support"},
 }
 """What a class's support is counted in."""
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from dashboard.comparing.shapes import Comparison, Difference, Figure, PairTest
 from dashboard.explore.comparing.pairs import counts_data
-from dashboard.explore.comparing.shown import digits, entry, runs_data, unit_of
+from dashboard.explore.comparing.shown import COUNTED, digits, entry, runs_data, unit_of
 from dashboard.explore.overview import Data, json_number
 
 ALPHA = 0.05
@@ -57,8 +57,11 @@ def best_of(figure: Figure, verdicts: Sequence[str], baseline: int) -> tuple[int
     return best, told
 
 
-def decide_data(comparison: Comparison) -> Data:
-    """The whole table: a row a run, a column a metric; then each run's wins and losses, and the tests behind them."""
+def decide_data(comparison: Comparison, metric: str | None = None) -> Data:
+    """The whole table: a row a run, a column a metric; then each run's wins and losses, and the tests behind them.
+
+    ``metric`` is what the sentences are about; None is the first that has differences.
+    """
     by_metric: dict[str, dict[int, Difference]] = {}
     for difference in comparison.differences:
         by_metric.setdefault(difference.metric, {})[difference.run] = difference
@@ -75,7 +78,7 @@ def decide_data(comparison: Comparison) -> Data:
             if k == best:
                 cell["best"] = "told" if told else "seen"
             if k in found:
-                cell["diff"] = _difference(found[k]) | {"verdict": verdicts[k]}
+                cell["diff"] = _difference(found[k]) | {"verdict": verdicts[k]} | _unsaid(found[k])
             rows[k].append(cell)
     return {
         "key": " ".join(r.id for r in comparison.runs) + f" {comparison.baseline}",
@@ -83,6 +86,7 @@ def decide_data(comparison: Comparison) -> Data:
         "baseline": comparison.baseline,
         "columns": columns,
         "rows": rows,
+        "metric": metric,
         "unit": UNIT_KEYS.get(comparison.unit, "block"),
         "n": len(comparison.ids),
         "score": entry(comparison.task, comparison.score_name),
@@ -107,6 +111,8 @@ def _column(comparison: Comparison, figure: Figure) -> Data:
         "digits": digits(figure),
         "higher": figure.higher_is_better,
         "recorded": figure.recorded,
+        "whole": figure.unit in COUNTED,
+        "mask": comparison.task == "instance-segmentation" and figure.name.startswith(("map", "mar")),
     }
 
 
@@ -120,6 +126,22 @@ def _difference(found: Difference) -> Data:
     """A difference as numbers for the browser."""
     names = ("value", "low", "high", "p", "p_holm")
     return {n: json_number(float(getattr(found, n))) for n in names} | {"method": found.method}
+
+
+def _unsaid(found: Difference) -> Data:
+    """What explains a verdict: "why" it is unknown, or whether interval and p are "split": p decides then."""
+    if not np.isfinite(found.value):
+        return {"why": "value"}
+    ends = np.isfinite([found.low, found.high]).all()
+    if not np.isfinite(found.p_holm):
+        if ends:
+            return {}
+        return {"why": next((key for start, key in REASONS.items() if found.method.startswith(start)), "none")}
+    return {"split": bool(ends and (found.low > 0 or found.high < 0) != (found.p_holm < ALPHA))}
+
+
+REASONS = {"no interval: too few images of a class": "class", "no interval: too few": "few"}
+"""Why there is no interval, by how the method of a difference begins."""
 
 
 def _pair(comparison: Comparison, run: int) -> Data:
