@@ -14,7 +14,7 @@ from dashboard.comparing.shapes import Comparison
 from dashboard.reporting import printed
 from dashboard.reporting.printed import GAPS, for_people, latex, markdown, said_below, telling
 from dashboard.reporting.tables import class_table_of, table_of, write_table
-from tests.report_runs import classification
+from tests.report_runs import classification, segmentation
 
 NAN = math.nan
 
@@ -100,6 +100,33 @@ def test_of_many_classes_those_that_lose_and_gain_most_are_shown(monkeypatch):
     assert "5 more classes are in the CSV and Parquet tables." in said_below(frame, "none", False)
     alone = frame[frame["model"] == "b"].drop(columns=[f"f1{end}" for end in GAPS])
     assert [row[0][0] for row in for_people(alone, "none", "±", "−")[1]] == ["c0", "c1", "c2", "c3"], "the worst"
+
+
+@pytest.mark.parametrize(
+    ("task", "columns", "heads"),
+    [
+        ("detection", ["voc_ap_11", "precision", "support", "ap", "box_ap"],
+         ["Objects", "AP", "Precision", "VOC AP, 11 points", "Box AP"]),
+        ("semantic-segmentation", ["support", "iou", "iou_low", "iou_high", "dice"], ["Pixels", "IoU", "Dice"]),
+        ("classification", ["support", "f1", "best_f1", "best_f1_threshold", "youden_threshold"], ["Images", "F1"]),
+    ],
+)  # fmt: skip
+def test_metrics_of_one_models_classes_are_few_and_have_names(task, columns, heads):
+    frame = frame_of([("a", "c", *range(len(columns)))], ["model", "class", *columns], task=task)
+    assert for_people(frame, "none", "±", "−")[0][1:] == heads
+    many = frame_of([("a", "c", *range(12))], ["model", "class", *(f"m{i}" for i in range(11)), "ap"], task=task)
+    assert for_people(many, "none", "±", "−")[0] == ["class", "AP", *(f"m{i}" for i in range(7))]
+    assert "Further metrics are in the CSV" in said_below(many, "interval", False)
+    assert "Intervals" not in said_below(many, "interval", False)
+
+
+def test_a_models_own_interval_is_not_the_differences(tmp_path: Path):
+    from dashboard.comparing.compare import compare
+
+    runs = [segmentation(tmp_path / name)[1][0] for name in "ab"]
+    own, frame = class_table_of(runs), class_table_of(compare(runs))
+    pd.testing.assert_frame_equal(frame[list(own.columns)], own)
+    assert {"iou_low", "iou_difference", "iou_difference_low"} <= set(frame.columns)
 
 
 def test_a_class_that_one_model_lacks_keeps_its_row():

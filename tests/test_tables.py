@@ -346,7 +346,7 @@ class TestPanel:
         assert "difference" in Path(do.table(ids, ids[0], "metrics", ".csv", "interval")).read_text().partition("\n")[0]
         assert "difference" not in Path(do.table(ids[:1], ids[0], "metrics", ".csv", "interval")).read_text()
         assert "Images" in Path(do.table(ids, ids[0], "classes", ".md", "interval")).read_text()
-        assert "recall_low" in Path(do.table(ids, ids[0], "classes", ".csv", "interval")).read_text()
+        assert "recall_difference_low" in Path(do.table(ids, ids[0], "classes", ".csv", "interval")).read_text()
         assert len(pd.read_parquet(do.predictions(ids[1], ".parquet"))) == 12
         assert compare_share.report_file(do.engine, ids[:1]).endswith(".html")
 

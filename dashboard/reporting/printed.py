@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dashboard.explore.comparing.classes import SUPPORT
 from dashboard.reporting.words import Words, metric_name
 
 SPREADS = ("interval", "plus_minus", "none")
-GAPS = ("_difference", "_low", "_high")
+GAPS = ("_difference", "_difference_low", "_difference_high")
 """How columns of differences end."""
 MOST_COLUMNS = 8
 """Metrics beside each other; of more, models stand beside each other."""
@@ -25,7 +26,9 @@ MOST_CLASSES = 40
 """Rows of classes: of more, those that lose and gain most, or are worst."""
 TELLING = ("ap", "iou", "f1", "HOTA", "recall")
 """Of these the first that there is stands for a class where models are side by side."""
-BESIDE = ("support", "predicted")
+ORDER = ("ap", "ap_50", "ap_75", "iou", "dice", "accuracy", "HOTA", "MOTA", "IDF1", "precision", "recall", "f1")
+"""Metrics of a class that come first where there is room for some only."""
+BESIDE = ("support", "predicted", "best_f1")
 Rows = list[list[tuple[str, bool]]]
 
 
@@ -128,7 +131,15 @@ def for_people(frame: pd.DataFrame, spread: str, pm: str, minus: str) -> tuple[l
 
 def named(frame: pd.DataFrame, metric: str) -> str:
     """A metric's name in the app; its own where the table does not say what task it is of."""
-    return metric_name(Words(), frame.attrs["task"], metric) if "task" in frame.attrs else metric
+    task = frame.attrs.get("task")
+    if task is None:
+        return metric
+    if metric == "support" and task in SUPPORT:
+        return Words().name(SUPPORT[task]["explain"], short=True)
+    own = metric_name(Words(), task, metric)
+    if own == metric and metric.startswith("box_"):  # of the boxes around masks
+        return f"Box {metric_name(Words(), task, metric.removeprefix('box_'))}"
+    return own
 
 
 def _gap(row: Any, spread: str, pm: str, minus: str) -> str:
@@ -153,7 +164,7 @@ def _signed(value: float, low: float, high: float, spread: str, pm: str, minus: 
 
 def _metrics(frame: pd.DataFrame) -> list[str]:
     """Columns that are metrics of a class; thresholds are for the program that draws them."""
-    left = (*GAPS, "threshold")
+    left = (*GAPS, "_low", "_high", "threshold")
     numeric = [str(c) for c in frame.columns if pd.api.types.is_numeric_dtype(frame[c])]
     return [c for c in numeric if c not in BESIDE and not c.endswith(left)]
 
@@ -188,7 +199,8 @@ def _classes(frame: pd.DataFrame, spread: str, pm: str, minus: str) -> tuple[lis
     classes = _shown(frame)
     counts = ["support"] if "support" in frame else []
     if len(models) == 1:
-        columns = counts + _metrics(frame)
+        place = {name: k for k, name in enumerate(ORDER)}
+        columns = counts + sorted(_metrics(frame), key=lambda m: place.get(m, len(place)))[:MOST_COLUMNS]
         rows = [[(c, False), *((number(by[models[0], c][m], minus), False) for m in columns)] for c in classes]
         return ["class", *(named(frame, m) for m in columns)], rows, len(columns)
     metric, base = telling(frame), frame.attrs.get("baseline")
@@ -221,7 +233,10 @@ def said_below(frame: pd.DataFrame, spread: str, tex: bool) -> str:
     if "class" in frame and "task" in frame.attrs:
         left = frame["class"].nunique() - len(_shown(frame))
         said += [f"{left:,} more classes are in the CSV and Parquet tables."] if left else []
-    if said and spread != "none":
+        kept = 1 if frame["model"].nunique() > 1 else MOST_COLUMNS
+        said += ["Further metrics are in the CSV and Parquet tables."] if len(_metrics(frame)) > kept else []
+    ends = [c for c in frame.columns if c in ("low", "difference_low") or c.endswith(GAPS[1])]
+    if said and spread != "none" and frame[ends].notna().any(axis=None):
         said.append("Intervals: 95 %.")
     if not said:
         return ""

@@ -87,7 +87,7 @@ def class_table_of(source: Sequence[Run] | Comparison, what: str = "per_class") 
     """One row a class of each run: ``model``, ``class`` and every metric by class; of tracking ``per_sequence``, too.
 
     Of a comparison also, of each metric that has it, ``METRIC_difference`` to the baseline on the common samples with
-    ``METRIC_low`` and ``METRIC_high``, empty for the baseline.
+    ``METRIC_difference_low`` and ``METRIC_difference_high``, empty for the baseline.
 
     Raises:
         InputError: the runs have no such table.
