@@ -43,6 +43,7 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert (tmp_path / "report.html").stat().st_size > 100_000
     said = capsys.readouterr().out
     assert "parameters" in said
+    assert "nan" not in said
     assert "top1: +0.0" in said  # the CNN is the better one
     assert {r.model for r in loupe.list_runs("classification")} == {"digits_cnn", "digits_linear", "a guess"}
 
