@@ -182,6 +182,30 @@ def test_where_nothing_can_be_sliced_the_page_says_so(do, tmp_path) -> None:
     assert [part.visible for part in shown[-3:]] == [False, True, True]
 
 
+def test_the_least_size_fits_how_many_images_there_are(tmp_path, monkeypatch) -> None:
+    store = Store(tmp_path)
+    engine = Engine(tmp_path)
+    monkeypatch.setattr(engine, "pictures", lambda run: None)
+    do, sized = Slices(engine), {}
+    for n in (7, 50, 200):
+        data = FakeDataset(n, fingerprint=f"data-{n}")
+        runs = [evaluate(FakeAdapter(fingerprint=f"{n} {k}"), data, store, Settings(latency=False)) for k in range(2)]
+        sized[n] = [r.id for r in runs]
+
+    def opened(state: Any, n: int, smallest: int) -> Any:
+        return do.opened(state, sized[n], sized[n][0], True, smallest, None, "rest")
+
+    few = opened(dict(START), 7, 20)
+    assert few[7]["lines"][0] == {"key": "ui.slice.said.small", "vars": few[7]["lines"][0]["vars"], "tone": ""}
+    assert (few[7]["lines"][0]["vars"]["n"], few[-1].visible) == (7, False)  # no table, and nothing to download
+    some = opened(few[0], 50, 5)
+    assert (some[-4].value, some[-1].visible) == (10, True)
+    assert opened(some[0], 200, 10)[-4].value == 20
+    own = opened(some[0], 200, 15)  # a person's own choice stays
+    assert not hasattr(own[-4], "value")
+    assert own[0]["by"]["smallest"] == 15
+
+
 def test_rows_stay_while_pictures_are_measured(do, monkeypatch) -> None:
     ids = ids_of(do)
     known, asked = do.measurings.ask(do.engine.pictures(None), np.arange(400), 30)[0], []

@@ -5,14 +5,11 @@ from __future__ import annotations
 import html
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, cast
 
 import gradio as gr
 import numpy as np
 
-from dashboard.comparing.shapes import Comparison
 from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.explore.comparing.shown import run_names
@@ -22,21 +19,28 @@ from dashboard.reporting.tables import harmless
 from dashboard.slicing.attributes import attributes_of
 from dashboard.slicing.measuring import Making, Measurings
 from dashboard.slicing.sliced import Sliced, sliced
-from dashboard.slicing.tags import Tags, read_tags
 from dashboard.tabs import App, Compared
 from dashboard.tabs.common import EVENT, Choice, Choices, Slider, new_file, toast
 from dashboard.tabs.compare import comparison_of
 from dashboard.tabs.compare_share import named
-from dashboard.tabs.compare_slices_shown import Shown, attribute_name, names_of, place_of, progress, telling
+from dashboard.tabs.compare_slices_shown import Shown, attribute_name, fitting, names_of, place_of, progress, telling
 from dashboard.views import ChartView, CompareView, DetailView, EnhanceView, GalleryView, ProgressView
 from dashboard.views.said import SaidView, WideTable
 from dashboard.views.strings import t
 
 NAME = "slices"
 PAGE = 24
-OUTPUTS = 17  # of ``Slices.show``
+OUTPUTS = 18  # of ``Slices.show``
 BARS = 6  # the place of the progress among them
-START: dict[str, Any] = {"for": None, "slice": None, "most": PAGE, "sample": None, "measured": True, "by": None}
+START: dict[str, Any] = {
+    "for": None,
+    "slice": None,
+    "most": PAGE,
+    "sample": None,
+    "measured": True,
+    "by": None,
+    "fit": SMALLEST,
+}
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,12 @@ class Slices(Shown):
 
     State: what it was made ``for`` and ``by`` which settings, the picked ``slice``, how many pictures are shown, and
     whether the slices on the page are by what was ``measured``, too: until all pictures are, they are not, so that
-    rows stay where they are.
+    rows stay where they are. ``fit`` is the least size of a slice that the panel chose; another is a person's.
     """
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
         self.measurings = Measurings(engine.store.root / "pictures")
-        self._tags = lru_cache(8)(self._read_tags)
         self._made: dict[Hashable, Sliced] = {}
 
     def view(
@@ -91,7 +94,7 @@ class Slices(Shown):
             known, making = self.measurings.ask(pictures, np.unique(c.index[c.baseline]))
             measured = known if making is None else None
         tags = self.tags(controls.tags, c) if controls.tags else None
-        smallest, pairs = int(np.clip(controls.smallest, 5, 1000)), bool(controls.pairs)
+        smallest, pairs = int(np.clip(controls.smallest, explore.LEAST, 1000)), bool(controls.pairs)
         stamps = tuple((r.id, r.rows_path.stat().st_mtime_ns) for r in c.runs)
         data = (pictures.fingerprint if pictures else None, measured is not None)
         key = (stamps, c.baseline, data, controls.tags, smallest, pairs)
@@ -108,25 +111,11 @@ class Slices(Shown):
         ids, baseline = state["for"] or ([], None)
         return self.view(ids, baseline, replace(controls, **(state["by"] or {})), state["measured"])
 
-    def tags(self, file: str, comparison: Comparison) -> Tags:
-        """A person's tags, read once. Raises InputError naming the file and line."""
-        try:
-            written = Path(file).stat().st_mtime_ns
-        except OSError as error:
-            raise InputError(
-                "Your tags are gone from the server, which keeps files for a while: drop them again."
-            ) from error
-        return self._tags(file, tuple(comparison.ids), written)
-
-    @staticmethod
-    def _read_tags(file: str, ids: tuple[str, ...], _written: int) -> Tags:
-        return read_tags(file, ids)
-
     def opened(self, state: dict[str, Any], ids: Sequence[str] | None, baseline: str | None, *told: Any) -> Any:
         """The panel is looked at: for the first time, or again with the same runs."""
         if state["for"] == [list(ids or []), baseline]:
             return (gr.skip(),) * OUTPUTS
-        return self.show(dict(START), ids, baseline, Controls(*told))
+        return self.show({**START, "fit": state["fit"]}, ids, baseline, Controls(*told))
 
     def rechosen(
         self, front: str, state: dict[str, Any], ids: Sequence[str] | None, baseline: str | None, *told: Any
@@ -154,15 +143,18 @@ class Slices(Shown):
         self, state: dict[str, Any], ids: Sequence[str] | None, baseline: str | None, controls: Controls
     ) -> tuple[Any, ...]:
         """Everything in the panel."""
-        state = {**START, "for": [list(ids or []), baseline]}
+        fresh = state["for"] is None and controls.smallest == state["fit"]
+        state = {**START, "for": [list(ids or []), baseline], "fit": state["fit"]}
         if len(ids or []) < 2:  # the tab itself says what to do
             return self._nothing(state)
         try:
-            comparison_of(self.engine, ids, baseline)
+            c = comparison_of(self.engine, ids, baseline)
         except InputError as error:
             return self._nothing(dict(START), f"⚠ {html.escape(str(error))}")  # looked at anew, it tries anew
+        if fresh:
+            state["fit"] = fitting(len(c.ids))
+            controls = replace(controls, smallest=state["fit"])
         view, making, notes = self.view(ids, baseline, controls)
-        c = view.comparison
         run = place_of(c, controls.focus)
         names = names_of(view)
         first = next(iter(view.findings(run) or view.order(run)), None)
@@ -180,13 +172,14 @@ class Slices(Shown):
             gr.Radio(choices=rivals, value=against, visible=run != c.baseline),
             gr.Dropdown(choices=[(attribute_name(n), n) for n in names], value=attribute),
             ProgressView(progress(making), visible=making is not None),
-            self.said(view, run, notes, controls),
+            self.said(view, run, notes, controls.tags),
             explore.table_data(view, run, against, f"{c.runs[run].id}/{against}/{len(view.slices)}"),
             explore.chart(view, attribute) if attribute else None,
             self.gallery(view, first, run, 0, PAGE),
             DetailView(None, visible=True),
             CompareView(None, visible=False),
             EnhanceView(None, visible=False),
+            gr.Slider(value=state["fit"]) if fresh else gr.skip(),
             gr.Markdown(visible=False),
             gr.Column(visible=True),
             gr.Column(visible=bool(view.slices)),
@@ -198,21 +191,6 @@ class Slices(Shown):
         away = gr.Markdown(why, visible=bool(why)), gr.Column(visible=False), gr.skip()
         return state, gr.skip(), gr.Timer(active=False), *(gr.skip(),) * (OUTPUTS - 6), *away
 
-    def said(self, view: Sliced, run: int, notes: Sequence[str], controls: Controls) -> Any:
-        """What was found, and what a reader must know."""
-        found = explore.summary(view, run)
-        tone = "bad" if found["key"].endswith(".found") else "good" if found["key"].endswith(".chance") else ""
-        lines = [{"key": found["key"], "vars": found["vars"] | {"worst": found["slices"]}, "tone": tone}]
-        lines += [{"key": key} for key in notes]
-        if view.left_out:
-            lines.append({"key": "ui.slice.note.many", "vars": {"n": view.left_out}})
-        if controls.tags:
-            c = view.comparison
-            tags = self.tags(controls.tags, c)
-            facts = {"n": tags.matched, "of": len(c.ids), "rest": tags.unmatched}
-            lines.append({"key": "ui.slice.note.tags", "vars": facts})
-        return {"lines": lines}
-
     def retabled(self, state: dict[str, Any], *told: Any) -> tuple[Any, ...]:
         """Another run in focus, or against something else: table, sentence and pictures."""
         controls = Controls(*told)
@@ -223,7 +201,7 @@ class Slices(Shown):
         return (
             {**state, "slice": first, "most": PAGE},
             gr.Radio(value=against, visible=run != c.baseline),
-            self.said(view, run, notes, controls),
+            self.said(view, run, notes, controls.tags),
             explore.table_data(view, run, against, f"{c.runs[run].id}/{against}/{len(view.slices)}"),
             self.gallery(view, first, run, 0, PAGE),
         )
@@ -298,7 +276,14 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
                 label=t("ui.slice.against"), elem_id="slice-against", interactive=True, min_width=220, visible=False,
             )  # fmt: skip
             smallest = Slider(
-                5, 200, SMALLEST, step=5, label=t("ui.slice.smallest"), elem_id="slice-smallest", min_width=150, scale=2
+                explore.LEAST,
+                200,
+                SMALLEST,
+                step=5,
+                label=t("ui.slice.smallest"),
+                elem_id="slice-smallest",
+                min_width=150,
+                scale=2,
             )
             pairs = gr.Checkbox(True, label=t("ui.slice.pairs"), elem_id="slice-pairs", min_width=130, scale=1)
             with gr.Column(min_width=170, scale=2, elem_classes=["lp-slice-tags"]):
@@ -324,7 +309,7 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
     controls: list[Any] = [*same, focus, attribute]
     large: list[Any] = [detail, panes, enhanced]
     everything = [state, drop, clock, focus, against, attribute, bars, said, table, chart, gallery, *large]
-    everything += [note, panel, body]
+    everything += [smallest, note, panel, body]
     chosen: list[Any] = [state, compared.runs, compared.baseline, *same]
     compared.tab.select(toast(do.opened), chosen, everything, **EVENT)
     compared.runs.change(toast(do.rechosen), [compared.front, *chosen], everything, **EVENT)

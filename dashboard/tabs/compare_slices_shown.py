@@ -1,9 +1,10 @@
-"""The pictures of a slice, small and large."""
+"""What is said of slices, and the pictures of one, small and large."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from dashboard import explore as classification
@@ -13,8 +14,10 @@ from dashboard.errors import InputError
 from dashboard.explore import comparing
 from dashboard.explore.slicing import slices as explore
 from dashboard.explore.small import jpeg_uri, small_picture
+from dashboard.metrics.slices import SMALLEST
 from dashboard.slicing.measuring import Making
 from dashboard.slicing.sliced import Sliced
+from dashboard.slicing.tags import Tags, read_tags
 from dashboard.views import CompareView, DetailView, EnhanceView
 from dashboard.views.strings import t
 
@@ -23,11 +26,12 @@ VIEW_OF = {"classification": 0, "enhancement": 2}
 
 
 class Shown:
-    """What shows pictures; thumbnails are kept between calls."""
+    """What shows sentences and pictures; thumbnails and tags are kept between calls."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._thumb = lru_cache(4096)(self._make_thumb)
+        self._tags = lru_cache(8)(self._read_tags)
 
     def gallery(self, view: Sliced, place: int | None, run: int, start: int, most: int) -> Any:
         """The pictures of a slice, those with the run's lowest scores first."""
@@ -51,6 +55,35 @@ class Shown:
             return classification.thumb_uri(dataset, position)
         picture = small_picture(dataset, position)
         return jpeg_uri(picture) if picture is not None else None
+
+    def tags(self, file: str, comparison: Comparison) -> Tags:
+        """A person's tags, read once. Raises InputError naming the file and line."""
+        try:
+            written = Path(file).stat().st_mtime_ns
+        except OSError as error:
+            raise InputError(
+                "Your tags are gone from the server, which keeps files for a while: drop them again."
+            ) from error
+        return self._tags(file, tuple(comparison.ids), written)
+
+    @staticmethod
+    def _read_tags(file: str, ids: tuple[str, ...], _written: int) -> Tags:
+        return read_tags(file, ids)
+
+    def said(self, view: Sliced, run: int, notes: Sequence[str], file: str | None) -> Any:
+        """What was found, and what a reader must know."""
+        found = explore.summary(view, run)
+        tone = "bad" if found["key"].endswith(".found") else "good" if found["key"].endswith(".chance") else ""
+        lines = [{"key": found["key"], "vars": found["vars"] | {"worst": found["slices"]}, "tone": tone}]
+        lines += [{"key": key} for key in notes]
+        if view.left_out:
+            lines.append({"key": "ui.slice.note.many", "vars": {"n": view.left_out}})
+        if file:
+            c = view.comparison
+            tags = self.tags(file, c)
+            facts = {"n": tags.matched, "of": len(c.ids), "rest": tags.unmatched}
+            lines.append({"key": "ui.slice.note.tags", "vars": facts})
+        return {"lines": lines}
 
     def sample(self, view: Sliced, state: dict[str, Any], run: int, value: Any) -> int:
         """Which sample a click means: that of a card, or the one ``step`` further than the large one."""
@@ -84,6 +117,11 @@ def place_of(comparison: Comparison, run_id: str | None) -> int:
     """The place of the run in focus; the first without one."""
     ids = [r.id for r in comparison.runs]
     return ids.index(run_id) if run_id in ids else 0
+
+
+def fitting(samples: int) -> int:
+    """How many samples a slice has at least, to begin with: a quarter of few, as quartiles have."""
+    return max(explore.LEAST, min(SMALLEST, samples // 4 // 5 * 5))
 
 
 def names_of(view: Sliced) -> list[str]:

@@ -78,6 +78,10 @@ SLICES: dict[str, tuple[str, str]] = {
         "There is nothing to slice by: too few images, or nothing that tells them apart. A smaller minimum or a CSV of your tags may help.",
         "沒有可供切片的屬性：影像太少，或沒有能區分它們的屬性。可以降低最少影像數，或提供標記的 CSV。",
     ),
+    "ui.slice.said.small": (
+        "{n} images are too few to slice: a slice has at least {least} images in it and {least} outside.",
+        "{n} 張影像太少，無法切片：每個切片之內與之外都至少要有 {least} 張影像。",
+    ),
     "ui.slice.said.untested": (
         "Frames of one video are alike, so there are no intervals and no verdicts here: the differences describe these {n} slices and prove nothing.",
         "同一段影片的畫格彼此相似，因此這裡沒有信賴區間也沒有判定：這 {n} 個切片的差異只是描述，並不能證明什麼。",

@@ -23,6 +23,8 @@ KNOWN = (
     *("objects", "object_size"),
 )
 """Attributes with a name in both languages; others are a person's own."""
+LEAST = 5
+"""Samples that any slice has in it, and outside of it."""
 FOUND_SHOWN = 3  # findings named in the sentence
 
 
@@ -112,7 +114,8 @@ def summary(view: Sliced, run: int) -> Data:
     c, found = view.comparison, view.findings(run)
     facts: Data = {"model": run_names(c.runs)[run], "n": len(view.slices), "found": len(found)}
     if not view.slices:
-        key = "ui.slice.said.none"
+        key = "ui.slice.said.none" if len(c.ids) >= 2 * LEAST else "ui.slice.said.small"
+        facts |= {"n": len(c.ids), "least": LEAST}
     elif not view.tested:
         key = "ui.slice.said.untested"
     else:
