@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -354,6 +355,41 @@ def test_other_tasks_and_lost_runs(three, tmp_path):
     damaged = run_of(tmp_path, data, Chosen(LABELS, NAMES, "damaged"))
     damaged.rows_path.write_bytes(b"no parquet")
     refused([three[0], damaged], "rows.parquet", "damaged")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("index", "x", "index: string"),
+        ("index", -1, "index: -1 is below 0"),
+        ("index", None, "index: empty cells"),
+        ("id", 7, "id: int64"),
+        ("id", None, "id: empty cells"),
+        ("label", 3, "label: class 3, but classes.json has 3"),
+        ("label", 1.5, "label: double"),  # all of them become fractions
+        ("predicted", -1, "predicted: -1 is below 0"),
+        ("predicted", 2**40, "predicted: class"),
+        ("confidence", "high", "confidence: string"),
+        ("brier", "x", "brier: string"),
+    ],
+)
+def test_rows_that_somebody_has_edited_are_said_to_be_damaged(three, tmp_path, name, value, said):
+    data = Numbers(range(30), LABELS[:30], NAMES)
+    edited = run_of(tmp_path, data, Chosen(LABELS, NAMES, "edited"))
+    table = pq.read_table(edited.rows_path)
+    cells = table.column(name).to_pylist()
+    cells = [value] * len(cells) if isinstance(value, str) or name == "id" else [value, *cells[1:]]
+    place = table.column_names.index(name)
+    pq.write_table(table.set_column(place, name, pa.array(cells)), edited.rows_path)
+    refused([three[0], edited], "rows.parquet is damaged", said)
+
+
+def test_a_list_of_classes_that_is_too_short_is_said(three, tmp_path):
+    edited = run_of(tmp_path, Numbers(range(30), LABELS[:30], NAMES), Chosen(LABELS, NAMES, "edited"))
+    file = edited.path / "classes.json"
+    facts = json.loads(file.read_text("utf-8"))
+    file.write_text(json.dumps({k: v[:1] if isinstance(v, list) else v for k, v in facts.items()}), "utf-8")
+    refused([three[0], edited], "rows.parquet is damaged", "classes.json has 1")
 
 
 def test_predictions_that_were_taken_away(three, compared, tmp_path):

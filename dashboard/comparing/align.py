@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -60,7 +61,8 @@ def column(run: Run, names: Sequence[str], scores: Collection[str] = ()) -> pa.T
         scores: those that answers without scores lack; they are NaN then.
 
     Raises:
-        InputError: the rows are damaged or lack another one.
+        InputError: the rows are damaged, lack another one, or have what cannot stand in it: text for a number,
+            nothing, a class that the run does not have.
     """
     try:
         there = set(pq.read_schema(run.rows_path).names) if scores else set(names)
@@ -68,10 +70,49 @@ def column(run: Run, names: Sequence[str], scores: Collection[str] = ()) -> pa.T
     except (OSError, pa.ArrowException, KeyError) as error:
         what = str(error).partition("\n")[0]
         raise InputError(f"{run.rows_path} is missing or damaged ({what}): delete that run, start anew.") from error
+    for name in found.column_names:
+        wrong = _wrong(run, name, found.column(name))
+        if wrong:
+            raise InputError(f"{run.rows_path} is damaged ({name}: {wrong}): delete that run, start anew.")
     for name in scores:
         if name not in there:
             found = found.append_column(name, pa.array(np.full(len(found), np.nan)))
     return found.select(list(names))
+
+
+TEXTS = ("id", "sequence")
+COUNTS = ("index", "label", "predicted", "tp", "fp", "fn", "idsw")
+LISTS = ("labels", "predicted_labels")
+CLASSES = ("label", "predicted", *LISTS)
+
+
+def _wrong(run: Run, name: str, values: pa.ChunkedArray) -> str:
+    """What keeps a column from being read; "" if nothing does. Scores may be undefined, all others are known."""
+    kind = values.type
+    if name in LISTS:
+        if not pa.types.is_list(kind) and not pa.types.is_large_list(kind):
+            return f"no lists but {kind}"
+        if values.null_count:
+            return "empty cells"
+        values = pc.list_flatten(values)
+        kind = values.type
+    known = name in (*TEXTS, *COUNTS, *LISTS, "correct")
+    if known and values.null_count:
+        return "empty cells"
+    fits = {
+        **dict.fromkeys(TEXTS, lambda: pa.types.is_string(kind) or pa.types.is_large_string(kind)),
+        **dict.fromkeys((*COUNTS, *LISTS), lambda: pa.types.is_integer(kind)),
+        "correct": lambda: pa.types.is_boolean(kind),
+    }.get(name, lambda: pa.types.is_integer(kind) or pa.types.is_floating(kind))
+    if not fits():
+        return f"{kind} is none of its types"
+    if name in (*COUNTS, *LISTS) and len(values):
+        ends = pc.min_max(values).as_py()
+        if ends["min"] < 0:
+            return f"{ends['min']} is below 0"
+        if name in CLASSES and ends["max"] >= len(run.classes):
+            return f"class {ends['max']}, but classes.json has {len(run.classes)}, counted from 0"
+    return ""
 
 
 def align(runs: Sequence[Run], baseline: int) -> Aligned:
