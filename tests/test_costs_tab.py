@@ -191,7 +191,10 @@ def test_runs_of_one_model_are_told_apart(tmp_path) -> None:
     ]
     do, ids = panel(store, runs)
     shown = do.opened(dict(START), ids, ids[0], 1.0, 1.0, False, 0.5)
-    assert [row[0] for row in shown[3]["rows"]] == ["● hasher · set 0", "▲ hasher · set 1"]
+    assert [row[0] for row in shown[3]["rows"]] == [
+        {"key": "hasher · set 0", "mark": 0},
+        {"key": "hasher · set 1", "mark": 1},
+    ]
     assert [t["name"] for t in shown[4]["data"] if t["mode"] == "lines"] == ["hasher · set 0", "hasher · set 1"]
     assert [label for label, _ in shown[-2].choices] == ["hasher · set 0", "hasher · set 1"]
 
@@ -258,6 +261,11 @@ def test_every_sign_of_a_chart_is_in_its_legend() -> None:
     assert explore.curve_chart(points[:1], ["a"])["layout"]["yaxis"]["range"][1] > 0
 
 
+def test_signs_of_numbers_are_those_of_print() -> None:
+    assert explore.span(-0.01234, 0.5) == "−0.0123 … +0.5"
+    assert explore.span(np.nan, 0.5) == "–"
+
+
 def test_nothing_in_common(tmp_path) -> None:
     store, how = Store(tmp_path), Settings(latency=False)
     other = FakeDataset(20, fingerprint="data-3")
@@ -285,7 +293,7 @@ def test_the_panel(runs, tmp_path) -> None:
     shown = do.opened(dict(START), ids, ids[0], 1.0, 2.0, False, 0.5)
     assert len(shown) == OUTPUTS
     state, table, chart, classes = shown[0], shown[3], shown[4], shown[-1]
-    assert [row[0] for row in table["rows"]] == ["● hasher", "▲ other"]
+    assert [row[0] for row in table["rows"]] == [{"key": "hasher", "mark": 0}, {"key": "other", "mark": 1}]
     assert sum(t["mode"] == "lines" for t in chart["data"]) == 2
     assert len(classes["rows"]) == 5
     assert len(do.opened(state, ids, ids[0])) == OUTPUTS  # nothing has changed

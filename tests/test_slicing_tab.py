@@ -89,6 +89,11 @@ def test_the_dark_pictures_are_found(do) -> None:
     assert said["lines"][0]["key"] == "ui.slice.said.found"
     assert said["lines"][0]["tone"] == "bad"
     assert gallery["total"] == worst[1]
+    assert gallery["of"] == {"key": "night blind", "mark": 1}
+    assert worst[5].startswith("−")
+    assert table["columns"][2]["short"] == "explain.top1.name"
+    scored = said["lines"][1]
+    assert scored == {"key": "ui.slice.note.score", "vars": {"score": "explain.top1.name"}, "explain": "top1"}
     assert all(int(card["id"][7:12]) % 3 == 0 for card in gallery["cards"])
     assert not gallery["cards"][0]["answers"][1]["right"]  # the lowest scores first
 
@@ -162,7 +167,7 @@ def test_pictures_that_are_gone(do, monkeypatch) -> None:
     ids = ids_of(do)
     monkeypatch.setattr(do.engine, "pictures", lambda run: None)
     shown = do.opened(dict(START), ids, ids[0], *PLAIN)
-    assert [line["key"] for line in shown[7]["lines"]][1:] == ["ui.slice.note.gone"]
+    assert [line["key"] for line in shown[7]["lines"]][1:] == ["ui.slice.note.score", "ui.slice.note.gone"]
     assert {row[0]["vars"]["a"] for row in shown[8]["rows"]} == {"ui.slice.attr.class"}
     assert shown[10]["cards"][0]["thumb"] is None
 

@@ -12,6 +12,7 @@ from dashboard.comparing.shapes import Comparison
 from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.explore import comparing
+from dashboard.explore.comparing import shown as words
 from dashboard.explore.slicing import slices as explore
 from dashboard.explore.small import jpeg_uri, small_picture
 from dashboard.metrics.slices import SMALLEST
@@ -75,6 +76,9 @@ class Shown:
         found = explore.summary(view, run)
         tone = "bad" if found["key"].endswith(".found") else "good" if found["key"].endswith(".chance") else ""
         lines = [{"key": found["key"], "vars": found["vars"] | {"worst": found["slices"]}, "tone": tone}]
+        score = {"score": words.said(view.comparison.task, view.comparison.score_name)}
+        if view.slices:
+            lines.append({"key": "ui.slice.note.score", "vars": score, "explain": explore.score_entry(view)})
         lines += [{"key": key} for key in notes]
         if view.left_out:
             lines.append({"key": "ui.slice.note.many", "vars": {"n": view.left_out}})

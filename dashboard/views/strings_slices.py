@@ -86,6 +86,7 @@ SLICES: dict[str, tuple[str, str]] = {
         "Frames of one video are alike, so there are no intervals and no verdicts here: the differences describe these {n} slices and prove nothing.",
         "同一段影片的畫格彼此相似，因此這裡沒有信賴區間也沒有判定：這 {n} 個切片的差異只是描述，並不能證明什麼。",
     ),
+    "ui.slice.note.score": ("The score is that of each image: {score}.", "分數是每張影像各自的：{score}。"),
     "ui.slice.note.gone": (
         "The pictures are not where they were, so brightness, contrast, sharpness and size are left out.",
         "影像已不在原處，因此略過亮度、對比、銳利度與尺寸。",
@@ -109,7 +110,6 @@ SLICES: dict[str, tuple[str, str]] = {
     "ui.slice.attr.sharpness": ("sharpness", "銳利度"),
     "ui.slice.attr.objects": ("objects", "物件數"),
     "ui.slice.attr.object_size": ("object size, % of the side", "物件大小（邊長 %）"),
-    "ui.short.slice_score": ("Score", "分數"),
     "ui.short.slice_rest": ("Others", "其他"),
     "ui.short.slice_baseline": ("Baseline", "基準"),
     "ui.short.slice_gap": ("Difference", "差異"),

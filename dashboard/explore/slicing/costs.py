@@ -34,7 +34,7 @@ def best(value: Any, few: Any = False) -> Any:
 
 def span(low: float, high: float) -> str:
     """An interval in few digits; a dash where there is none."""
-    return f"{low:+.3g} … {high:+.3g}" if np.isfinite([low, high]).all() else "–"
+    return f"{low:+.3g} … {high:+.3g}".replace("-", "−") if np.isfinite([low, high]).all() else "–"
 
 
 def points_table(points: Sequence[OperatingPoint], names: Sequence[str], key: str = "") -> Data:

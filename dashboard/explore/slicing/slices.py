@@ -96,7 +96,8 @@ def table_data(view: Sliced, run: int, against: str = "rest", key: str = "") -> 
     scale = [0.0, 1.0] if low >= 0 and high <= 1 else [low, high]
     columns: list[Data] = [{"explain": "slice", "kind": "name"}, {"label": "ui.slice.n", "kind": "count"}]
     kind = "rate" if scale == [0.0, 1.0] else "db"
-    columns += [{"explain": h, "short": f"ui.short.{h}", "kind": kind, "range": scale} for h in heads[:2]]
+    columns += [{"explain": heads[0], "short": said(c.task, c.score_name), "kind": kind, "range": scale}]
+    columns += [{"explain": heads[1], "short": f"ui.short.{heads[1]}", "kind": kind, "range": scale}]
     columns += [{"explain": heads[2], "short": "ui.short.slice_gap", "kind": kind, "range": [0, scale[1] - scale[0]]}]
     columns += [{"explain": "slice_interval", "short": "ui.short.slice_interval", "kind": "name"}]
     columns += [{"explain": "slice_p", "short": "ui.short.slice_p", "kind": "short", "range": [0, 1]}]
@@ -106,7 +107,7 @@ def table_data(view: Sliced, run: int, against: str = "rest", key: str = "") -> 
 
 def _span(low: float, high: float, shown: bool = True) -> str:
     """An interval; a dash where there is none."""
-    return f"{low:+.3f} … {high:+.3f}" if shown and np.isfinite([low, high]).all() else "–"
+    return f"{low:+.3f} … {high:+.3f}".replace("-", "−") if shown and np.isfinite([low, high]).all() else "–"
 
 
 def summary(view: Sliced, run: int) -> Data:

@@ -3,11 +3,12 @@
 // still is only read: its rows are neither sorted nor picked.
 const L = window.loupe, root = element.querySelector(".lp-table");
 const num = (x) => (x === "∞" ? Infinity : x);
+const minus = (s) => s.replace("-", "−");
 const short = (x) => (x === 0 || (Math.abs(x) >= 0.001 && Math.abs(x) < 1e5) ? String(+x.toPrecision(3)) : x.toExponential(1));
-const said = (x, c) => (x !== null && typeof x === "object" ? name(x) : x === null ? L.esc(L.t("ui.na")) : c.kind === "word" ? L.esc(L.t(x)) : x === "∞" ? x : c.kind === "count" ? L.int(x) : c.kind === "db" ? Number(x).toFixed(2) : c.kind === "short" ? short(x) : Number(x).toFixed(3));
+const said = (x, c) => (x !== null && typeof x === "object" ? name(x) : x === null ? L.esc(L.t("ui.na")) : c.kind === "word" ? L.esc(L.t(x)) : x === "∞" ? x : c.kind === "count" ? L.int(x) : minus(c.kind === "db" ? Number(x).toFixed(2) : c.kind === "short" ? short(x) : Number(x).toFixed(3)));
 // A fact of a name may be a text key of its own.
 const filled = (x) => L.t(x.key, x.vars && Object.fromEntries(Object.entries(x.vars).map(([k, f]) => [k, L.has(f) ? L.t(f) : f])));
-const name = (x) => (x !== null && typeof x === "object" ? `${L.esc(filled(x))}${x.explain ? L.info(x.explain) : ""}${x.note ? ` <em>${L.esc(L.t(x.note))}</em>` : ""}` : L.esc(x));
+const name = (x) => (x !== null && typeof x === "object" ? `${x.mark !== undefined ? `${L.mark(x.mark)} ` : ""}${L.esc(filled(x))}${x.explain ? L.info(x.explain) : ""}${x.note ? ` <em>${L.esc(L.t(x.note))}</em>` : ""}` : L.esc(x));
 const plain = (x) => (x !== null && typeof x === "object" ? filled(x) : String(x));
 const part = (x, c, most) => (x === null || typeof x === "object" || c.kind === "word" ? 0 : Math.max(0, Math.min(1, c.range ? (num(x) - c.range[0]) / (c.range[1] - c.range[0] || 1) : x / most)));
 let sort = null, find = "", on = null;
