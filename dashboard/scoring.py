@@ -25,7 +25,7 @@ from dashboard.results import ClassTable, Curves, MetricResult, Scalars
 from dashboard.store import Draft, Run, Store
 
 CHUNK_BYTES = 8 << 20
-FROM_LABELS = ("f1_macro", "f1_micro", "f1_samples", "hamming_loss", "subset_accuracy")
+FROM_LABELS = ("f1_macro", "f1_micro", "f1_samples", "f1_weighted", "hamming_loss", "subset_accuracy")
 OPTIONS = ("activation", "partial")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dashboard import explore
 from dashboard.comparing.compare import compare
 from dashboard.explore.comparing import Asked, class_table, curve_kinds, decide_data, gallery_data
 from dashboard.scoring import score
@@ -57,6 +58,17 @@ def test_two_files_of_labels(tmp_path, data):
     for card in cards:
         assert [a["confidence"] for a in card["answers"]] == [None, None]
         assert [a["right"] for a in card["answers"]] == [True, False]
+
+
+def test_the_pictures_of_a_run_of_labels_do_not_say_how_sure_it_was(tmp_path, data):
+    for sure in (False, True):
+        run = labelled(tmp_path, data, f"sure{sure}", 0.6, 0, sure)
+        cards = explore.gallery_data([run], None, {"kind": "all"})[0]["cards"]
+        known = [card["answers"][0]["confidence"] is not None for card in cards]
+        assert known == [sure] * 24
+    scored = run_of(tmp_path / "store", data, FakeAdapter(classes=CLASSES))
+    cards = explore.gallery_data([scored], None, {"kind": "all"})[0]["cards"]
+    assert all(card["answers"][0]["confidence"] > 0 for card in cards)
 
 
 def test_labels_against_scores(tmp_path, data):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from sklearn import metrics as sk
 
 from dashboard import scoring
 from dashboard.cli import main
@@ -171,6 +172,17 @@ def test_multilabel_scores_and_labels(store, tmp_path):
         for name in ("f1_macro", "f1_micro", "f1_samples", "hamming_loss", "subset_accuracy"):
             assert run.metrics[name] == pytest.approx(made.metrics[name], abs=1e-12), name
         assert run.metrics["map"] is None
+
+
+def test_labels_alone_tell_every_f1_of_several_labels():
+    """The same decisions as scores of 0 and 1: what they tell does not need scores."""
+    rng = np.random.default_rng(1)
+    targets, predicted = rng.random((40, 3)) < 0.5, rng.random((40, 3)) < 0.5
+    found = label_results(targets, predicted, ("a", "b", "c"), True)["multilabel.scores"].values
+    for average in ("macro", "micro", "weighted", "samples"):
+        expected = sk.f1_score(targets, predicted, average=average, zero_division=0)
+        assert found[f"f1_{average}"] == pytest.approx(expected), average
+    assert np.isnan(found["map"])
 
 
 def test_label_results_equal_those_from_scores():

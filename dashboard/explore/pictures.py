@@ -11,6 +11,8 @@ import cv2
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from dashboard.datasets.base import Dataset
 from dashboard.datasets.images import thumbnail
@@ -41,9 +43,10 @@ def gallery_data(
     head = frame.iloc[start:most]
     joined = join_runs(head, runs)
     names = runs[focus].classes
+    sure = [confidence_known(run) for run in runs]
     cards = []
     for i, row in enumerate(head.itertuples()):
-        answers = [_answer(r.iloc[i], run.classes) for r, run in zip(joined, runs, strict=True)]
+        answers = [_answer(r.iloc[i], run.classes, known) for r, run, known in zip(joined, runs, sure, strict=True)]
         card = {
             "id": row.id,
             "index": int(row.index),
@@ -71,14 +74,22 @@ def _truth(row: Any, names: Sequence[str]) -> str:
     return names[int(row.label)] if labels is None else ", ".join(names[i] for i in labels) or "∅"
 
 
-def _answer(row: pd.Series, names: Sequence[str]) -> Data | None:
-    """What a run said of a sample; None if it has not seen it."""
+def confidence_known(run: Run) -> bool:
+    """Whether a run's rows say how sure it was: that of answers in labels only is stored as 1."""
+    there = pq.read_schema(run.rows_path).names
+    if "confidence" not in there or "rank" in there:
+        return "confidence" in there
+    return not bool(pc.all(pc.equal(pq.read_table(run.rows_path, columns=["confidence"])["confidence"], 1)).as_py())
+
+
+def _answer(row: pd.Series, names: Sequence[str], sure: bool) -> Data | None:
+    """What a run said of a sample, and how ``sure`` it was if that is known; None if it has not seen it."""
     if pd.isna(row["index"]):
         return None
     if "labels" in row:
         said = ", ".join(names[i] for i in row["predicted_labels"]) or "∅"
         return {"text": said, "right": bool(row["correct"]), "confidence": None}
-    confidence = json_number(float(row["confidence"]))
+    confidence = json_number(float(row["confidence"])) if sure else None
     return {"text": names[int(row["predicted"])], "right": bool(row["correct"]), "confidence": confidence}
 
 

@@ -18,6 +18,7 @@ from dashboard.explore import detection, segmentation, tracking
 from dashboard.explore.comparing.shown import run_names
 from dashboard.explore.comparing.small import DETECTION, tally
 from dashboard.explore.overview import Data
+from dashboard.explore.pictures import confidence_known
 from dashboard.store import Run
 
 RIGHT_WRONG = ("only_run", "only_baseline", "neither", "both")
@@ -106,7 +107,7 @@ def rows_of(run: Run, columns: Sequence[str]) -> pd.DataFrame:
     there = pq.read_schema(run.rows_path).names
     kept = [c for c in dict.fromkeys(["index", *columns]) if c in there]
     found = pq.read_table(run.rows_path, columns=kept).to_pandas().set_index("index")
-    if "confidence" in found and "rank" not in there and (found["confidence"] == 1).all():
+    if "confidence" in found and not confidence_known(run):
         found["confidence"] = np.nan
     return found
 
