@@ -12,7 +12,7 @@ import pytest
 
 from dashboard.errors import InputError
 from dashboard.metrics.slices import Attribute
-from dashboard.slicing import measuring
+from dashboard.slicing import measuring, tags
 from dashboard.slicing.attributes import _different, _folders, _renamed, numeric, tagged, telling
 from dashboard.slicing.measuring import Measurings, kept, measure, measure_all, missing
 from dashboard.slicing.tags import read_tags
@@ -119,7 +119,7 @@ SLOW = """
 import sys, time, numpy as np
 from pathlib import Path
 from dashboard.metrics.slices import Attribute
-from dashboard.slicing import measuring
+from dashboard.slicing import measuring, tags
 from tests.fakes import FakeDataset
 measuring.measure = lambda image: time.sleep(0.05) or (1.0,) * 5
 measuring.BLOCK = 16
@@ -205,6 +205,20 @@ def test_a_bad_table_is_refused(tmp_path, text, said) -> None:
     file = tmp_path / "tags.csv"
     file.write_text(text, "utf-8")
     with pytest.raises(InputError, match=said):
+        read_tags(file, IDS)
+
+
+def test_a_stranger_sends_no_huge_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "tags.csv"
+    file.write_text("id,a\ncats/b.jpg,1\n", "utf-8")
+    monkeypatch.setattr(tags, "MOST_PUBLIC", file.stat().st_size)
+    assert read_tags(file, IDS, public=True).matched == 1
+    monkeypatch.setattr(tags, "MOST_PUBLIC", 2_000_000)
+    with file.open("ab") as out:
+        out.truncate(2_000_001)
+    with pytest.raises(InputError, match="larger than 2 MB, too large for a text file: split it"):
+        read_tags(file, IDS, public=True)
+    with pytest.raises(InputError, match="not a text file"):  # it was read
         read_tags(file, IDS)
 
 

@@ -15,6 +15,8 @@ from dashboard.textfiles import read_text
 DELIMITERS = (",", "\t", ";", "|")
 ID_COLUMNS = ("id", "image_id", "name", *PATH_COLUMNS)
 MOST_TAGS = 64
+MOST_PUBLIC = 20_000_000
+"""Bytes of a table on a public server: it is read as a whole, and takes ten times as much memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,18 +34,20 @@ class Tags:
     unmatched: int
 
 
-def read_tags(file: str | Path, ids: Sequence[str]) -> Tags:
+def read_tags(file: str | Path, ids: Sequence[str], public: bool = False) -> Tags:
     """Read a table and line it up with samples: by id or by a path that ends in one, else by the file's name, else
     by that without its suffix.
 
     Args:
         file: a CSV or TSV in UTF-8 or UTF-16; its first line names the columns, one of them ``ID_COLUMNS``.
         ids: the samples.
+        public: whether a stranger sent it: ``MOST_PUBLIC`` bytes then.
 
     Raises:
         InputError: naming the file and line.
     """
-    lines = read_text(file).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    text = read_text(file, MOST_PUBLIC) if public else read_text(file)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     start = next((i for i, line in enumerate(lines) if line.strip()), None)
     if start is None:
         raise InputError(f"{file} is empty: write a header such as id,weather and one line per image.")
