@@ -161,6 +161,11 @@ def test_a_persons_tags(do, tmp_path) -> None:
     file.write_text("nothing\n", "utf-8")
     with pytest.raises(InputError, match="no column is called id"):
         do.asked(dict(START), ids, ids[0], *told)
+    do.engine.public = True
+    with file.open("ab") as out:
+        out.truncate(20_000_001)
+    with pytest.raises(InputError, match="larger than 20 MB"):
+        do.asked(dict(START), ids, ids[0], *told)
 
 
 def test_pictures_that_are_gone(do, monkeypatch) -> None:

@@ -67,9 +67,8 @@ class Shown:
             ) from error
         return self._tags(file, tuple(comparison.ids), written)
 
-    @staticmethod
-    def _read_tags(file: str, ids: tuple[str, ...], _written: int) -> Tags:
-        return read_tags(file, ids)
+    def _read_tags(self, file: str, ids: tuple[str, ...], _written: int) -> Tags:
+        return read_tags(file, ids, self.engine.public)
 
     def said(self, view: Sliced, run: int, notes: Sequence[str], file: str | None) -> Any:
         """What was found, and what a reader must know."""
