@@ -108,7 +108,7 @@ def read_profile(run: Run) -> Profile:
     """The profile in a run. Raises InputError if it holds none, or a damaged one."""
     try:
         facts = dict(run.facts["profile"])
-        facts["layers"] = tuple(_layer(one) for one in facts["layers"])
+        facts["layers"] = tuple(layer_of(one) for one in facts["layers"])
         facts["variants"] = tuple(_variant(one) for one in facts["variants"])
         facts["input_size"] = (int(facts["input_size"][0]), int(facts["input_size"][1]))
         facts["notes"] = tuple(facts["notes"])
@@ -118,7 +118,8 @@ def read_profile(run: Run) -> Profile:
         raise InputError(f"The run {run.id} holds no profile, or a damaged one ({error}): measure it again.") from error
 
 
-def _layer(facts: Mapping[str, Any]) -> Layer:
+def layer_of(facts: Mapping[str, Any]) -> Layer:
+    """A layer as ``run.json`` has it."""
     return Layer(**{**_known(Layer, facts), "output": tuple(facts["output"])})
 
 

@@ -10,7 +10,9 @@ from dashboard import figures
 from dashboard.errors import InputError
 from dashboard.explore import overview
 from dashboard.explore.overview import Data
+from dashboard.explore.profiling.tree import tree
 from dashboard.figures import Figure
+from dashboard.profiling.kept import layer_of
 from dashboard.reporting.drawn import apart
 from dashboard.reporting.pages import Chart, Pages, Table
 from dashboard.reporting.words import explained
@@ -67,7 +69,8 @@ class ProfilePages(Pages):
         for run, profile in zip(self.runs, self.profiles, strict=True):
             if profile.get("layers"):
                 name = "" if len(self.runs) == 1 else f"\t{run.model}"
-                yield Chart(f"ui.report.chart.layers{name}", layers(profile), "chart_layers")
+                counted = tree([layer_of(x) for x in profile["layers"]], "macs")
+                yield Chart(f"ui.report.chart.layers{name}", counted, "chart_layers")
         yield Chart("ui.report.chart.stages", self._stages(), "latency_stages")
         figure = self._throughput()
         if figure["data"]:
@@ -151,43 +154,13 @@ def variants(profile: Mapping[str, Any]) -> Data:
 
 
 def layer_table(profile: Mapping[str, Any]) -> Data:
-    """One row a layer."""
+    """One row a layer. FLOPs are 2 x MACs, so that they sum to the card's; what is no MAC stands apart."""
+    layers = [layer_of(x) for x in profile["layers"]]
     rows = [
-        [x["path"], x["kind"], "×".join(map(str, x["output"])), x["params"], x["macs"], x["flops"], x.get("ms")]
-        for x in profile["layers"][:MOST_LAYERS]
+        [x.path, x.kind, "×".join(map(str, x.output)), x.params, x.macs, 2 * x.macs, x.other_ops, x.ms]
+        for x in layers[:MOST_LAYERS]
     ]
     heads: list[Data] = [{"text": "ui.report.layer", "kind": "name"}]
     heads += [{"text": f"ui.report.{n}", "kind": "text"} for n in ("kind", "output")]
-    heads += [{"explain": n, "kind": "count", "short": n} for n in ("params", "macs", "flops")]
+    heads += [{"explain": n, "kind": "count", "short": n} for n in ("params", "macs", "flops", "layer_ops")]
     return {"columns": [*heads, {"text": "ms", "kind": "short", "explain": "layer_time"}], "rows": rows}
-
-
-def layers(profile: Mapping[str, Any]) -> Figure:
-    """A sunburst: the modules that layers lie in, as large as their MACs."""
-    size: dict[str, int] = {}
-    parent: dict[str, str] = {}
-    params: dict[str, int] = {}
-    root, kinds = str(profile["model"]), {}
-    for layer in profile["layers"]:
-        parts = str(layer["path"]).split(".")
-        kinds[str(layer["path"])] = f" {layer['kind']}"
-        for depth in range(len(parts) + 1):
-            path = ".".join(parts[:depth])
-            size[path] = size.get(path, 0) + int(layer["macs"])
-            params[path] = params.get(path, 0) + int(layer["params"])
-            if depth:
-                parent[path] = ".".join(parts[: depth - 1])
-    kept = [p for p, n in size.items() if n > 0]
-    trace = {
-        "type": "sunburst",
-        "ids": [f"/{p}" for p in kept],
-        "labels": [figures.plain(p.rpartition(".")[2] + kinds.get(p, "") if p else root) for p in kept],
-        "parents": [f"/{parent[p]}" if p else "" for p in kept],
-        "values": [size[p] for p in kept],
-        "customdata": [[figures.plain(p or root), params[p]] for p in kept],
-        "branchvalues": "total",
-        "maxdepth": 4,
-        "hovertemplate": "%{customdata[0]}<br>%{value:,} MACs (%{percentRoot:.1%})"
-        "<br>%{customdata[1]:,} params<extra></extra>",
-    }
-    return {"data": [trace], "layout": {"margin": {"l": 4, "r": 4, "t": 4, "b": 4}}}
