@@ -14,5 +14,6 @@ export LOUPE_CHROMIUM
 
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
+rm -f dashboard/{tabs,views}/*.pyi # Gradio writes them as the app starts, and leaves them as they were then
 .venv/bin/mypy
 exec .venv/bin/python -m pytest "$@"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dashboard import figures
+from dashboard.comparing.recorded import latency
 from dashboard.comparing.shapes import ClassDifferences, Comparison, Difference, Figure
 from dashboard.explore.comparing.deciding import best_of, verdict
 from dashboard.explore.overview import Data
@@ -243,7 +244,7 @@ def _tradeoff(found: Comparison, names: Sequence[str], out: Html) -> Chart | Non
     if not found.figures or found.figures[0].higher_is_better is None:
         return None
     first = found.figures[0]
-    time = np.array([(r.timing.get("latency_ms") or {}).get("p50") or np.nan for r in found.runs], float)
+    time = np.array([latency(r) for r in found.runs])
     known = np.flatnonzero(~np.isnan(time) & ~np.isnan(first.values))
     if len(known) < 2:
         return None

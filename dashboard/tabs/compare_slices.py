@@ -295,7 +295,7 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
         said = SaidView(elem_id="slice-said")
         with gr.Column() as body:
             with gr.Row(elem_classes="lp-row"):
-                with gr.Column(scale=7, min_width=340):
+                with gr.Column(scale=9, min_width=340):
                     table = WideTable(elem_id="slice-table")
                     csv = gr.Button(t("ui.csv"), size="sm", elem_id="slice-csv")
                 with gr.Column(scale=5, min_width=320):

@@ -80,7 +80,7 @@ const markOf = (p) => { const k = p.mark ?? panes.filter(isModel).indexOf(p); re
 
 // ---- what is around the pictures ----
 const numbersOf = (p) => {
-  const best = (n) => (p.best?.includes(n) ? `<em title="${L.esc(L.t("ui.best"))}">★</em>` : "");
+  const best = (n) => (p.best?.includes(n) ? `<em title="${L.esc(L.t("ui.best"))}">☆</em>` : "");
   const one = (n, said, more) => `<span data-number="${L.esc(n)}"${more ? ` class="best"` : ""}>${L.esc(L.short(n))}${L.info(n)} <b>${L.esc(said)}</b>${more}</span>`;
   const referred = Object.entries(p.numbers || {}).map(([n, x]) => one(n, number(n, x), best(n))), plain = Object.entries(p.plain || {}).map(([n, x]) => one(n, plainNumber(x), ""));
   const pairs = (all) => all.map((x, k) => (k % 2 ? "" : `<div class="two">${x}${all[k + 1] ?? ""}</div>`)).join("");
