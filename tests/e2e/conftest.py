@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Playwright, expect, sync_playwright
 
 from dashboard.datasets.sequences import sequences_of
 from dashboard.engine import Engine
@@ -130,8 +130,25 @@ def new_page(browser: Browser, **options: object) -> tuple[Page, list[str]]:
     page = context.new_page()
     page.set_default_timeout(30_000)
     problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda m: problems.append(m.text) if m.type == "error" and not HARMLESS.search(m.text) else None)
+
+    def told(message: ConsoleMessage) -> None:
+        if message.type == "error" and not HARMLESS.search(message.text):
+            problems.append(message.text)
+
+    def failed(error: Error) -> None:
+        problems.append(str(error))
+
+    page.on("pageerror", failed)
+    page.on("console", told)
+    close = context.close
+
+    def leave() -> None:
+        """What a page says while it is torn away, with its streams still open, is no problem of its own."""
+        page.remove_listener("pageerror", failed)
+        page.remove_listener("console", told)
+        close()
+
+    context.close = leave  # type: ignore[method-assign]
     return page, problems
 
 

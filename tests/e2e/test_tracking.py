@@ -199,6 +199,7 @@ def test_tables_and_charts(tab: Page, views: list[Opened]) -> None:
     for kind in ("How much of each truth", "Track lengths", "By sequence"):
         tab.locator("#trk-kind").get_by_text(kind, exact=True).click()
         expect(tab.locator("#trk-chart .js-plotly-plot .point").first).to_be_attached()
+    expect(tab.locator("#trk-chart .js-plotly-plot .xtitle")).to_have_text("sequence")  # the last of them is drawn
     bar = tab.locator("#trk-chart .js-plotly-plot .trace").nth(1).locator(".point").first
     bar.scroll_into_view_if_needed()
     box = bar.bounding_box()
