@@ -9,15 +9,14 @@ const brief = (x) => (Math.abs(x) < 1 ? x.toFixed(3).replace(/^(-?)0\./, "$1.") 
 const draw = () => {
   const v = props.value;
   if (!v || !v.figures) { root.innerHTML = ""; return; }
-  const mark = (i) => `<i style="color:${L.colors[i % 4]}">${L.marks[i % 4]}</i>`;
   root.innerHTML =
-    `<div class="models">${v.models.map((m, i) => `<span>${mark(i)} <b>${L.esc(m.name)}</b> <small>${L.esc(m.note || "")}</small></span>`).join("")}</div>` +
+    `<div class="models">${v.models.map((m, i) => `<span>${L.mark(i)} <b>${L.esc(m.name)}</b> <small>${L.esc(m.note || "")}</small></span>`).join("")}</div>` +
     (v.warnings || []).map((w) => `<div class="warn" role="alert">⚠ ${L.esc(L.has(w.key) ? L.t(w.key, w.vars) : w.text)}${w.explain ? L.info(w.explain) : ""}</div>`).join("") +
     `<div class="cards">${v.figures.map((f) => {
       const span = f.scale || [0, 1], pos = (x) => Math.max(0, Math.min(100, (100 * (x - span[0])) / (span[1] - span[0] || 1)));
       return `<div class="card" data-metric="${L.esc(f.key)}"><div class="k"><span title="${L.esc(L.name(f.key))}">${L.esc(L.short(f.key))}${f.format === "db" ? ", dB" : ""}</span>${L.info(f.key)}</div>${f.cells.map((c, i) => {
         const range = c.low === undefined || c.low === null ? "" : f.format === "short" ? `${short(c.low)}–${short(c.high)}` : `${brief(c.low)}–${brief(c.high)}`;
-        return `<div class="v${c.best ? " best" : ""}" title="${range ? L.esc(`95 %: ${L.num(c.low)} – ${L.num(c.high)}`) : ""}">${v.models.length > 1 ? mark(i) : ""}<b>${text(c, f)}</b>${c.best ? `<em title="${L.esc(L.t("ui.best"))}">☆</em>` : ""}${range ? `<small>${range}</small>` : c.note ? `<small>${L.esc(c.note.key ? L.t(c.note.key, c.note.vars) : c.note)}</small>` : ""}</div>${range ? `<div class="ci"><s style="left:${pos(c.low)}%;width:${Math.max(1, pos(c.high) - pos(c.low))}%;background:${L.colors[i % 4]}"></s></div>` : ""}`;
+        return `<div class="v${c.best ? " best" : ""}" title="${range ? L.esc(`95 %: ${L.num(c.low)} – ${L.num(c.high)}`) : ""}">${v.models.length > 1 ? L.mark(i) : ""}<b>${text(c, f)}</b>${c.best ? `<em title="${L.esc(L.t("ui.best"))}">☆</em>` : ""}${range ? `<small>${range}</small>` : c.note ? `<small>${L.esc(c.note.key ? L.t(c.note.key, c.note.vars) : c.note)}</small>` : ""}</div>${range ? `<div class="ci"><s style="left:${pos(c.low)}%;width:${Math.max(1, pos(c.high) - pos(c.low))}%;background:${L.colors[i % 4]}"></s></div>` : ""}`;
       }).join("")}</div>`;
     }).join("")}</div>`;
 };
