@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from dashboard import serve
+from dashboard.engine import Engine
 
 
 def test_tidying_goes_on_after_it_failed(monkeypatch, capsys):
@@ -48,3 +49,24 @@ def test_a_browser_opens_where_it_can_be_seen(monkeypatch, platform, environment
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
     assert serve.graphical() is opens
+
+
+def test_what_is_chosen_last_is_what_the_page_shows(tmp_path):
+    """Gradio drops what comes while the event before is under way: right for buttons and clocks, wrong for choices."""
+    page = serve.build(Engine(tmp_path)).config
+    parts = {part["id"]: part for part in page["components"]}
+    seen: set[str] = set()
+    for event in (e for e in page["dependencies"] if e["backend_fn"]):
+        for part, kind in event["targets"]:
+            where = f"{kind} of {parts[part]['props'].get('elem_id') if part in parts else 'another event'}"
+            if kind in ("input", "change", "release", "upload"):
+                assert event["trigger_mode"] == "always_last", where
+            elif kind == "select" and parts[part]["type"] != "tabitem" and event["trigger_mode"] != "once":
+                # What was clicked comes with the event; "always_last" would send the first click again. In order.
+                assert event["trigger_mode"] == "multiple", where
+            elif kind in ("click", "tick", "submit"):
+                assert event["trigger_mode"] == "once", where
+            elif kind == "select" and parts[part]["type"] != "tabitem":
+                assert where.endswith("-detail"), where  # arrows, which ask for the one after what is shown
+            seen.add(kind)
+    assert seen >= {"input", "change", "release", "upload", "select", "click", "tick"}

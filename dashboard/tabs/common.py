@@ -34,7 +34,13 @@ MOST_BYTES = 2 << 30
 """Of all files that wait to be downloaded."""
 
 EVENT: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-"""Keyword arguments of an internal event."""
+"""Keyword arguments of an internal event. One that comes while the one before is under way is dropped: right for what
+starts something, a button or a clock."""
+LATEST: dict[str, Any] = EVENT | {"trigger_mode": "always_last"}
+"""Of a control whose value counts. What is chosen while the choice before is under way follows it: dropped, as Gradio
+would, it stands chosen on a page that shows something else."""
+PICK: dict[str, Any] = EVENT | {"trigger_mode": "multiple", "concurrency_limit": 1}
+"""Of a click on a place in a view: each is answered, in order. ("always_last" would send the first place again.)"""
 DEVICE: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "device", "concurrency_limit": 1}
 """Keyword arguments of an event that uses the device: one at a time."""
 

@@ -20,7 +20,7 @@ from dashboard.errors import InputError
 from dashboard.explore.overview import same_data
 from dashboard.store import Run
 from dashboard.tabs import PANELS, App, Compared
-from dashboard.tabs.common import EVENT, Choices, own, run_choices, shown, toast, visible
+from dashboard.tabs.common import EVENT, LATEST, Choices, own, run_choices, shown, toast, visible
 from dashboard.tasks import TASKS
 from dashboard.views.strings import t
 
@@ -228,7 +228,7 @@ class Panel(ABC):
         inputs = [state, compared.asked, compared.runs, compared.baseline]
         targets = [state, problem, *outputs, body]
         assert len(outputs) == self.outputs
-        compared.tab.select(self._patiently(self.opened), inputs, targets, **EVENT)
+        compared.tab.select(self._patiently(self.opened), inputs, targets, **LATEST)
         for changing in (compared.runs.change, compared.baseline.change):
             changing(self._patiently(self.changed), [*inputs, compared.front], targets, **EVENT)
 
@@ -274,14 +274,14 @@ def create(engine: Engine, app: App) -> None:
         app.runs[NAME] = runs
         for name, panel in PANELS.items():
             with gr.Tab(t(f"ui.cmp.panel.{name}"), id=name, elem_id=f"cmp-tab-{name}") as tab:
-                tab.select(_always(name), None, front, **EVENT)
+                tab.select(_always(name), None, front, **LATEST)
                 panel(engine, app, Compared(task, chosen_ids, chosen_baseline, tab, asked, front))
     assert app.tab is not None
     chosen: list[Any] = [runs, baseline, few]
-    app.tab.select(toast(do.opened), [task, runs, baseline], [task, *chosen], **EVENT)
+    app.tab.select(toast(do.opened), [task, runs, baseline], [task, *chosen], **LATEST)
     app.on_load.append((toast(do.linked), [], [app.tabs]))
-    task.input(toast(do.tasked), task, chosen, **EVENT)
-    runs.input(toast(do.picked), [task, runs, baseline], chosen, **EVENT)
+    task.input(toast(do.tasked), task, chosen, **LATEST)
+    runs.input(toast(do.picked), [task, runs, baseline], chosen, **LATEST)
     settled: list[Any] = [chosen_ids, chosen_baseline]
     for changing in (runs.change, baseline.change):
-        changing(do.settled, [runs, baseline, *settled], settled, **(EVENT | {"trigger_mode": "always_last"}))
+        changing(do.settled, [runs, baseline, *settled], settled, **LATEST)

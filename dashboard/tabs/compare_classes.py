@@ -14,7 +14,7 @@ from dashboard.errors import InputError
 from dashboard.explore import comparing as explore
 from dashboard.explore.comparing.shown import entry, run_names
 from dashboard.tabs import App, Compared
-from dashboard.tabs.common import EVENT, Choice, toast
+from dashboard.tabs.common import LATEST, PICK, Choice, toast
 from dashboard.tabs.compare import NAME, Panel, comparison_of, is_place
 from dashboard.tabs.compare_decide import PICTURES
 from dashboard.views import ChartView, TableView
@@ -126,7 +126,7 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
     do.connect(compared, state, problem, [metric, run, table, chart, hint], body)
     choice = [state, compared.runs, compared.baseline]
     for control in (metric, run):
-        control.input(toast(do.other), [*choice, metric, run], [state, table, chart], **EVENT)
+        control.input(toast(do.other), [*choice, metric, run], [state, table, chart], **LATEST)
     to_pictures = [compared.asked, app.inner[NAME]]
-    table.select(toast(do.picked), choice, to_pictures, **EVENT)
-    chart.select(toast(do.pointed), [state], to_pictures, **EVENT)
+    table.select(toast(do.picked), choice, to_pictures, **PICK)
+    chart.select(toast(do.pointed), [state], to_pictures, **PICK)

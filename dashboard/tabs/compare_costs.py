@@ -18,7 +18,7 @@ from dashboard.operating.decisions import TASKS, Answers, Decisions, decisions
 from dashboard.operating.points import class_points, operating_points, prices_of
 from dashboard.store import Run
 from dashboard.tabs import App, Compared
-from dashboard.tabs.common import EVENT, Choice, Choices, shown, toast
+from dashboard.tabs.common import EVENT, LATEST, PICK, Choice, Choices, shown, toast
 from dashboard.tabs.compare import chosen_runs, comparison_of
 from dashboard.views import ChartView, TableView
 from dashboard.views.strings import t
@@ -225,12 +225,12 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
     controls: list[Any] = [*same, label, own, focus]
     everything = [state, note, panel, table, chart, label, withhold, abstain, own, focus, classes]
     chosen: list[Any] = [state, compared.runs, compared.baseline, *same]
-    compared.tab.select(toast(do.opened), chosen, everything, **EVENT)
+    compared.tab.select(toast(do.opened), chosen, everything, **LATEST)
     compared.runs.change(toast(do.rechosen), [compared.front, *chosen], everything, **EVENT)
     compared.baseline.change(toast(do.rechosen), [compared.front, *chosen], everything, **EVENT)
     priced: list[Any] = [table, chart, classes, withhold, abstain]
     for control in (wrong, miss, withhold, abstain, own):
-        control.input(toast(do.repriced), [state, *controls], priced, trigger_mode="always_last", **EVENT)
-    label.input(toast(do.relabelled), [state, *controls], [table, chart, withhold, abstain], **EVENT)
-    focus.input(toast(do.refocused), [state, *controls], classes, **EVENT)
-    classes.select(toast(do.on_class), [state, *controls], [label, table, chart, withhold, abstain], **EVENT)
+        control.input(toast(do.repriced), [state, *controls], priced, **LATEST)
+    label.input(toast(do.relabelled), [state, *controls], [table, chart, withhold, abstain], **LATEST)
+    focus.input(toast(do.refocused), [state, *controls], classes, **LATEST)
+    classes.select(toast(do.on_class), [state, *controls], [label, table, chart, withhold, abstain], **PICK)

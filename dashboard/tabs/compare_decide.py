@@ -13,7 +13,7 @@ from dashboard.errors import InputError
 from dashboard.explore import comparing as explore
 from dashboard.explore.comparing.shown import entry
 from dashboard.tabs import App, Compared
-from dashboard.tabs.common import EVENT, Choice, Choices, toast
+from dashboard.tabs.common import LATEST, PICK, Choice, Choices, toast
 from dashboard.tabs.compare import NAME, Panel, comparison_of, is_place
 from dashboard.views import ChartView
 from dashboard.views.comparing import DecideView
@@ -127,8 +127,8 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
     do.connect(compared, state, problem, [table, metric, cost, kind, forest, scatter, curves, alone, nocost], body)
     inputs = [state, compared.runs, compared.baseline, metric, cost, kind]
     for control in (metric, cost, kind):
-        control.input(toast(do.drawn), inputs, [state, table, forest, scatter, curves, alone], **EVENT)
+        control.input(toast(do.drawn), inputs, [state, table, forest, scatter, curves, alone], **LATEST)
     to_pictures = [compared.asked, app.inner[NAME]]
-    table.select(toast(do.picked), [compared.runs], to_pictures, **EVENT)
+    table.select(toast(do.picked), [compared.runs], to_pictures, **PICK)
     for chart in (forest, scatter):
-        chart.select(toast(do.pointed), [compared.runs], to_pictures, **EVENT)
+        chart.select(toast(do.pointed), [compared.runs], to_pictures, **PICK)

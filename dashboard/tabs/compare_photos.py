@@ -18,7 +18,7 @@ from dashboard.datasets.opening import open_dataset
 from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.explore import overlays, thumb_data
-from dashboard.tabs.common import DEVICE, EVENT, toast
+from dashboard.tabs.common import DEVICE, EVENT, PICK, toast
 from dashboard.tabs.evaluate_panel import refuse_paths
 from dashboard.tabs.photos_panel import photo_controls
 from dashboard.types import Image, Prediction
@@ -240,6 +240,6 @@ def compare_photos_panel(do: ComparePhotos) -> None:
     view = CompareView(elem_id=f"{do.prefix}-view")
     everything = [looked, strip, view]
     go.click(toast(do.run), [files, names, looked], everything, **DEVICE)
-    files.upload(toast(do.run), [files, names, looked], everything, **DEVICE)
+    files.upload(toast(do.run), [files, names, looked], everything, trigger_mode="always_last", **DEVICE)
     examples.click(lambda: None, None, files, **EVENT).then(toast(do.examples), names, everything, **DEVICE)
-    strip.select(toast(do.show), looked, view, **EVENT)
+    strip.select(toast(do.show), looked, view, **PICK)

@@ -19,7 +19,7 @@ from dashboard.explore.comparing.large import marked, pair_first
 from dashboard.explore.comparing.shown import run_names
 from dashboard.explore.small import small_picture
 from dashboard.tabs import App, Compared
-from dashboard.tabs.common import EVENT, Choice, toast
+from dashboard.tabs.common import EVENT, LATEST, PICK, Choice, toast
 from dashboard.tabs.compare import Panel, comparison_of, is_place
 from dashboard.tabs.compare_classes import against, place_of
 from dashboard.tabs.tracking_player import Player
@@ -226,9 +226,9 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
     do.connect(compared, state, problem, [run, groups, gallery, *views], body)
     choice = [state, compared.runs, compared.baseline]
     filled = [state, groups, gallery, *views]
-    groups.select(toast(do.on_group), choice, filled, **EVENT)
-    run.input(toast(do.on_run), [*choice, run], filled, **EVENT)
+    groups.select(toast(do.on_group), choice, filled, **PICK)
+    run.input(toast(do.on_run), [*choice, run], filled, **LATEST)
     gallery.reset(toast(do.on_reset), choice, filled, **EVENT)
     gallery.more(toast(do.on_more), choice, [state, gallery], **EVENT)
-    gallery.select(toast(do.on_picture), choice, [state, *views], **EVENT).success(None, js=SCROLL, **EVENT)
+    gallery.select(toast(do.on_picture), choice, [state, *views], **PICK).success(None, js=SCROLL, **EVENT)
     views[0].select(toast(do.on_picture), choice, [state, *views], **EVENT)

@@ -20,7 +20,7 @@ from dashboard.reporting.tables import SPREADS, SUFFIXES, class_table_of, table_
 from dashboard.reporting.words import LANGUAGES
 from dashboard.store import Run
 from dashboard.tabs import App, Compared
-from dashboard.tabs.common import EVENT, Choices, Slider, new_file, shown, toast
+from dashboard.tabs.common import EVENT, LATEST, Choices, Slider, new_file, shown, toast
 from dashboard.views.strings import t
 
 MOST_NAME = 120
@@ -206,9 +206,9 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
 
     chosen: list[Any] = [compared.runs, compared.baseline]
     for event in (compared.tab.select, compared.runs.change):
-        event(toast(do.opened), compared.runs, [run, kind, what], **EVENT)
+        event(toast(do.opened), compared.runs, [run, kind, what], **LATEST)
     for event in (compared.tab.select, compared.runs.change, compared.baseline.change):
-        event(linked, chosen, query, **EVENT).then(None, query, link, js=LINK, **EVENT)
+        event(linked, chosen, query, **LATEST).then(None, query, link, js=LINK, **EVENT)
     made = [
         report.click(toast(do.report), [*chosen, title, language, most], file, **WAITING),
         space.click(toast(do.space), [*chosen, title, language], file, **WAITING),

@@ -20,7 +20,7 @@ from dashboard.slicing.attributes import attributes_of
 from dashboard.slicing.measuring import Making, Measurings
 from dashboard.slicing.sliced import Sliced, sliced
 from dashboard.tabs import App, Compared
-from dashboard.tabs.common import EVENT, Choice, Choices, Slider, new_file, toast
+from dashboard.tabs.common import EVENT, LATEST, PICK, Choice, Choices, Slider, new_file, toast
 from dashboard.tabs.compare import comparison_of
 from dashboard.tabs.compare_share import named
 from dashboard.tabs.compare_slices_shown import Shown, attribute_name, fitting, names_of, place_of, progress, telling
@@ -311,23 +311,23 @@ def create(engine: Engine, app: App, compared: Compared) -> None:
     everything = [state, drop, clock, focus, against, attribute, bars, said, table, chart, gallery, *large]
     everything += [smallest, note, panel, body]
     chosen: list[Any] = [state, compared.runs, compared.baseline, *same]
-    compared.tab.select(toast(do.opened), chosen, everything, **EVENT)
+    compared.tab.select(toast(do.opened), chosen, everything, **LATEST)
     compared.runs.change(toast(do.rechosen), [compared.front, *chosen], everything, **EVENT)
     compared.baseline.change(toast(do.rechosen), [compared.front, *chosen], everything, **EVENT)
     for control in (pairs.input, smallest.release, tags.upload):
-        control(toast(do.asked), [*chosen, focus, attribute], everything, **EVENT)
+        control(toast(do.asked), [*chosen, focus, attribute], everything, **LATEST)
     clock.tick(toast(do.ticked), [*chosen, focus, attribute], everything, **EVENT)
     drop.click(lambda: None, None, tags, **EVENT).then(
         toast(do.asked), [*chosen, focus, attribute], everything, **EVENT
     )
     told: list[Any] = [state, *controls]
     for choice in (focus, against):
-        choice.input(toast(do.retabled), told, [state, against, said, table, gallery], **EVENT)
-    attribute.input(toast(do.charted), told, chart, **EVENT)
-    table.select(toast(do.on_row), told, [state, gallery, attribute, chart], **EVENT)
-    chart.select(toast(do.on_dot), told, [state, gallery], **EVENT)
+        choice.input(toast(do.retabled), told, [state, against, said, table, gallery], **LATEST)
+    attribute.input(toast(do.charted), told, chart, **LATEST)
+    table.select(toast(do.on_row), told, [state, gallery, attribute, chart], **PICK)
+    chart.select(toast(do.on_dot), told, [state, gallery], **PICK)
     gallery.more(toast(do.on_more), told, [state, gallery], **EVENT)
-    gallery.select(toast(do.on_picture), told, [state, *large], **EVENT)
+    gallery.select(toast(do.on_picture), told, [state, *large], **PICK)
     detail.select(toast(do.on_picture), told, [state, *large], **EVENT)
     saved = csv.click(toast(do.csv), told, file, **EVENT)
     saved.success(None, js="() => document.querySelector('#slice-csv-file').click()", **EVENT)

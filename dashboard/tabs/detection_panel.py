@@ -10,15 +10,13 @@ import gradio as gr
 from dashboard.engine import Engine
 from dashboard.explore import detection as explore
 from dashboard.tabs import App
-from dashboard.tabs.common import EVENT, Slider, toast
+from dashboard.tabs.common import EVENT, LATEST, PICK, Slider, toast
 from dashboard.tabs.detection_results import Controls, DetectionResults
 from dashboard.tabs.explorer import START, gather, to_pictures
 from dashboard.tabs.results import orders
 from dashboard.tabs.runs_shown import MOST_RUNS
 from dashboard.views import ChartView, CompareView, FiguresView, GalleryView, MatrixView, ProgressView, TableView
 from dashboard.views.strings import t
-
-LIVE = {**EVENT, "trigger_mode": "always_last"}
 
 
 def detection_panel(engine: Engine, app: App, tasks: Sequence[str]) -> gr.Dropdown:
@@ -84,7 +82,7 @@ def detection_panel(engine: Engine, app: App, tasks: Sequence[str]) -> gr.Dropdo
         event(toast(do.opening), [state, runs], [clock, waiting, runs], **EVENT)
     app.on_load.append((do.linked, [], [app.tabs]))
 
-    def on(event: Any, handler: Any, outputs: Any, inputs: Sequence[Any] = (state,), how: Any = EVENT) -> Any:
+    def on(event: Any, handler: Any, outputs: Any, inputs: Sequence[Any] = (state,), how: Any = LATEST) -> Any:
         """Call a handler with ``inputs`` and what the controls say."""
         return event(toast(gather(Controls, handler, len(inputs))), [*inputs, *live], outputs, **how)
 
@@ -92,18 +90,20 @@ def detection_panel(engine: Engine, app: App, tasks: Sequence[str]) -> gr.Dropdo
     on(by.input, do.show, everything, [runs, focus])
     on(runs.change, do.rechosen, [confidence, *everything], [state, runs, focus])
     for slider in (confidence, iou, most):
-        on(slider.input, do.moved, [*numbers, gallery, compare], how=LIVE)
+        on(slider.input, do.moved, [*numbers, gallery, compare])
     on(columns.input, do.on_columns, table)
     on(kind.input, do.on_kind, chart)
     picked = [state, gallery, compare]
-    on(on(table.select, do.on_class, picked).success, do.on_kind, chart)
-    on(matrix.select, do.on_cell, picked).success(None, js=to_pictures("det"), **EVENT)
-    on(chart.select, do.on_point, picked).success(None, js=to_pictures("det"), **EVENT)
+    on(on(table.select, do.on_class, picked, how=PICK).success, do.on_kind, chart)
+    on(matrix.select, do.on_cell, picked, how=PICK).success(None, js=to_pictures("det"), **EVENT)
+    on(chart.select, do.on_point, picked, how=PICK).success(None, js=to_pictures("det"), **EVENT)
     on(order.input, do.on_order, picked)
-    on(gallery.select, do.on_picture, [state, compare]).success(None, js=SCROLL, **EVENT)
+    on(gallery.select, do.on_picture, [state, compare], how=PICK).success(None, js=SCROLL, **EVENT)
     on(gallery.more, do.on_more, [state, gallery])
     on(gallery.reset, do.on_clear, picked)
-    on(csv.click, do.csv, file).success(None, js="() => document.querySelector('#det-csv-file').click()", **EVENT)
+    on(csv.click, do.csv, file, how=EVENT).success(
+        None, js="() => document.querySelector('#det-csv-file').click()", **EVENT
+    )
     return runs
 
 

@@ -11,7 +11,7 @@ from dashboard.engine import Engine
 from dashboard.explore import enhancement as explore
 from dashboard.perceptual import why_not
 from dashboard.tabs import App
-from dashboard.tabs.common import EVENT, toast
+from dashboard.tabs.common import EVENT, LATEST, PICK, toast
 from dashboard.tabs.enhancement_results import Controls, EnhancementResults
 from dashboard.tabs.explorer import START, gather, to_pictures
 from dashboard.tabs.results import orders
@@ -71,9 +71,9 @@ def enhancement_panel(engine: Engine, app: App) -> gr.Dropdown:
         event(toast(do.opening), [state, runs], [clock, waiting, runs], **EVENT)
     app.on_load.append((do.linked, [], [app.tabs]))
 
-    def on(event: Any, handler: Any, outputs: Any, inputs: Sequence[Any] = (state,)) -> Any:
+    def on(event: Any, handler: Any, outputs: Any, inputs: Sequence[Any] = (state,), how: Any = LATEST) -> Any:
         """Call a handler with ``inputs`` and what the controls say."""
-        return event(toast(gather(Controls, handler, len(inputs))), [*inputs, *live], outputs, **EVENT)
+        return event(toast(gather(Controls, handler, len(inputs))), [*inputs, *live], outputs, **how)
 
     on(focus.input, do.show, everything, [runs, focus])
     on(runs.change, do.rechosen, everything, [state, runs, focus])
@@ -81,13 +81,15 @@ def enhancement_panel(engine: Engine, app: App) -> gr.Dropdown:
     for control in (kind, measure):
         on(control.input, do.on_kind, chart)
     picked = [state, gallery, compare]
-    on(table.select, do.on_row, [state, compare]).success(None, js=SCROLL, **EVENT)
-    on(chart.select, do.on_point, picked).success(None, js=to_pictures("enh"), **EVENT)
+    on(table.select, do.on_row, [state, compare], how=PICK).success(None, js=SCROLL, **EVENT)
+    on(chart.select, do.on_point, picked, how=PICK).success(None, js=to_pictures("enh"), **EVENT)
     on(order.input, do.on_order, picked)
-    on(gallery.select, do.on_picture, [state, compare]).success(None, js=SCROLL, **EVENT)
+    on(gallery.select, do.on_picture, [state, compare], how=PICK).success(None, js=SCROLL, **EVENT)
     on(gallery.more, do.on_more, [state, gallery])
     on(gallery.reset, do.on_clear, picked)
-    on(csv.click, do.csv, file).success(None, js="() => document.querySelector('#enh-csv-file').click()", **EVENT)
+    on(csv.click, do.csv, file, how=EVENT).success(
+        None, js="() => document.querySelector('#enh-csv-file').click()", **EVENT
+    )
     return runs
 
 

@@ -22,7 +22,7 @@ from dashboard.errors import InputError
 from dashboard.explore import enhance_panes as panes_of
 from dashboard.explore import thumb_data
 from dashboard.metrics.enhancement.measured import measure
-from dashboard.tabs.common import DEVICE, EVENT, toast
+from dashboard.tabs.common import DEVICE, EVENT, LATEST, toast
 from dashboard.tabs.compare_photos import MOST_PHOTOS, THUMB, Photo, named
 from dashboard.tabs.evaluate_panel import refuse_paths
 from dashboard.tabs.photos_panel import photo_controls
@@ -289,7 +289,7 @@ def enhancement_photos_panel(engine: Engine) -> None:
     view = EnhanceView(elem_id="eph-view")
     everything = [looked, strip, view]
     chosen = [names, kind, value]
-    kind.input(do.values, [kind, names], [value, names], **EVENT)
+    kind.input(do.values, [kind, names], [value, names], **LATEST)
     go.click(toast(do.run), [files, *chosen, looked], everything, **DEVICE)
     examples.click(lambda: None, None, files, **EVENT).then(toast(do.examples), chosen, everything, **DEVICE)
-    strip.select(toast(do.show), looked, [strip, view], **DEVICE)
+    strip.select(toast(do.show), looked, [strip, view], trigger_mode="multiple", **DEVICE)

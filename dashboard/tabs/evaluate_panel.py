@@ -21,7 +21,7 @@ from dashboard.labels import read_mapping
 from dashboard.scoring import score
 from dashboard.settings import settings_for_data, settings_for_models, settings_of_lines
 from dashboard.tabs import App
-from dashboard.tabs.common import EVENT, owner_of, run_choices, shown, toast
+from dashboard.tabs.common import EVENT, LATEST, owner_of, run_choices, shown, toast
 from dashboard.views import ProgressView
 from dashboard.views.strings import STRINGS, t
 from models.load import check_loadable, find_spec, looks_like_path, model_rows
@@ -329,5 +329,5 @@ def evaluate_panel(
     timer.tick(do.poll, job, status, queue=False, **EVENT)
     show.click(do.results, job, [runs, inner], **EVENT)
     if len(tasks) > 1:
-        task.input(do.models, task, names, **EVENT)
+        task.input(do.models, task, names, **LATEST)
     app.on_load.append((do.poll, [job], status))

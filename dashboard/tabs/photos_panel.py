@@ -123,7 +123,7 @@ def photos_panel(engine: Engine, task: str) -> None:
     files, names, go, examples = photo_controls("ph", "ui.photos", here, first)
     view = PhotosView(elem_id="ph-view")
     go.click(toast(do.classify), [files, names], view, **DEVICE)
-    files.upload(toast(do.classify), [files, names], view, **DEVICE)
+    files.upload(toast(do.classify), [files, names], view, trigger_mode="always_last", **DEVICE)
     examples.click(example_photos, None, files, api_visibility="private").then(
         toast(do.classify), [files, names], view, **DEVICE
     )

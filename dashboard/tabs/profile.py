@@ -10,7 +10,7 @@ from dashboard.datasets import DEMOS
 from dashboard.engine import Engine
 from dashboard.explore import profiling as explore
 from dashboard.tabs import App
-from dashboard.tabs.common import EVENT, Choice, Choices, toast
+from dashboard.tabs.common import EVENT, LATEST, PICK, Choice, Choices, toast
 from dashboard.tabs.evaluate_panel import IDLE
 from dashboard.tabs.profile_results import KINDS, START, ProfileResults
 from dashboard.tabs.profile_start import FIRST, FIRST_WAYS, LIMIT, MOST, OWN_DATA, WAYS, ProfileStart, here
@@ -62,15 +62,15 @@ def create(engine: Engine, app: App) -> None:
     app.on_load.append((start.status, [job], status))
     app.on_load.append((do.linked, [], [app.tabs]))
     assert app.tab is not None
-    app.tab.select(toast(do.first), [state, runs, job], [runs, none], **EVENT).success(
-        toast(do.rechosen), [state, runs, focus, by, kind], everything, **EVENT
+    app.tab.select(toast(do.first), [state, runs, job], [runs, none], **LATEST).success(
+        toast(do.rechosen), [state, runs, focus, by, kind], everything, **LATEST
     )
     runs.change(toast(do.rechosen), [state, runs, focus, by, kind], everything, **EVENT)
-    focus.input(toast(do.refocused), [state, focus, by, kind], [state, by, tree, formula, layers, more], **EVENT)
-    by.input(toast(do.on_size), [state, by], tree, **EVENT)
-    kind.input(toast(do.on_kind), [state, kind], more, **EVENT)
-    layers.select(toast(do.on_row), state, formula, **EVENT)
-    tree.select(toast(do.on_sector), state, [formula, layers], **EVENT).success(None, js=TO_ROW, **EVENT)
+    focus.input(toast(do.refocused), [state, focus, by, kind], [state, by, tree, formula, layers, more], **LATEST)
+    by.input(toast(do.on_size), [state, by], tree, **LATEST)
+    kind.input(toast(do.on_kind), [state, kind], more, **LATEST)
+    layers.select(toast(do.on_row), state, formula, **PICK)
+    tree.select(toast(do.on_sector), state, [formula, layers], **PICK).success(None, js=TO_ROW, **EVENT)
 
 
 def _left(engine: Engine) -> tuple[list[Any], list[Any], Any, Any]:

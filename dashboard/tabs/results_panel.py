@@ -10,7 +10,7 @@ from dashboard.engine import Engine
 from dashboard.metrics.losses import LOSSES
 from dashboard.selection import ALL
 from dashboard.tabs import App
-from dashboard.tabs.common import EVENT, toast
+from dashboard.tabs.common import EVENT, LATEST, PICK, toast
 from dashboard.tabs.results import Results, orders, unless_same
 from dashboard.views import ChartView, DetailView, FiguresView, GalleryView, MatrixView, TableView
 from dashboard.views.strings import t
@@ -66,17 +66,17 @@ def results_panel(engine: Engine, app: App, task: str) -> gr.Dropdown:
     order: list[Any] = [sort, gamma, errors]
     everything = [state, focus, figures, table, matrix, chart, kind, gallery, more, how, detail, sort]
     app.on_load.append((toast(do.opened), [], [runs, *everything]))
-    focus.input(toast(do.chosen), [runs, focus, *order], everything, **EVENT)
+    focus.input(toast(do.chosen), [runs, focus, *order], everything, **LATEST)
     runs.change(toast(unless_same(do.chosen)), [state, runs, focus, *order], everything, **EVENT)
-    kind.input(toast(do.on_kind), [state, kind], [state, chart], **EVENT)
-    picked = table.select(toast(do.on_class), [state, *order], [state, gallery], **EVENT)
-    picked.success(toast(do.class_views), state, [chart, matrix], **EVENT)
-    matrix.select(toast(do.on_cell), [state, *order], [state, gallery], **EVENT)
-    chart.select(toast(do.on_point), [state, *order], [state, gallery], **EVENT)
-    sort.input(toast(do.resort), [state, *order], [gallery, sort], **EVENT)
+    kind.input(toast(do.on_kind), [state, kind], [state, chart], **LATEST)
+    picked = table.select(toast(do.on_class), [state, *order], [state, gallery], **PICK)
+    picked.success(toast(do.class_views), state, [chart, matrix], **LATEST)
+    matrix.select(toast(do.on_cell), [state, *order], [state, gallery], **PICK)
+    chart.select(toast(do.on_point), [state, *order], [state, gallery], **PICK)
+    sort.input(toast(do.resort), [state, *order], [gallery, sort], **LATEST)
     for control in (gamma, errors):
-        control.input(toast(do.gallery), [state, *order], gallery, **EVENT)
-    gallery.select(toast(do.on_picture), [state, *order], detail, **EVENT)
+        control.input(toast(do.gallery), [state, *order], gallery, **LATEST)
+    gallery.select(toast(do.on_picture), [state, *order], detail, **PICK)
     gallery.more(toast(do.on_more), [state, *order], [state, gallery], **EVENT)
     gallery.reset(toast(do.on_clear), [state, *order], [state, gallery], **EVENT)
     detail.select(toast(do.on_picture), [state, *order], detail, **EVENT)

@@ -18,7 +18,7 @@ from dashboard.explore.history import WATCHED, asked_data, history_data
 from dashboard.history import Kind, discard, restore
 from dashboard.store import Run, Store
 from dashboard.tabs import TAB_OF, App
-from dashboard.tabs.common import EVENT, run_choices, shown, toast, visible
+from dashboard.tabs.common import EVENT, LATEST, PICK, run_choices, shown, toast, visible
 from dashboard.tabs.runs_again import again_panel
 from dashboard.tabs.runs_disk import disk_panel
 from dashboard.tabs.runs_label import label_panel
@@ -200,9 +200,9 @@ def create(engine: Engine, app: App) -> None:
     assert app.tab is not None
     buttons: list[Any] = [show, compare, report, delete, sure, keep, asked]
     targets: list[Any] = [part for name in tabs for part in (app.runs[name], app.inner[name])]
-    app.tab.select(do.table, None, table, **EVENT)
+    app.tab.select(do.table, None, table, **LATEST)
     # A choice made while the one before is on its way must not be lost: what is deleted is what was chosen last.
-    table.select(do.picked, None, chosen, **(EVENT | {"trigger_mode": "multiple"}))
+    table.select(do.picked, None, chosen, **PICK)
     chosen.change(do.buttons, chosen, buttons, **EVENT)  # whoever has changed it: the list, a new run, what was removed
     table.submit(toast(do.opened_row), None, [app.tabs, *targets], **EVENT)
     show.click(toast(do.open), chosen, [app.tabs, *targets], **EVENT)

@@ -12,7 +12,7 @@ from dashboard.datasets.opening import cache_folder
 from dashboard.engine import Engine
 from dashboard.errors import InputError
 from dashboard.explore.history import WATCHED, disk_data, going_data
-from dashboard.tabs.common import EVENT, toast
+from dashboard.tabs.common import EVENT, LATEST, toast
 from dashboard.views.history import DiskView, HistoryView
 from dashboard.views.strings import t
 
@@ -95,4 +95,4 @@ def disk_panel(engine: Engine, chosen: gr.State, table: HistoryView, rows: Calla
     look.click(toast(do.look), settings, [going, seen, remove], **EVENT)
     remove.click(toast(do.remove), [seen, *settings], [use, going, seen, remove, table, chosen], **EVENT)
     for changed in (kinds.input, days.input, gigabytes.input, chosen.change):
-        changed(do.forget, None, [going, seen, remove], **EVENT)
+        changed(do.forget, None, [going, seen, remove], **LATEST)

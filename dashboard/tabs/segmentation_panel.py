@@ -10,7 +10,7 @@ import gradio as gr
 from dashboard.engine import Engine
 from dashboard.explore import segmentation as explore
 from dashboard.tabs import App
-from dashboard.tabs.common import EVENT, toast
+from dashboard.tabs.common import EVENT, LATEST, PICK, toast
 from dashboard.tabs.explorer import START, gather, to_pictures
 from dashboard.tabs.results import orders
 from dashboard.tabs.runs_shown import MOST_RUNS
@@ -68,23 +68,25 @@ def segmentation_panel(engine: Engine, app: App, tasks: Sequence[str]) -> gr.Dro
         event(toast(do.opening), [state, runs], [clock, waiting, runs], **EVENT)
     app.on_load.append((do.linked, [], [app.tabs]))
 
-    def on(event: Any, handler: Any, outputs: Any, inputs: Sequence[Any] = (state,)) -> Any:
+    def on(event: Any, handler: Any, outputs: Any, inputs: Sequence[Any] = (state,), how: Any = LATEST) -> Any:
         """Call a handler with ``inputs`` and what the controls say."""
-        return event(toast(gather(Controls, handler, len(inputs))), [*inputs, *live], outputs, **EVENT)
+        return event(toast(gather(Controls, handler, len(inputs))), [*inputs, *live], outputs, **how)
 
     on(focus.input, do.show, everything, [runs, focus])
     on(runs.change, do.rechosen, everything, [state, runs, focus])
     on(columns.input, do.on_columns, table)
     on(kind.input, do.on_kind, chart)
     picked = [state, gallery, compare]
-    on(table.select, do.on_class, picked).success(None, js=to_pictures("seg"), **EVENT)
-    on(matrix.select, do.on_cell, picked).success(None, js=to_pictures("seg"), **EVENT)
-    on(chart.select, do.on_point, picked).success(None, js=to_pictures("seg"), **EVENT)
+    on(table.select, do.on_class, picked, how=PICK).success(None, js=to_pictures("seg"), **EVENT)
+    on(matrix.select, do.on_cell, picked, how=PICK).success(None, js=to_pictures("seg"), **EVENT)
+    on(chart.select, do.on_point, picked, how=PICK).success(None, js=to_pictures("seg"), **EVENT)
     on(order.input, do.on_order, picked)
-    on(gallery.select, do.on_picture, [state, compare]).success(None, js=SCROLL, **EVENT)
+    on(gallery.select, do.on_picture, [state, compare], how=PICK).success(None, js=SCROLL, **EVENT)
     on(gallery.more, do.on_more, [state, gallery])
     on(gallery.reset, do.on_clear, picked)
-    on(csv.click, do.csv, file).success(None, js="() => document.querySelector('#seg-csv-file').click()", **EVENT)
+    on(csv.click, do.csv, file, how=EVENT).success(
+        None, js="() => document.querySelector('#seg-csv-file').click()", **EVENT
+    )
     return runs
 
 

@@ -10,7 +10,7 @@ import gradio as gr
 from dashboard.engine import Engine
 from dashboard.explore import tracking as explore
 from dashboard.tabs import App
-from dashboard.tabs.common import EVENT, toast
+from dashboard.tabs.common import EVENT, LATEST, PICK, toast
 from dashboard.tabs.explorer import gather
 from dashboard.tabs.tracking_results import START, Controls, TrackingResults
 from dashboard.tabs.tracking_tuning import tuning
@@ -87,18 +87,18 @@ def tracking_panel(engine: Engine, app: App) -> gr.Dropdown:
         event(toast(do.opening), [state, runs], [clock, waiting, runs], **EVENT)
     app.on_load.append((do.linked, [], [app.tabs]))
 
-    def on(event: Any, handler: Any, outputs: Any, inputs: Sequence[Any] = (state,)) -> Any:
+    def on(event: Any, handler: Any, outputs: Any, inputs: Sequence[Any] = (state,), how: Any = LATEST) -> Any:
         """Call a handler with ``inputs`` and what the controls say."""
-        return event(toast(gather(Controls, handler, len(inputs))), [*inputs, *live], outputs, **EVENT)
+        return event(toast(gather(Controls, handler, len(inputs))), [*inputs, *live], outputs, **how)
 
     def then_film(event: Any) -> Any:
         """The video of the sequence, which may take a while to make; everything else is there already."""
         return on(event.success, do.film, [player, filming, film], [state, film])
 
-    on(filming.tick, do.film, [player, filming, film], [state, film])
+    on(filming.tick, do.film, [player, filming, film], [state, film], how=EVENT)
     for event, handler in ((focus.input, do.refocused), (runs.change, do.rechosen)):
         shown = then_film(on(event, handler, everything, [state, runs, focus]))
-        shown.success(toast(tune.opened), [state], tune.outputs, **EVENT)
+        shown.success(toast(tune.opened), [state], tune.outputs, **LATEST)
     then_film(on(sequence.input, do.on_sequence, [state, table, player], [state, sequence]))
     on(match.input, do.on_match, [*numbers, player, more])
     for event in (what.input, columns.input):
@@ -106,10 +106,10 @@ def tracking_panel(engine: Engine, app: App) -> gr.Dropdown:
     for event in (kind.input, measure.input):
         on(event, do.on_kind, [chart, measure])
     jump = [state, sequence, player]
-    then_film(on(table.select, do.on_row, jump)).success(None, js=SCROLL, **EVENT)
-    then_film(on(chart.select, do.on_bar, jump)).success(None, js=SCROLL, **EVENT)
+    then_film(on(table.select, do.on_row, jump, how=PICK)).success(None, js=SCROLL, **EVENT)
+    then_film(on(chart.select, do.on_bar, jump, how=PICK)).success(None, js=SCROLL, **EVENT)
     for name, button in buttons.items():
-        saved = on(button.click, getattr(do, f"save_{name}"), file)
+        saved = on(button.click, getattr(do, f"save_{name}"), file, how=EVENT)
         saved.success(None, js="() => document.querySelector('#trk-file').click()", **EVENT)
     tune.connect(runs, focus)
     return runs

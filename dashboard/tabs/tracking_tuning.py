@@ -15,7 +15,7 @@ from dashboard.jobs import ACTIVE
 from dashboard.retracking import can_retrack, retrack
 from dashboard.store import Run
 from dashboard.tabs import App
-from dashboard.tabs.common import EVENT, owner_of, run_choices, toast
+from dashboard.tabs.common import EVENT, LATEST, owner_of, run_choices, toast
 from dashboard.tabs.evaluate_panel import IDLE, job_data
 from dashboard.views import ProgressView
 from dashboard.views.strings import t
@@ -151,7 +151,7 @@ class TuningPanel:
     def connect(self, runs: gr.Dropdown, focus: gr.Radio) -> None:
         """Make it work."""
         status = [self.bar, self.timer, self.go, runs, focus]
-        self.tracker.input(toast(self.do.defaults), self.tracker, list(self.inputs), **EVENT)
+        self.tracker.input(toast(self.do.defaults), self.tracker, list(self.inputs), **LATEST)
         self.reset.click(toast(self.do.defaults), self.tracker, list(self.inputs), **EVENT)
         given = [self.state, self.tracker, self.job, *self.inputs]
         self.go.click(toast(self.do.start), given, [self.job, *status], **EVENT)

@@ -17,7 +17,7 @@ from dashboard.explore.overview import Data, json_number
 from dashboard.explore.tracking.opened import Opened, opened
 from dashboard.jobs import ACTIVE, Work
 from dashboard.tabs import App
-from dashboard.tabs.common import EVENT, owner_of, toast
+from dashboard.tabs.common import EVENT, LATEST, owner_of, toast
 from dashboard.tabs.evaluate_panel import IDLE, job_data, refuse_paths
 from dashboard.tabs.tracking_player import Player, film_said
 from dashboard.views import FiguresView, ProgressView, TableView, TracksView
@@ -257,8 +257,11 @@ def video_panel(engine: Engine, app: App) -> None:
         toast(do.start), given, [state, job, *status], **EVENT
     )
     stop.click(do.stop, job, None, queue=False, **EVENT)
-    filmed = {"fn": toast(do.film), "inputs": [state, sequence, film, job], "outputs": [player, filming, film], **EVENT}
-    timer.tick(toast(do.poll), [state, job], [state, *shown, *status], **EVENT).success(**filmed)
-    filming.tick(**filmed)
+    filmed: dict[str, Any] = {
+        "fn": toast(do.film), "inputs": [state, sequence, film, job], "outputs": [player, filming, film],
+    }  # fmt: skip
+    polled = timer.tick(toast(do.poll), [state, job], [state, *shown, *status], **EVENT)
+    polled.success(**filmed, **LATEST)
+    filming.tick(**filmed, **EVENT)
     app.on_load.append((toast(do.resumed), [job], [state, *shown, *status, filming]))
-    sequence.input(toast(do.on_sequence), [state, sequence], player, **EVENT).success(**filmed)
+    sequence.input(toast(do.on_sequence), [state, sequence], player, **LATEST).success(**filmed, **LATEST)

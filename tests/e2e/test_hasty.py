@@ -1,0 +1,50 @@
+"""Somebody who clicks faster than the server answers: what he chose last is what the page shows."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+SLOW_MS = 400
+TABS = {"cls": "Classification", "det": "Detection", "seg": "Segmentation", "enh": "Enhancement", "trk": "Video"}
+CHART = """
+(part) => {
+  const drawn = document.querySelector(`#${part}-chart .js-plotly-plot`);
+  return drawn?.layout && JSON.stringify([
+    drawn.layout.xaxis?.title?.text, drawn.layout.yaxis?.title?.text,
+    drawn.data.map((t) => [t.type, t.name, t.x?.length]),
+  ]);
+}
+"""
+
+
+def slow(page: Page) -> None:
+    """A line over which every answer takes its time."""
+    line = page.context.new_cdp_session(page)
+    line.send("Network.enable")
+    limits = {"offline": False, "latency": SLOW_MS, "downloadThroughput": -1, "uploadThroughput": -1}
+    line.send("Network.emulateNetworkConditions", limits)
+
+
+@pytest.mark.parametrize("part", TABS)
+def test_the_chart_is_the_one_chosen_last(page: Page, part: str) -> None:
+    page.get_by_role("tab", name=TABS[part]).click()
+    expect(page.locator(f"#{part}-chart .js-plotly-plot .main-svg").first).to_be_visible()
+    first = page.evaluate(CHART, part)
+    kinds = page.locator(f"#{part}-kind label:visible")
+    chosen = [kind.is_checked() for kind in kinds.locator("input").all()].index(True)
+    slow(page)
+    for place in (chosen + 1, chosen + 2, chosen):
+        kinds.nth(place % kinds.count()).click()
+    page.wait_for_function(f"([part, first]) => ({CHART})(part) !== first", arg=[part, first])
+    page.wait_for_function(f"([part, first]) => ({CHART})(part) === first", arg=[part, first])
+
+
+def test_the_pictures_are_those_of_the_row_clicked_last(page: Page) -> None:
+    rows = page.locator("#cls-table tbody tr")
+    slow(page)
+    for place in (1, 4, 2):
+        rows.nth(place).click()
+    name = rows.nth(2).locator("th").inner_text()
+    expect(page.locator("#cls-gallery .head")).to_contain_text(f"“{name}”")
