@@ -342,16 +342,17 @@ def classes_of(values: Sequence[Sequence[float]], low: Sequence[float], high: Se
 
 
 def test_classes_begin_with_the_largest_loss() -> None:
-    found = classes_of([[0.5, 0.5, NAN, 0.5], [0.6, 0.1, 0.3, 0.5]], [-0.1, -0.5, NAN, NAN], [0.3, -0.3, NAN, NAN])
+    low, high = [-0.1, -0.5, NAN, NAN, NAN], [0.3, -0.3, NAN, NAN, NAN]
+    found = classes_of([[0.5, 0.5, NAN, 0.5, 0.5], [0.6, 0.1, 0.3, 0.5, 0.7]], low, high)
     made = comparison_of([[1], [2]], classes=[found])
     data = class_table(made, "iou", 1)
-    assert data["classes"] == ["c1", "c3", "c0", "c2"]  # the last has no difference
-    assert [r[-1] for r in data["rows"]] == [f"ui.vs.word.{w}" for w in ("worse", "same", "same", "unknown")]
+    assert data["classes"] == ["c1", "c3", "c0", "c4", "c2"]  # the last has no difference
+    assert [r[-1] for r in data["rows"]] == [f"ui.vs.word.{w}" for w in ("worse", "same", "same", "few", "none")]
     assert data["rows"][0][1:7] == [200, 0.5, 0.1, pytest.approx(-0.4), -0.5, -0.3]
     thin, thick, base, run = class_chart(made, "iou", 1)["data"]
     assert thick["y"] == ["c1", "c1", None]
-    assert thin["y"] == ["c3", "c3", None, "c0", "c0", None]
-    assert [p[0] for p in base["customdata"]] == [p[0] for p in run["customdata"]] == ["c1", "c3", "c0"]
+    assert thin["y"] == ["c3", "c3", None, "c0", "c0", None, "c4", "c4", None]
+    assert [p[0] for p in base["customdata"]] == [p[0] for p in run["customdata"]] == ["c1", "c3", "c0", "c4"]
 
 
 def test_classes_without_intervals_have_no_columns_for_them() -> None:
@@ -462,7 +463,7 @@ def test_every_word_of_the_tab_is_there_in_both_languages() -> None:
     keys = [f"ui.vs.{part}.{g}" for part in ("group", "title") for g in GROUPS] + [
         f"ui.vs.title.{g}.class" for g in GROUPS
     ]
-    keys += [f"ui.vs.word.{w}" for w in ("better", "worse", "same", "differs", "unknown")]
+    keys += [f"ui.vs.word.{w}" for w in ("better", "worse", "same", "differs", "unknown", "few", "none")]
     keys += [
         f"ui.vs.head.{w}"
         for w in ("better", "worse", "differs", "unknown", *(f"same.{u}" for u in ("image", "sequence", "block")))

@@ -8,7 +8,6 @@ import os
 import pickle
 import stat
 import struct
-import time
 import types
 import zipfile
 import zlib
@@ -22,20 +21,16 @@ import numpy as np
 import pytest
 
 from dashboard.datasets.digits import Digits
-from dashboard.datasets.opening import open_dataset
 from dashboard.engine import Engine
-from dashboard.errors import InputError
 from dashboard.evaluation import Settings, evaluate
-from dashboard.jobs import Jobs
-from dashboard.public_gate import MOST_SENT, NAME, UploadLimit, visitor_of
+from dashboard.public_gate import MOST_SENT, UploadLimit, visitor_of
 from dashboard.serve import launch
 from dashboard.store import Store
 from dashboard.tabs.common import owner_of
 from dashboard.tabs.endpoints import Endpoints
-from dashboard.tabs.runs_again import Again
-from dashboard.visitors import FOLDER, Visitor, VisitorStore, built_in, sweep
+from dashboard.visitors import Visitor, VisitorStore
 from models.load import load_model
-from tests.datasets.pictures import encode, gradient
+from tests.datasets.pictures import encode, gradient, zipped
 from tests.pages_over_http import HttpPage, file_data
 
 SECRET = "root:x:0:0"  # how /etc/passwd begins
@@ -106,13 +101,6 @@ def test_a_visitor_has_one_task_at_a_time_however_many_pages_he_opens(engine: En
         assert owner_of(engine, requests[0]) != "" != owner_of(engine, SimpleNamespace(session_hash=None))  # type: ignore[arg-type]
         patch.setattr(engine.store, "who", lambda: None)
         assert owner_of(engine, SimpleNamespace(session_hash=None)), "a task of nobody's has no limits"  # type: ignore[arg-type]
-
-
-def zipped(path: Path, entries: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as z:
-        for name, data in entries.items():
-            z.writestr(name, data)
-    return path
 
 
 def digits_zip(path: Path, names: tuple[str, ...] = ("a", "b")) -> Path:
@@ -379,125 +367,6 @@ def test_what_stands_in_names_is_text(engine: Engine, page: HttpPage, tmp_path: 
     assert (said, len(runs)) == ("", 1)
 
 
-class TestStore:
-    @pytest.fixture
-    def store(self, tmp_path: Path) -> VisitorStore:
-        evaluate(load_model("digits_linear"), Digits(), Store(tmp_path), Settings(latency=False, limit=20))
-        return VisitorStore(tmp_path)
-
-    @staticmethod
-    def by(store: VisitorStore, *names: str, linked: tuple[str, ...] = ()) -> None:
-        store.who = lambda: Visitor(names, linked)
-
-    def test_a_link_lets_look_but_not_work(self, store: VisitorStore) -> None:
-        """On somebody else's data, that is."""
-        everybodys = store.runs()[0]
-        self.by(store, "maker")
-        work = zipped(store.root / "work.zip", {f"{k}/a.png": DIGIT for k in (0, 1)})
-        made = evaluate(load_model("digits_linear"), open_dataset(work), store, Settings(latency=False))
-        engine = Engine(store.root, public=True)
-        assert isinstance(engine.store, VisitorStore)
-        again = Again(engine, list)
-        for name, linked, found in (("maker", (), made), ("guest", (made.id,), None)):
-            self.by(engine.store, name, linked=linked)
-            assert made.id in {r.id for r in engine.store.runs()}
-            run = again.run([made.id])
-            assert (run and run.id) == (found and found.id)
-            assert again.run([everybodys.id])
-
-    def test_whose_is_whose(self, store: VisitorStore) -> None:
-        everybodys = store.runs()
-        self.by(store, "cookie", "session")
-        made = evaluate(load_model("digits_linear"), Digits(), store, Settings(latency=False, limit=30))
-        assert {r.id for r in store.runs()} == {made.id, everybodys[0].id}
-        self.by(store, "", "session")  # without a cookie
-        assert len(store.runs()) == 2
-        self.by(store, "", "other")
-        assert [r.id for r in store.runs()] == [everybodys[0].id]
-        assert store.get(made.id).id == made.id  # whoever has the link
-        self.by(store, "", "other", linked=(made.id, "nothing"))
-        assert len(store.runs()) == 2
-        for run in (made, everybodys[0]):
-            with pytest.raises(InputError, match="only delete runs that you made yourself"):
-                store.delete(run.id)
-        self.by(store, "cookie")
-        store.delete(made.id)
-        assert [r.id for r in store.runs()] == [everybodys[0].id]
-        assert not (store.root / FOLDER / made.id).exists()
-
-    def test_what_was_there_stays_everybodys(self, store: VisitorStore) -> None:
-        self.by(store, "cookie")
-        evaluate(load_model("digits_linear"), Digits(), store, Settings(latency=False, limit=20))
-        self.by(store, "other")
-        assert len(store.runs()) == 1
-
-    def test_a_run_of_two_goes_when_both_have_deleted_it(self, store: VisitorStore) -> None:
-        for names in (("one", "session"), ("two",)):
-            self.by(store, *names)
-            made = evaluate(load_model("digits_linear"), Digits(), store, Settings(latency=False, limit=30))
-        self.by(store, "", "session")  # the first, known by his session only
-        store.delete(made.id)
-        assert made.id not in {r.id for r in store.runs()}
-        self.by(store, "one")
-        assert made.id not in {r.id for r in store.runs()}, "whatever he is known by"
-        with pytest.raises(InputError, match="yourself"):
-            store.delete(made.id)
-        self.by(store, "two")
-        assert made.id in {r.id for r in store.runs()}
-        store.delete(made.id)
-        assert not Store(store.root).has(made.id)
-        assert not (store.root / FOLDER / made.id).exists()
-
-    def test_everything_goes_after_a_while(self, store: VisitorStore, tmp_path: Path) -> None:
-        owners = [r.id for r in store.runs()]
-        films = tmp_path / "films"
-        films.mkdir()
-        (films / "old.mp4").touch()
-        (store.root / "watched" / "owners").mkdir(parents=True)
-        age(store.root / "watched" / "owners", 200_000)
-        assert sweep(store.root) == []  # the server begins to serve strangers
-        age(store.root / FOLDER / ".since", 150_000)
-        self.by(store, "cookie")
-        kept = evaluate(load_model("digits_linear"), Digits(), store, Settings(latency=False, limit=30))
-        gone = evaluate(load_model("digits_linear"), Digits(), store, Settings(latency=False, limit=31))
-        for folder in ("watched/a", "unfinished/b", "videos/c", "trash/runs/d", "pictures/e"):
-            (store.root / folder).mkdir(parents=True)
-            age(store.root / folder, 100_000)
-        for path in (*(store.root / FOLDER / gone.id).iterdir(), store.root / FOLDER / gone.id, films / "old.mp4"):
-            age(path, 100_000)
-        assert sweep(store.root, (films,)) == [gone.id]
-        assert {r.id for r in Store(store.root).runs()} == {*owners, kept.id}
-        assert [p.name for p in (store.root / "watched").iterdir()] == ["owners"]
-        assert not any((store.root / p).exists() for p in ("unfinished/b", "videos/c", "trash/runs/d", "pictures/e"))
-        assert list(films.iterdir()) == []
-        assert not (store.root / FOLDER / gone.id).exists()
-
-    def test_what_is_built_in(self, store: VisitorStore) -> None:
-        run = store.runs()[0]
-        assert built_in(run)
-        for source in ("a file", "predictions imported from x.csv"):
-            facts = {**run.facts, "model_facts": {"source": source}}
-            assert not built_in(type(run)(**{**vars(run), "facts": facts}))
-
-
-def age(path: Path, seconds: float) -> None:
-    os.utime(path, (time.time() - seconds,) * 2)
-
-
-@pytest.mark.parametrize(
-    ("cookies", "found"),
-    [
-        ("", ""),
-        (f"a=b; {NAME}={'0f' * 16}", "0f" * 16),
-        (f"{NAME}={'0f' * 15}", ""),
-        (f"{NAME}=../../etc/passwd", ""),
-        (f"{NAME}={'0F' * 16}", ""),
-    ],
-)
-def test_only_our_cookies_count(cookies: str, found: str) -> None:
-    assert visitor_of(cookies) == found
-
-
 def test_the_cookie_comes_with_the_page_once(address: str) -> None:
     with httpx.Client(base_url=address, timeout=120) as browser:
         given = browser.get("/").headers["set-cookie"]
@@ -513,19 +382,3 @@ def test_uploads_end_when_there_is_no_room(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "uploads" / "a").write_bytes(bytes(2000))
     monkeypatch.setattr("dashboard.public_gate.MOST_UPLOADED", 1000)
     assert gate.is_full()
-
-
-def test_a_job_of_somebodys_ends_after_a_while() -> None:
-    jobs = Jobs(longest_s=0.2)
-
-    def work(say: Any, cancel: Any) -> str:
-        assert cancel.wait(20)
-        from dashboard.errors import Cancelled
-
-        raise Cancelled("Stopped after 3 of 10; start again to continue from there.")
-
-    job = jobs.start([("slow", work)], owner="visitor")
-    jobs.wait(job, 20)
-    assert job.state == "cancelled"
-    assert job.error.startswith("This server works on one task for")
-    assert job.error.endswith("continue from there.")

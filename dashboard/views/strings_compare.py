@@ -36,6 +36,8 @@ COMPARE: dict[str, tuple[str, str]] = {
     "ui.vs.word.same": ("≈\u00a0no\u00a0difference\u00a0shown", "≈ 看不出差異"),
     "ui.vs.word.differs": ("≠\u00a0differs", "≠ 有差異"),
     "ui.vs.word.unknown": ("–\u00a0cannot\u00a0be\u00a0told", "– 無法判斷"),
+    "ui.vs.word.few": ("–\u00a0too\u00a0few\u00a0to\u00a0tell", "– 樣本太少，無法判斷"),
+    "ui.vs.word.none": ("–\u00a0undefined\u00a0for\u00a0one", "– 其中一方無此值"),
     "ui.vs.head.better": ("{a} is better than {b} by {metric}: {d} ({why}).", "{a} 的{metric}優於 {b}：{d}（{why}）。"),
     "ui.vs.head.worse": ("{a} is worse than {b} by {metric}: {d} ({why}).", "{a} 的{metric}不如 {b}：{d}（{why}）。"),
     "ui.vs.head.differs": ("{a} differs from {b} in {metric}: {d} ({why}).", "{a} 與 {b} 的{metric}不同：{d}（{why}）。"),

@@ -51,6 +51,14 @@ def png16(pixels: np.ndarray) -> bytes:
     return cv2.imencode(".png", pixels[..., ::-1] if pixels.ndim == 3 else pixels)[1].tobytes()
 
 
+def zipped(path: Path, entries: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> Path:
+    """An archive of files by name."""
+    with zipfile.ZipFile(path, "w", compression) as z:
+        for name, data in entries.items():
+            z.writestr(name, data)
+    return path
+
+
 def zip_folder(folder: Path, target: Path, inside: str = "") -> Path:
     """A folder as a zip, its files under the folder ``inside``."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -15,16 +15,9 @@ import pytest
 from dashboard.datasets import archive
 from dashboard.datasets.archive import Limits, extract, extract_cached
 from dashboard.errors import InputError
-from tests.datasets.pictures import encode, gradient, write, zip_folder
+from tests.datasets.pictures import encode, gradient, write, zip_folder, zipped
 
 PHOTO = encode(gradient())
-
-
-def make(path: Path, entries: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> Path:
-    with zipfile.ZipFile(path, "w", compression) as z:
-        for name, data in entries.items():
-            z.writestr(name, data)
-    return path
 
 
 def refused(zip_path: Path, match: str, limits: Limits | None = None) -> str:
@@ -53,12 +46,12 @@ class TestPaths:
         ],
     )
     def test_outside(self, tmp_path, name):
-        message = refused(make(tmp_path / "a.zip", {"ok/1.jpg": PHOTO, name: PHOTO}), "leads outside the archive")
+        message = refused(zipped(tmp_path / "a.zip", {"ok/1.jpg": PHOTO, name: PHOTO}), "leads outside the archive")
         assert repr(name) in message
         assert not (tmp_path / "evil.jpg").exists()
 
     def test_also_among_what_would_be_passed_over(self, tmp_path):
-        refused(make(tmp_path / "a.zip", {"ok/1.jpg": PHOTO, "../evil.sh": b"x"}), "leads outside")
+        refused(zipped(tmp_path / "a.zip", {"ok/1.jpg": PHOTO, "../evil.sh": b"x"}), "leads outside")
 
     @pytest.mark.parametrize(("kind", "word"), [(stat.S_IFLNK, "is a link"), (stat.S_IFIFO, "not an ordinary file")])
     def test_links_and_devices(self, tmp_path, kind, word):
@@ -70,7 +63,7 @@ class TestPaths:
         assert "cat/link.jpg" in refused(tmp_path / "a.zip", word)
 
     def test_backslashes_of_windows_archives_are_folders(self, tmp_path):
-        make(tmp_path / "a.zip", {"cat\\1.jpg": PHOTO, "dog\\2.jpg": PHOTO})
+        zipped(tmp_path / "a.zip", {"cat\\1.jpg": PHOTO, "dog\\2.jpg": PHOTO})
         found = extract(tmp_path / "a.zip", tmp_path / "out")
         assert (found.root / "cat" / "1.jpg").is_file()
 
@@ -82,10 +75,10 @@ class TestPaths:
         refused(tmp_path / "a.zip", r"'1\.jpg' occurs twice")
 
     def test_file_that_is_also_a_folder(self, tmp_path):
-        refused(make(tmp_path / "a.zip", {"a.jpg": PHOTO, "a.jpg/b.jpg": PHOTO}), "also a file")
+        refused(zipped(tmp_path / "a.zip", {"a.jpg": PHOTO, "a.jpg/b.jpg": PHOTO}), "also a file")
 
     def test_encrypted(self, tmp_path):
-        path = make(tmp_path / "a.zip", {"1.jpg": PHOTO})
+        path = zipped(tmp_path / "a.zip", {"1.jpg": PHOTO})
         data = bytearray(path.read_bytes())
         for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
             data[data.index(signature) + offset] |= 1
@@ -94,7 +87,7 @@ class TestPaths:
 
     @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
     def test_other_compression(self, tmp_path, method):
-        refused(make(tmp_path / "a.zip", {"1.jpg": PHOTO}, method), "compressed by .* not by deflate")
+        refused(zipped(tmp_path / "a.zip", {"1.jpg": PHOTO}, method), "compressed by .* not by deflate")
 
 
 def zeros_zip(path: Path, size: int, declared: int | None = None, name: str = "zeros.txt") -> Path:
@@ -149,23 +142,23 @@ class TestBombs:
 
     def test_stream_longer_than_declared(self, tmp_path, monkeypatch):
         """Should zipfile ever hand out more than is declared, writing stops."""
-        path = make(tmp_path / "a.zip", {"1.txt": b"1234"})
+        path = zipped(tmp_path / "a.zip", {"1.txt": b"1234"})
         real = zipfile.ZipExtFile.read
         monkeypatch.setattr(zipfile.ZipExtFile, "read", lambda self, n=-1: real(self, n) and bytes(99))
         refused(path, "larger than the archive declares")
 
     def test_total_and_entries(self, tmp_path):
-        path = make(tmp_path / "a.zip", {f"{i}.jpg": os.urandom(1000) for i in range(5)})
+        path = zipped(tmp_path / "a.zip", {f"{i}.jpg": os.urandom(1000) for i in range(5)})
         refused(path, r"unpacks to 0\.0 GB, more than the limit", Limits(total_bytes=4000))
         refused(path, r"has 5 entries, more than the limit of 4", Limits(entries=4))
 
     def test_one_bad_entry_in_a_large_honest_archive(self, tmp_path):
-        path = make(tmp_path / "a.zip", {"1.jpg": os.urandom(100_000), "2.txt": bytes(1_000_000)})
+        path = zipped(tmp_path / "a.zip", {"1.jpg": os.urandom(100_000), "2.txt": bytes(1_000_000)})
         refused(path, r"bomb \(entry '2\.txt'", Limits(free_bytes=500_000))
 
     def test_well_compressed_labels_are_no_bomb(self, tmp_path):
         text = "".join(f"image_{i}.jpg,cat\n" for i in range(300_000)).encode()
-        assert extract(make(tmp_path / "a.zip", {"labels.csv": text}), tmp_path / "out").files == 1
+        assert extract(zipped(tmp_path / "a.zip", {"labels.csv": text}), tmp_path / "out").files == 1
 
 
 class TestDamage:
@@ -175,19 +168,19 @@ class TestDamage:
 
     @pytest.mark.parametrize("keep", [0.2, 0.7, 0.99])
     def test_cut_short(self, tmp_path, keep):
-        path = make(tmp_path / "a.zip", {f"{i}.jpg": PHOTO for i in range(9)})
+        path = zipped(tmp_path / "a.zip", {f"{i}.jpg": PHOTO for i in range(9)})
         path.write_bytes(path.read_bytes()[: int(path.stat().st_size * keep)])
         refused(path, "is not a zip archive or is damaged")
 
     def test_damaged_in_the_middle(self, tmp_path):
-        path = make(tmp_path / "a.zip", {f"{i}.jpg": PHOTO for i in range(3)})
+        path = zipped(tmp_path / "a.zip", {f"{i}.jpg": PHOTO for i in range(3)})
         data = bytearray(path.read_bytes())
         data[len(data) // 2 : len(data) // 2 + 20] = b"\xff" * 20
         path.write_bytes(data)
         refused(path, "is not a zip archive or is damaged")
 
     def test_disk_full_while_writing(self, tmp_path, monkeypatch):
-        path = make(tmp_path / "a.zip", {"1.jpg": PHOTO, "2.jpg": PHOTO})
+        path = zipped(tmp_path / "a.zip", {"1.jpg": PHOTO, "2.jpg": PHOTO})
         real = zipfile.ZipExtFile.read
 
         def read(self, n=-1):
@@ -199,7 +192,7 @@ class TestDamage:
         refused(path, "does not fit on the disk .* free space")
 
     def test_disk_too_small_is_noticed_before_writing(self, tmp_path, monkeypatch):
-        path = make(tmp_path / "a.zip", {"1.jpg": PHOTO})
+        path = zipped(tmp_path / "a.zip", {"1.jpg": PHOTO})
         monkeypatch.setattr(archive.shutil, "disk_usage", lambda _: archive.shutil._ntuple_diskusage(1, 1, 0))
         refused(path, "does not fit on the disk")
 
@@ -208,14 +201,14 @@ class TestDamage:
             extract_cached(tmp_path / "no.zip", tmp_path / "cache")
 
     def test_nothing_of_use(self, tmp_path):
-        refused(make(tmp_path / "a.zip", {}), "has no files")
-        refused(make(tmp_path / "b.zip", {"run.sh": b"rm", "run.exe": b"MZ"}), r"other kinds \(\.sh, \.exe\)")
+        refused(zipped(tmp_path / "a.zip", {}), "has no files")
+        refused(zipped(tmp_path / "b.zip", {"run.sh": b"rm", "run.exe": b"MZ"}), r"other kinds \(\.sh, \.exe\)")
 
 
 class TestUse:
     def test_kinds_and_clutter(self, tmp_path):
         entries = {"top/cat/1.jpg": PHOTO, "top/run.sh": b"", "__MACOSX/top/._1.jpg": b"x", "top/.DS_Store": b"x"}
-        found = extract(make(tmp_path / "a.zip", entries), tmp_path / "out")
+        found = extract(zipped(tmp_path / "a.zip", entries), tmp_path / "out")
         assert (found.files, dict(found.skipped)) == (1, {".sh": 1})
         assert found.root == tmp_path / "out" / "top"  # and not the only class
         assert [p.name for p in found.folder.rglob("*") if p.is_file() and not p.name.startswith(".")] == ["1.jpg"]
@@ -233,13 +226,13 @@ class TestUse:
         assert extract_cached(copy, tmp_path / "cache") == first
 
     def test_other_contents_of_the_same_name_are_unpacked(self, tmp_path):
-        first = extract_cached(make(tmp_path / "a.zip", {"1.txt": b"1"}), tmp_path / "cache")
-        second = extract_cached(make(tmp_path / "a.zip", {"1.txt": b"2"}), tmp_path / "cache")
+        first = extract_cached(zipped(tmp_path / "a.zip", {"1.txt": b"1"}), tmp_path / "cache")
+        second = extract_cached(zipped(tmp_path / "a.zip", {"1.txt": b"2"}), tmp_path / "cache")
         assert first.folder != second.folder
         assert (second.folder / "1.txt").read_bytes() == b"2"
 
     def test_another_process_was_quicker(self, tmp_path, monkeypatch):
-        path = make(tmp_path / "a.zip", {"1.txt": b"1"})
+        path = zipped(tmp_path / "a.zip", {"1.txt": b"1"})
         extract(path, tmp_path / "cache" / "out")
         assert extract(path, tmp_path / "cache" / "out").files == 1
         assert [p.name for p in (tmp_path / "cache").iterdir()] == ["out"]
@@ -248,5 +241,5 @@ class TestUse:
         old = tmp_path / "cache" / ".unpacking-old"
         old.mkdir(parents=True)
         os.utime(old, (0, 0))
-        extract_cached(make(tmp_path / "a.zip", {"1.txt": b"1"}), tmp_path / "cache")
+        extract_cached(zipped(tmp_path / "a.zip", {"1.txt": b"1"}), tmp_path / "cache")
         assert not old.exists()

@@ -43,7 +43,7 @@ def told(found: ClassDifferences, run: int, baseline: int) -> NDArray[np.int8]:
 
 
 def class_table(comparison: Comparison, metric: str, run: int) -> Data:
-    """One row a class: its support, both values, the difference with its interval, and what that says.
+    """One row a class: its support, both values, the difference with its interval, and what that says, or why nothing.
 
     Where no class has an interval, nothing can be said, and these columns are left out. ``classes`` has the class names
     of the rows.
@@ -55,8 +55,9 @@ def class_table(comparison: Comparison, metric: str, run: int) -> Data:
     words = {1: "ui.vs.word.better", -1: "ui.vs.word.worse", 0: "ui.vs.word.same"}
     order = [*order_of(found, run, comparison.baseline).tolist(), *np.flatnonzero(~np.isfinite(gap)).tolist()]
     for c in order:
-        known = gap[c] == 0 or (np.isfinite(gap[c]) and np.isfinite(found.low[run, c]))
-        word = words[int(sign[c])] if known else "ui.vs.word.unknown"
+        interval = np.isfinite(found.low[run, c]) or gap[c] == 0
+        word = words[int(sign[c])] if interval else "ui.vs.word.few"
+        word = word if np.isfinite(gap[c]) else "ui.vs.word.none"
         values = (found.values[comparison.baseline, c], found.values[run, c], gap[c], found.low[run, c])
         numbers = [json_number(float(v)) for v in (*values, found.high[run, c])]
         rows.append([found.classes[c], int(found.support[c]), *numbers, word])
