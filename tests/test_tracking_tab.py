@@ -80,7 +80,8 @@ def test_two_runs_are_shown_at_once(do: TrackingResults) -> None:
     assert player["focus"] == 0
     assert [c[0] for c in sequence.choices] == list(LENGTHS)
     assert match.visible  # two classes
-    assert kind.value == "alpha"
+    assert next(c[1] for c in kind.choices) == LIVE.kind == "alpha"
+    assert kind.value is None, "the chart that the page has chosen stays chosen"
     assert len(figures["figures"][0]["cells"]) == len(player["panes"]) == 2
     assert [row[0] for row in table["rows"]] == list(LENGTHS)
     assert chart["data"]

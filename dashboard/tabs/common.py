@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from dashboard.disk import friendly_os_errors, prune_files
 from dashboard.engine import Engine
@@ -122,6 +123,14 @@ def say_gone(engine: Engine, request: gr.Request) -> None:
     wanted = str(request.query_params.get("run") or "")
     if wanted and "," not in wanted and not engine.store.has(wanted):
         gr.Warning(f"There is no run {html.escape(wanted[:200])}: it may have been deleted.")
+
+
+def put(part: type[Component], value: Any, sent: Any, **more: Any) -> Component:
+    """An update of a control, with its value only if that is not what the page has sent.
+
+    Somebody may have chosen another one meanwhile: an answer that repeats the choice before would take it back.
+    """
+    return part(**more) if value == sent else part(value=value, **more)
 
 
 class Slider(gr.Slider):

@@ -20,7 +20,7 @@ from dashboard.errors import InputError
 from dashboard.explore.overview import same_data
 from dashboard.store import Run
 from dashboard.tabs import PANELS, App, Compared
-from dashboard.tabs.common import EVENT, LATEST, Choices, own, run_choices, shown, toast, visible
+from dashboard.tabs.common import EVENT, LATEST, Choices, own, put, run_choices, shown, toast, visible
 from dashboard.tasks import TASKS
 from dashboard.views.strings import t
 
@@ -114,17 +114,22 @@ class Compare:
             return gr.skip(), gr.skip()
         return names, baseline
 
-    def choice(self, task: str | None, ids: Sequence[str], baseline: str | None = None) -> Chosen:
-        """The dropdowns for chosen runs."""
+    def choice(
+        self, task: str | None, ids: Sequence[str], baseline: str | None = None, sent: Sequence[str] | None = None
+    ) -> Chosen:
+        """The dropdowns for chosen runs; ``sent`` and ``baseline`` are what they say already, if that is known."""
         choices = run_choices(self.of(task))
         labels = {run: label for label, run in choices}
         kept = [i for i in ids if i in labels]
         first = baseline if baseline in kept else next(iter(kept), None)
         return (
-            Choices(choices=choices, value=kept),
-            Choices(choices=[(labels[i], i) for i in kept], value=first, interactive=len(kept) > 1),
+            put(Choices, kept, sent, choices=choices),
+            put(
+                Choices, first, baseline if sent is not None else ..., choices=[(labels[i], i) for i in kept],
+                interactive=len(kept) > 1,
+            ),
             gr.Markdown(t(self._few(task)), visible=len(kept) < 2),
-        )
+        )  # fmt: skip
 
     def _few(self, task: str | None) -> str:
         """The key of what to say where there are not two runs to compare: boxes may be under another task."""
@@ -137,7 +142,8 @@ class Compare:
 
     def picked(self, task: str, ids: Sequence[str] | None, baseline: str | None) -> Chosen:
         """Other runs; ids may come from another tab, and then of another task."""
-        return self.choice(task, list(ids or [])[:MOST_RUNS], baseline)
+        wanted = list(ids or [])
+        return self.choice(task, wanted[:MOST_RUNS], baseline, wanted)
 
 
 def is_place(value: Any, count: int) -> TypeGuard[int]:

@@ -20,7 +20,7 @@ from dashboard.slicing.attributes import attributes_of
 from dashboard.slicing.measuring import Making, Measurings
 from dashboard.slicing.sliced import Sliced, sliced
 from dashboard.tabs import App, Compared
-from dashboard.tabs.common import EVENT, LATEST, PICK, Choice, Choices, Slider, new_file, toast
+from dashboard.tabs.common import EVENT, LATEST, PICK, Choice, Choices, Slider, new_file, put, toast
 from dashboard.tabs.compare import comparison_of
 from dashboard.tabs.compare_share import named
 from dashboard.tabs.compare_slices_shown import Shown, attribute_name, fitting, names_of, place_of, progress, telling
@@ -168,9 +168,9 @@ class Slices(Shown):
             state,
             gr.Button(visible=bool(controls.tags)),
             gr.Timer(active=making is not None),
-            gr.Radio(choices=choices, value=c.runs[run].id),
-            gr.Radio(choices=rivals, value=against, visible=run != c.baseline),
-            gr.Dropdown(choices=[(attribute_name(n), n) for n in names], value=attribute),
+            put(gr.Radio, c.runs[run].id, controls.focus, choices=choices),
+            put(gr.Radio, against, controls.against, choices=rivals, visible=run != c.baseline),
+            put(gr.Dropdown, attribute, controls.attribute, choices=[(attribute_name(n), n) for n in names]),
             ProgressView(progress(making), visible=making is not None),
             self.said(view, run, notes, controls.tags),
             explore.table_data(view, run, against, f"{c.runs[run].id}/{against}/{len(view.slices)}"),
@@ -200,7 +200,7 @@ class Slices(Shown):
         first = next(iter(view.findings(run) or view.order(run)), None)
         return (
             {**state, "slice": first, "most": PAGE},
-            gr.Radio(value=against, visible=run != c.baseline),
+            put(gr.Radio, against, controls.against, visible=run != c.baseline),
             self.said(view, run, notes, controls.tags),
             explore.table_data(view, run, against, f"{c.runs[run].id}/{against}/{len(view.slices)}"),
             self.gallery(view, first, run, 0, PAGE),

@@ -15,6 +15,7 @@ from dashboard.explore.detection.opened import Opened, opened, point_of
 from dashboard.explore.detection.tables import other_figures
 from dashboard.metrics.detection.operating import Point
 from dashboard.store import Run
+from dashboard.tabs.common import put
 from dashboard.tabs.explorer import START, Explorer
 from dashboard.tabs.results import how_measured
 from dashboard.tabs.runs_shown import names_of
@@ -82,14 +83,15 @@ class DetectionResults(Explorer[Opened, Controls]):
         masks = any(v.batch.masked for v in views)
         kinds = explore.charts(views)
         kind = controls.kind if controls.kind in kinds else kinds[0]
-        controls = replace(controls, kind=kind)
+        asked, controls = controls.kind, replace(controls, kind=kind)
+        names = [(t(f"ui.det.chart.{k}") if k in explore.CHARTS else k, k) for k in kinds]
         picture, gallery = self.first(views, state, controls)
         state["picture"] = picture
         return (
             state,
-            gr.Radio(choices=names_of(views), value=views[at].run.id, visible=len(views) > 1),
-            gr.Radio(visible=masks, value=controls.by or "segm"),
-            gr.Radio(choices=[(t(f"ui.det.chart.{k}") if k in explore.CHARTS else k, k) for k in kinds], value=kind),
+            put(gr.Radio, views[at].run.id, focus, choices=names_of(views), visible=len(views) > 1),
+            put(gr.Radio, controls.by or "segm", controls.by, visible=masks),
+            put(gr.Radio, kind, asked, choices=names),
             *self._numbers(views, state, controls),
             gallery,
             self.compare(views, state, controls),
@@ -141,7 +143,8 @@ class DetectionResults(Explorer[Opened, Controls]):
         views = self.views(ids, None)
         if views and not set(state["runs"]) & set(ids or []):  # others altogether: start at their best F1
             controls = replace(controls, confidence=views[0].best)
-        return controls.confidence, *self.show(ids or [], focus, controls)
+            return controls.confidence, *self.show(ids or [], focus, controls)
+        return gr.skip(), *self.show(ids or [], focus, controls)
 
     def moved(self, state: dict[str, Any], controls: Controls) -> tuple[Any, ...]:
         """A slider moved: all that depends on the operating point, from the matches as they are."""

@@ -17,6 +17,7 @@ from dashboard.explore.enhancement.selecting import PERCEPTUAL
 from dashboard.explore.overview import different_data
 from dashboard.perceptual import distances
 from dashboard.store import Run
+from dashboard.tabs.common import put
 from dashboard.tabs.explorer import START, Explorer
 from dashboard.tabs.results import how_measured
 from dashboard.tabs.runs_shown import names_of
@@ -77,14 +78,14 @@ class EnhancementResults(Explorer[Opened, Controls]):
         at = next((k for k, v in enumerate(views) if v.run.id == focus), len(views) - 1)
         state = {**START, "runs": [v.run.id for v in views], "focus": at, "of": at}
         kinds = explore.charts(views)
-        controls = replace(controls, kind=controls.kind if controls.kind in kinds else kinds[0])
+        asked, controls = controls.kind, replace(controls, kind=controls.kind if controls.kind in kinds else kinds[0])
         state["picture"], gallery = self.first(views, state, controls)
         names = [(t(f"ui.enh.chart.{k}") if k in explore.CHARTS else k, k) for k in kinds]
         view = self.in_focus(views, state)
         return (
             state,
-            gr.Radio(choices=names_of(views), value=view.run.id, visible=len(views) > 1),
-            gr.Radio(choices=names, value=controls.kind),
+            put(gr.Radio, view.run.id, focus, choices=names_of(views), visible=len(views) > 1),
+            put(gr.Radio, controls.kind, asked, choices=names),
             explore.figures_data(views),
             explore.images_data(view, controls.columns, state["picture"]),
             self._chart(views, state, controls),

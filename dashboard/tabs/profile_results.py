@@ -15,6 +15,7 @@ from dashboard.explore.profiling import Opened
 from dashboard.explore.profiling.opened import names_of
 from dashboard.profiling.shapes import Layer
 from dashboard.store import Run
+from dashboard.tabs.common import put
 from dashboard.tabs.results import how_measured
 from dashboard.tabs.runs_shown import RunsPanel
 from dashboard.views.strings import t
@@ -75,16 +76,13 @@ class ProfileResults(RunsPanel[Opened, None]):
             return dict(START), radios, t("ui.prf.none"), *empty, by, None, "", None, None, None, None, kind, None, ""
         inside = [k for k, v in enumerate(views) if v.profile.layers] or [len(views) - 1]
         at = next((k for k, v in enumerate(views) if v.run.id == focus), inside[-1])
-        names = names_of(views)
+        choices = [(n, v.run.id) for n, v in zip(names_of(views), views, strict=True)]
         kinds = [k for k in KINDS if k != "worth" or explore.worth(views) is not None]
-        kind = kind if kind in kinds else kinds[0]
+        asked, kind = kind, kind if kind in kinds else kinds[0]
         state = {"runs": [v.run.id for v in views], "focus": at}
         return (
             state,
-            gr.Radio(
-                choices=[(n, v.run.id) for n, v in zip(names, views, strict=True)], value=views[at].run.id,
-                visible=len(views) > 1,
-            ),
+            put(gr.Radio, views[at].run.id, focus, choices=choices, visible=len(views) > 1),
             "",
             explore.figures_data(views),
             explore.stages(views),
@@ -95,7 +93,7 @@ class ProfileResults(RunsPanel[Opened, None]):
             {"models": [], "figures": [], "warnings": busy} if (busy := explore.busy(views)) else None,
             explore.ways_table(views),
             explore.ways(views),
-            gr.Radio(choices=[(t(f"ui.prf.more.{k}"), k) for k in kinds], value=kind),
+            put(gr.Radio, kind, asked, choices=[(t(f"ui.prf.more.{k}"), k) for k in kinds]),
             self._more(views, at, kind),
             how_html(views, self.engine.public),
         )  # fmt: skip
@@ -107,9 +105,9 @@ class ProfileResults(RunsPanel[Opened, None]):
         there = explore.sizes(layers)
         if not there:
             return gr.Radio(visible=False), None, t("ui.prf.nolayers"), None
-        by = by if by in there else there[0]
+        asked, by = by, by if by in there else there[0]
         largest = max(range(len(layers)), key=lambda k: layers[k].macs)
-        radio = gr.Radio(choices=[(t(f"ui.prf.by.{s}"), s) for s in there], value=by, visible=True)
+        radio = put(gr.Radio, by, asked, choices=[(t(f"ui.prf.by.{s}"), s) for s in there], visible=True)
         return radio, explore.tree(layers, by), layer_html(layers[largest]), explore.layers_table(view, largest)
 
     @staticmethod

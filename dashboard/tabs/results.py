@@ -20,7 +20,7 @@ from dashboard.finishing import out_of_date, refresh
 from dashboard.reporting.tables import harmless
 from dashboard.selection import ALL, checked, select, usable_sort
 from dashboard.store import Run
-from dashboard.tabs.common import new_file, own, run_choices, shown, visible
+from dashboard.tabs.common import new_file, own, put, run_choices, shown, visible
 from dashboard.views.strings import I18N, t
 
 PAGE = 24
@@ -86,22 +86,21 @@ class Results:
         kinds = explore.charts(runs)
         kind = kind if kind in kinds else next(iter(kinds), "")
         state |= {"kind": kind, "of": place, "most": PAGE}
-        sort = usable_sort(runs[place], sort)
+        asked, sort = sort, usable_sort(runs[place], sort)
+        names = [(t(f"ui.chart.{k}") if k in explore.KNOWN_CHARTS else k, k) for k in kinds]
         return (
             state,
-            gr.Radio(choices=[(_name(r, runs), r.id) for r in runs], value=runs[place].id, visible=len(runs) > 1),
+            put(gr.Radio, runs[place].id, focus, choices=[(_name(r, runs), r.id) for r in runs], visible=len(runs) > 1),
             explore.figures_data(runs),
             explore.table_data(runs[place]),
             explore.matrix_data(runs[place]),
             explore.chart(runs, kind, None, place) if kind else None,
-            gr.Radio(
-                choices=[(t(f"ui.chart.{k}") if k in explore.KNOWN_CHARTS else k, k) for k in kinds], value=kind or None
-            ),
+            gr.Radio(choices=names, value=kind or None),
             self.gallery(state, sort, gamma, errors),
             explore.figures_data(runs, explore.other_figures(runs)),
             how_measured(runs, self.engine.public),
             None,
-            sort,
+            gr.skip() if sort == asked else sort,
         )
 
     def gallery(self, state: dict[str, Any], sort: str, gamma: float, errors: bool, start: int = 0) -> Any:
@@ -117,11 +116,11 @@ class Results:
         )
         return data | {"of": runs[of].model if len(runs) > 1 and state["selection"]["kind"] != "all" else ""}
 
-    def resort(self, state: dict[str, Any], sort: str, gamma: float, errors: bool) -> tuple[Any, str]:
+    def resort(self, state: dict[str, Any], sort: str, gamma: float, errors: bool) -> tuple[Any, Any]:
         """Another order. One that the run has not (a multi-label run has no cross-entropy) becomes one that it has."""
         runs = self.runs(state["runs"])
         used = usable_sort(runs[min(state.get("of", 0), len(runs) - 1)], sort) if runs else sort
-        return self.gallery(state, sort, gamma, errors), used
+        return self.gallery(state, sort, gamma, errors), gr.skip() if used == sort else used
 
     def select(
         self,

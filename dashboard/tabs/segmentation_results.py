@@ -16,6 +16,7 @@ from dashboard.explore import segmentation as explore
 from dashboard.explore.brightness import brightness
 from dashboard.explore.segmentation.opened import Opened, opened
 from dashboard.store import Run
+from dashboard.tabs.common import put
 from dashboard.tabs.explorer import START, Explorer
 from dashboard.tabs.results import how_measured
 from dashboard.tabs.runs_shown import names_of
@@ -69,14 +70,14 @@ class SegmentationResults(Explorer[Opened, Controls]):
         at = next((k for k, v in enumerate(views) if v.run.id == focus), 0)
         state = {**START, "runs": [v.run.id for v in views], "focus": at, "of": at}
         kinds = explore.charts(views)
-        controls = replace(controls, kind=controls.kind if controls.kind in kinds else kinds[0])
+        asked, controls = controls.kind, replace(controls, kind=controls.kind if controls.kind in kinds else kinds[0])
         state["picture"], gallery = self.first(views, state, controls)
         names = [(t(f"ui.seg.chart.{k}") if k in explore.CHARTS else k, k) for k in kinds]
         view = self.in_focus(views, state)
         return (
             state,
-            gr.Radio(choices=names_of(views), value=view.run.id, visible=len(views) > 1),
-            gr.Radio(choices=names, value=controls.kind),
+            put(gr.Radio, view.run.id, focus, choices=names_of(views), visible=len(views) > 1),
+            put(gr.Radio, controls.kind, asked, choices=names),
             explore.figures_data([v.run for v in views]),
             explore.table_data(view, controls.columns, None),
             self._chart(views, state, controls),

@@ -15,7 +15,7 @@ from dashboard.explore.tracking.export import table_csv
 from dashboard.explore.tracking.opened import Opened, opened
 from dashboard.reporting.tables import harmless
 from dashboard.store import Run
-from dashboard.tabs.common import new_file
+from dashboard.tabs.common import new_file, put
 from dashboard.tabs.results import how_measured
 from dashboard.tabs.runs_shown import RunsPanel, names_of
 from dashboard.tabs.tracking_player import Player, film_said
@@ -76,14 +76,14 @@ class TrackingResults(RunsPanel[Opened, Controls]):
         sequence = sequence if sequence in names else explore.liveliest(views[at])
         state = {**START, "runs": [v.run.id for v in views], "focus": at, "sequence": sequence}
         kinds = explore.charts(views)
-        controls = replace(controls, kind=controls.kind if controls.kind in kinds else kinds[0])
+        asked, controls = controls.kind, replace(controls, kind=controls.kind if controls.kind in kinds else kinds[0])
         said = [(t(f"ui.trk.chart.{k}") if k in explore.CHARTS else k, k) for k in kinds]
         return (
             state,
-            gr.Radio(choices=names_of(views), value=views[at].run.id, visible=len(views) > 1),
+            put(gr.Radio, views[at].run.id, focus, choices=names_of(views), visible=len(views) > 1),
             gr.Dropdown(choices=names, value=sequence, visible=len(names) > 1),
             gr.Radio(visible=any(v.several for v in views)),
-            gr.Radio(choices=said, value=controls.kind),
+            put(gr.Radio, controls.kind, asked, choices=said),
             *self.numbers(views, state, controls),
             self.play(views, state, controls),
             explore.other_figures(views, controls.agnostic),

@@ -48,3 +48,29 @@ def test_the_pictures_are_those_of_the_row_clicked_last(page: Page) -> None:
         rows.nth(place).click()
     name = rows.nth(2).locator("th").inner_text()
     expect(page.locator("#cls-gallery .head")).to_contain_text(f"“{name}”")
+
+
+def test_the_run_looked_at_is_the_one_chosen_last(page: Page) -> None:
+    runs, table = page.locator("#cls-focus label"), page.locator("#cls-table tbody")
+    first = table.inner_text()
+    slow(page)
+    for place in (1, 0):
+        runs.nth(place).click()
+    expect(table).not_to_have_text(first, use_inner_text=True)  # the answer to the first click
+    expect(table).to_have_text(first, use_inner_text=True)
+    expect(runs.nth(0).locator("input")).to_be_checked()
+
+
+def test_runs_taken_away_stay_away(page: Page) -> None:
+    """An answer to what was chosen before must not take back what was chosen since."""
+    page.get_by_role("tab", name="Compare", exact=True).click()
+    expect(page.locator("#cmp-decide td").first).to_be_visible()
+    chosen = page.locator("#cmp-runs .token")
+    expect(chosen).to_have_count(2)
+    slow(page)
+    for left in (1, 0):
+        chosen.first.locator(".token-remove").click()
+        expect(chosen).to_have_count(left)
+    expect(page.locator("#cmp-few")).to_be_visible()
+    page.wait_for_timeout(4 * SLOW_MS)
+    expect(chosen).to_have_count(0)
