@@ -367,6 +367,8 @@ def test_a_class_needs_six_samples_to_be_told_apart() -> None:
     found = classes_of([[0.5] * 4, [0.56, 0.55, 0.44, 0.56]], [0.01, 0.01, -0.2, -0.01], [0.2, 0.2, -0.01, 0.2])
     found = replace(found, support=np.full(4, 100))
     assert told(found, 1, 0).tolist() == [1, 0, -1, 0]  # five of a hundred may be chance; zero is within the last
+    words = {row[0]: row[-1] for row in class_table(comparison_of([[1], [2]], classes=[found]), "iou", 1)["rows"]}
+    assert words == {f"c{k}": f"ui.vs.word.{w}" for k, w in enumerate(("better", "thin", "worse", "same"))}
 
 
 def test_of_many_classes_the_extremes_are_drawn() -> None:
@@ -463,7 +465,7 @@ def test_every_word_of_the_tab_is_there_in_both_languages() -> None:
     keys = [f"ui.vs.{part}.{g}" for part in ("group", "title") for g in GROUPS] + [
         f"ui.vs.title.{g}.class" for g in GROUPS
     ]
-    keys += [f"ui.vs.word.{w}" for w in ("better", "worse", "same", "differs", "unknown", "few", "none")]
+    keys += [f"ui.vs.word.{w}" for w in ("better", "worse", "same", "differs", "unknown", "few", "thin", "none")]
     keys += [
         f"ui.vs.head.{w}"
         for w in ("better", "worse", "differs", "unknown", *(f"same.{u}" for u in ("image", "sequence", "block")))

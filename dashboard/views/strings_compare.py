@@ -37,6 +37,7 @@ COMPARE: dict[str, tuple[str, str]] = {
     "ui.vs.word.differs": ("≠\u00a0differs", "≠ 有差異"),
     "ui.vs.word.unknown": ("–\u00a0cannot\u00a0be\u00a0told", "– 無法判斷"),
     "ui.vs.word.few": ("–\u00a0too\u00a0few\u00a0to\u00a0tell", "– 樣本太少，無法判斷"),
+    "ui.vs.word.thin": ("≈\u00a0too\u00a0few\u00a0differ", "≈ 有差異者太少"),
     "ui.vs.word.none": ("–\u00a0undefined\u00a0for\u00a0one", "– 其中一方無此值"),
     "ui.vs.head.better": ("{a} is better than {b} by {metric}: {d} ({why}).", "{a} 的{metric}優於 {b}：{d}（{why}）。"),
     "ui.vs.head.worse": ("{a} is worse than {b} by {metric}: {d} ({why}).", "{a} 的{metric}不如 {b}：{d}（{why}）。"),

@@ -57,6 +57,8 @@ def class_table(comparison: Comparison, metric: str, run: int) -> Data:
     for c in order:
         interval = np.isfinite(found.low[run, c]) or gap[c] == 0
         word = words[int(sign[c])] if interval else "ui.vs.word.few"
+        if sign[c] == 0 and (found.low[run, c] > 0 or found.high[run, c] < 0):
+            word = "ui.vs.word.thin"
         word = word if np.isfinite(gap[c]) else "ui.vs.word.none"
         values = (found.values[comparison.baseline, c], found.values[run, c], gap[c], found.low[run, c])
         numbers = [json_number(float(v)) for v in (*values, found.high[run, c])]
