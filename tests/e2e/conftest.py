@@ -124,11 +124,21 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     instance.close()
 
 
+def slow(page: Page, delay_ms: int) -> None:
+    """Give the page a line over which every answer takes that long."""
+    line = page.context.new_cdp_session(page)
+    line.send("Network.enable")
+    limits = {"offline": False, "latency": delay_ms, "downloadThroughput": -1, "uploadThroughput": -1}
+    line.send("Network.emulateNetworkConditions", limits)
+
+
 def new_page(browser: Browser, **options: object) -> tuple[Page, list[str]]:
-    """A page that notes what went wrong in it."""
+    """A page that notes what went wrong in it. LOUPE_SLOW_MS delays its answers: no test may count on fast ones."""
     context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, "locale": "en-US", **options})  # type: ignore[arg-type]
     page = context.new_page()
     page.set_default_timeout(30_000)
+    if os.environ.get("LOUPE_SLOW_MS"):
+        slow(page, int(os.environ["LOUPE_SLOW_MS"]))
     problems: list[str] = []
 
     def told(message: ConsoleMessage) -> None:

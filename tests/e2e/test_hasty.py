@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.e2e.conftest import slow
+
 pytestmark = pytest.mark.browser
 SLOW_MS = 400
 TABS = {"cls": "Classification", "det": "Detection", "seg": "Segmentation", "enh": "Enhancement", "trk": "Video"}
@@ -19,14 +21,6 @@ CHART = """
 """
 
 
-def slow(page: Page) -> None:
-    """A line over which every answer takes its time."""
-    line = page.context.new_cdp_session(page)
-    line.send("Network.enable")
-    limits = {"offline": False, "latency": SLOW_MS, "downloadThroughput": -1, "uploadThroughput": -1}
-    line.send("Network.emulateNetworkConditions", limits)
-
-
 @pytest.mark.parametrize("part", TABS)
 def test_the_chart_is_the_one_chosen_last(page: Page, part: str) -> None:
     page.get_by_role("tab", name=TABS[part]).click()
@@ -34,7 +28,7 @@ def test_the_chart_is_the_one_chosen_last(page: Page, part: str) -> None:
     first = page.evaluate(CHART, part)
     kinds = page.locator(f"#{part}-kind label:visible")
     chosen = [kind.is_checked() for kind in kinds.locator("input").all()].index(True)
-    slow(page)
+    slow(page, SLOW_MS)
     for place in (chosen + 1, chosen + 2, chosen):
         kinds.nth(place % kinds.count()).click()
     page.wait_for_function(f"([part, first]) => ({CHART})(part) !== first", arg=[part, first])
@@ -43,7 +37,7 @@ def test_the_chart_is_the_one_chosen_last(page: Page, part: str) -> None:
 
 def test_the_pictures_are_those_of_the_row_clicked_last(page: Page) -> None:
     rows = page.locator("#cls-table tbody tr")
-    slow(page)
+    slow(page, SLOW_MS)
     for place in (1, 4, 2):
         rows.nth(place).click()
     name = rows.nth(2).locator("th").inner_text()
@@ -53,7 +47,7 @@ def test_the_pictures_are_those_of_the_row_clicked_last(page: Page) -> None:
 def test_the_run_looked_at_is_the_one_chosen_last(page: Page) -> None:
     runs, table = page.locator("#cls-focus label"), page.locator("#cls-table tbody")
     first = table.inner_text()
-    slow(page)
+    slow(page, SLOW_MS)
     for place in (1, 0):
         runs.nth(place).click()
     expect(table).not_to_have_text(first, use_inner_text=True)  # the answer to the first click
@@ -67,7 +61,7 @@ def test_runs_taken_away_stay_away(page: Page) -> None:
     expect(page.locator("#cmp-decide td").first).to_be_visible()
     chosen = page.locator("#cmp-runs .token")
     expect(chosen).to_have_count(2)
-    slow(page)
+    slow(page, SLOW_MS)
     for left in (1, 0):
         chosen.first.locator(".token-remove").click()
         expect(chosen).to_have_count(left)
