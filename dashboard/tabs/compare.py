@@ -115,21 +115,18 @@ class Compare:
         return names, baseline
 
     def choice(
-        self, task: str | None, ids: Sequence[str], baseline: str | None = None, sent: Sequence[str] | None = None
+        self, task: str | None, ids: Sequence[str], baseline: str | None = None, sent: tuple[Any, Any] = (..., ...)
     ) -> Chosen:
-        """The dropdowns for chosen runs; ``sent`` and ``baseline`` are what they say already, if that is known."""
+        """The dropdowns for chosen runs. ``sent`` is what the page has in them, which stays as it is if it is right."""
         choices = run_choices(self.of(task))
         labels = {run: label for label, run in choices}
         kept = [i for i in ids if i in labels]
         first = baseline if baseline in kept else next(iter(kept), None)
         return (
-            put(Choices, kept, sent, choices=choices),
-            put(
-                Choices, first, baseline if sent is not None else ..., choices=[(labels[i], i) for i in kept],
-                interactive=len(kept) > 1,
-            ),
+            put(Choices, kept, sent[0], choices=choices),
+            put(Choices, first, sent[1], choices=[(labels[i], i) for i in kept], interactive=len(kept) > 1),
             gr.Markdown(t(self._few(task)), visible=len(kept) < 2),
-        )  # fmt: skip
+        )
 
     def _few(self, task: str | None) -> str:
         """The key of what to say where there are not two runs to compare: boxes may be under another task."""
@@ -143,7 +140,7 @@ class Compare:
     def picked(self, task: str, ids: Sequence[str] | None, baseline: str | None) -> Chosen:
         """Other runs; ids may come from another tab, and then of another task."""
         wanted = list(ids or [])
-        return self.choice(task, wanted[:MOST_RUNS], baseline, wanted)
+        return self.choice(task, wanted[:MOST_RUNS], baseline, (wanted, baseline))
 
 
 def is_place(value: Any, count: int) -> TypeGuard[int]:

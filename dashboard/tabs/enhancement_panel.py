@@ -85,8 +85,8 @@ def enhancement_panel(engine: Engine, app: App) -> gr.Dropdown:
     on(chart.select, do.on_point, picked, how=PICK).success(None, js=to_pictures("enh"), **EVENT)
     on(order.input, do.on_order, picked)
     on(gallery.select, do.on_picture, [state, compare], how=PICK).success(None, js=SCROLL, **EVENT)
-    on(gallery.more, do.on_more, [state, gallery])
-    on(gallery.reset, do.on_clear, picked)
+    on(gallery.more, do.on_more, [state, gallery], how=EVENT)
+    on(gallery.reset, do.on_clear, picked, how=EVENT)
     on(csv.click, do.csv, file, how=EVENT).success(
         None, js="() => document.querySelector('#enh-csv-file').click()", **EVENT
     )

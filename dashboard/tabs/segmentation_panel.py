@@ -82,8 +82,8 @@ def segmentation_panel(engine: Engine, app: App, tasks: Sequence[str]) -> gr.Dro
     on(chart.select, do.on_point, picked, how=PICK).success(None, js=to_pictures("seg"), **EVENT)
     on(order.input, do.on_order, picked)
     on(gallery.select, do.on_picture, [state, compare], how=PICK).success(None, js=SCROLL, **EVENT)
-    on(gallery.more, do.on_more, [state, gallery])
-    on(gallery.reset, do.on_clear, picked)
+    on(gallery.more, do.on_more, [state, gallery], how=EVENT)
+    on(gallery.reset, do.on_clear, picked, how=EVENT)
     on(csv.click, do.csv, file, how=EVENT).success(
         None, js="() => document.querySelector('#seg-csv-file').click()", **EVENT
     )

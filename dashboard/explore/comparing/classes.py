@@ -52,14 +52,9 @@ def class_table(comparison: Comparison, metric: str, run: int) -> Data:
     gap = found.values[run] - found.values[comparison.baseline]
     names = run_names(comparison.runs)
     rows, sign = [], told(found, run, comparison.baseline)
-    words = {1: "ui.vs.word.better", -1: "ui.vs.word.worse", 0: "ui.vs.word.same"}
     order = [*order_of(found, run, comparison.baseline).tolist(), *np.flatnonzero(~np.isfinite(gap)).tolist()]
     for c in order:
-        interval = np.isfinite(found.low[run, c]) or gap[c] == 0
-        word = words[int(sign[c])] if interval else "ui.vs.word.few"
-        if sign[c] == 0 and (found.low[run, c] > 0 or found.high[run, c] < 0):
-            word = "ui.vs.word.thin"
-        word = word if np.isfinite(gap[c]) else "ui.vs.word.none"
+        word = f"ui.vs.word.{_says(int(sign[c]), gap[c], found.low[run, c], found.high[run, c])}"
         values = (found.values[comparison.baseline, c], found.values[run, c], gap[c], found.low[run, c])
         numbers = [json_number(float(v)) for v in (*values, found.high[run, c])]
         rows.append([found.classes[c], int(found.support[c]), *numbers, word])
@@ -84,6 +79,17 @@ def class_table(comparison: Comparison, metric: str, run: int) -> Data:
         "metric": key,
         "sort": None,
     }
+
+
+def _says(sign: int, gap: float, low: float, high: float) -> str:
+    """What a class's difference and its interval say, or why they say nothing; ``sign`` is what ``told`` says."""
+    if sign:
+        return "better" if sign > 0 else "worse"
+    if not np.isfinite(gap):
+        return "none"
+    if gap and not np.isfinite(low):
+        return "few"
+    return "thin" if low > 0 or high < 0 else "same"
 
 
 SUPPORT: dict[str, Data] = {
